@@ -1,0 +1,1 @@
+"""WHO may do it, from WHERE?"""

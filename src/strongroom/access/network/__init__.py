@@ -1,0 +1,1 @@
+"""From where: the network rules of a vault."""

@@ -1,0 +1,156 @@
+"""Where everything meets: a storage, a custodian and a domain in, one ASGI application out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from strongroom.errors import PayloadTooLarge
+from strongroom.planes.gate import Gate
+from strongroom.planes.http import JSON, Headers, Request, Response
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LIVE = "/health/live"
+READY = "/health/ready"
+TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
+SINGLE_HEADERS = frozenset({b"authorization", b"host", b"content-type"})
+
+log = structlog.get_logger(__name__)
+
+
+class Application:
+    """One ASGI application: the host's suffix picks the plane, its first label the vault.
+
+    domain: the base domain; gates: a gate for each first label (`login`, `management`), and "" for vaults.
+    is_ready: answers whether the storage can be written. background: what runs beside the requests of this worker.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        hosts: dict[str, Gate],
+        vaults: Gate,
+        is_ready: Callable[[], Awaitable[bool]],
+        background: Callable[[], Awaitable[None]] | None,
+        close: Callable[[], None],
+    ) -> None:
+        self._hosts = {f"{label}.{domain}": gate for label, gate in hosts.items()}
+        self._vaults = vaults
+        self._vault_suffix = f".vault.{domain}"
+        self._own_names = {domain, "localhost", "127.0.0.1", "[::1]"}
+        self._is_ready = is_ready
+        self._background = background
+        self._close = close
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = make_request(scope)
+        name = host_name(request.host)
+        gate = self._hosts.get(name)
+        if gate is None and name.endswith(self._vault_suffix) and "." not in name[: -len(self._vault_suffix)]:
+            gate = self._vaults
+        if gate is None:
+            response = await self._serve_elsewhere(name, request)
+        else:
+
+            async def read(limit: int) -> bytes:
+                return await read_body(receive, limit)
+
+            response = await gate.serve(request, read)
+        await _send(send, request.method, response)
+
+    async def _serve_elsewhere(self, name: str, request: Request) -> Response:
+        """Answer health checks on the server's own names; nothing else lives outside the planes."""
+        if name in self._own_names and request.method in {"GET", "HEAD"}:
+            if request.path == LIVE:
+                return Response(200, b'{"status":"live"}', (JSON,))
+            if request.path == READY:
+                ready = await self._is_ready()
+                return Response(200 if ready else 503, b'{"status":"%s"}' % (b"ready" if ready else b"busy"), (JSON,))
+        message = b'{"error":{"code":"UnknownHost","message":"No service of this server has this host name."}}'
+        return Response(421 if name not in self._own_names else 404, message, (JSON,))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        task = asyncio.create_task(_run(self._background)) if self._background else None
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if task:
+            task.cancel()
+            await asyncio.wait([task])
+        self._close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _run(background: Callable[[], Awaitable[None]]) -> None:
+    await background()
+
+
+def host_name(host: str) -> str:
+    """Return the name in a Host header, without its port; "" when the port is none."""
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        return host
+    return name if port.isascii() and port.isdigit() and int(port) < 65536 else ""
+
+
+def make_request(scope: Message) -> Request:
+    """Return the request of an ASGI scope; its body is read apart."""
+    headers: dict[bytes, bytes] = {}
+    repeated = []
+    for name, value in scope["headers"]:
+        if name in headers and name in SINGLE_HEADERS:
+            repeated.append(name)
+        headers.setdefault(name, value)
+    client = scope.get("client")
+    return Request(
+        method=scope["method"],
+        host=headers.get(b"host", b"").decode("latin-1").lower(),
+        path=scope["raw_path"].decode("latin-1"),
+        raw_query=scope["query_string"],
+        headers=headers,
+        client=client[0] if client else "",
+        tls=TLS_NAMES.get(scope.get("extensions", {}).get("tls", {}).get("version", ""), ""),
+        repeated=frozenset(repeated),
+    )
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Return the body of a request; PayloadTooLarge past `limit` bytes."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return _within(body, limit)
+    chunks, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        _within(chunks[-1], limit - size + len(chunks[-1]))
+    return b"".join(chunks)
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise PayloadTooLarge(f"The request body is too large; this operation takes at most {limit} bytes.")
+    return body
+
+
+async def _send(send: Send, method: str, response: Response) -> None:
+    body = b"" if method == "HEAD" else response.body
+    headers: Headers = response.headers
+    if response.status != 204:
+        headers = (*headers, (b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

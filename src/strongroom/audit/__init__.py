@@ -1,0 +1,1 @@
+"""WHAT happened? One record for every request."""

@@ -1,0 +1,49 @@
+"""Records of what is done on the machine itself: by the operator's commands, or by the server at its time."""
+
+import getpass
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from strongroom.audit.event import Category, Record, new_record_id, wire_time
+
+
+def local_record(
+    operation: str,
+    *,
+    now: datetime,
+    properties: Mapping[str, Any],
+    category: Category = Category.ADMINISTRATIVE,
+    resource_id: str = "",
+    actor: str = "operator",
+) -> Record:
+    """Return the record of a change made without a request.
+
+    actor: `operator` for a command (who ran it is added), `server` for what the server does by itself.
+    """
+    who = {"actor": actor} | ({"localUser": _user_name()} if actor == "operator" else {})
+    body = {
+        "time": wire_time(now),
+        "resourceId": resource_id.upper(),
+        "operationName": operation,
+        "operationVersion": "",
+        "category": category.value,
+        "resultType": "Success",
+        "resultSignature": "OK",
+        "resultDescription": "",
+        "durationMs": 0,
+        "callerIpAddress": "",
+        "correlationId": "",
+        "identity": {},
+        "properties": {**who, **properties},
+    }
+    return Record(new_record_id(), now, msgspec.json.encode(body))
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

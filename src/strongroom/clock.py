@@ -1,0 +1,24 @@
+"""Time, told once at the edge and passed in from there.
+
+`now` in rules is aware UTC. A rehearsal clock (`--dev` only) shifts the time that vaults and objects live in; tokens,
+records and certificates always keep real time.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+CLOCK_FACT = "clock.offset"
+
+
+def real_now() -> datetime:
+    """Return the real time, aware UTC."""
+    return datetime.now(UTC)
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """Return `moment` without its fraction: the wire counts whole seconds."""
+    return moment.replace(microsecond=0)
+
+
+def shift(moment: datetime, offset_seconds: int) -> datetime:
+    """Return `moment` on a clock that is `offset_seconds` ahead."""
+    return moment + timedelta(seconds=offset_seconds) if offset_seconds else moment

@@ -1,0 +1,1 @@
+"""WHO touches private material? Nobody else."""

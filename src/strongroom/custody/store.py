@@ -1,0 +1,51 @@
+"""What custody needs of a storage: the keyring, whose rows authenticate themselves (AEAD under the master key)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Purpose(StrEnum):
+    """What a data key is for; a key serves one purpose and one scope only."""
+
+    VAULT = "vault"  # scope: the vault's unique id; seals the material of its objects
+    BACKUP = "backup"  # scope: the subscription id; seals object backups
+    SERVER = "server"  # scope: ""; seals credentials, signing keys, the CA key
+    ROWS = "rows"  # scope: ""; HMAC of the rows that decide access
+    CLIENT_SECRETS = "client-secrets"  # scope: ""; HMAC of client secrets
+    PAGING = "paging"  # scope: ""; seals paging tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKey:
+    """A 256-bit key, sealed under the master key.
+
+    key_id: 32 hexadecimal digits. version: counts from 1 within purpose and scope.
+    """
+
+    key_id: str
+    purpose: Purpose
+    scope: str
+    version: int
+    sealed: bytes
+    created: datetime
+
+
+class KeyringStore(Protocol):
+    """Data keys; old versions are kept as long as something is sealed under them."""
+
+    async def newest(self, purpose: Purpose, scope: str = "") -> DataKey | None:
+        """Return the newest key of a purpose and scope."""
+
+    async def find(self, key_id: str) -> DataKey | None:
+        """Return a key by its id."""
+
+    async def list_all(self) -> tuple[DataKey, ...]:
+        """Return every key."""
+
+    async def add(self, key: DataKey) -> None:
+        """Add a key."""
+
+    async def remove_scope(self, purpose: Purpose, scope: str) -> None:
+        """Remove the keys of a scope: what they sealed is gone for good."""

@@ -1,0 +1,1 @@
+"""WHAT is kept? Keys, secrets, certificates, and the life cycle that they share."""

@@ -1,0 +1,1 @@
+"""Secrets: one name, many values."""

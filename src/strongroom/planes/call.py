@@ -1,0 +1,53 @@
+"""One authenticated request on its way through a handler."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from strongroom.access.identity.model import Caller
+from strongroom.custody.sealing import Custodian
+from strongroom.planes.http import Request
+from strongroom.planes.stores import Stores
+from strongroom.vaults.model import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from strongroom.planes.operation import Operation
+
+
+@dataclass(slots=True)
+class Call:
+    """What a handler gets: the request, who sends it, its parsed body and where to look things up.
+
+    The gate fills it in order: vault, operation and parameters, caller, body; a handler finds all of it there.
+    domain: the base domain of this server, without a port.
+    now: the time that vaults and objects live in. real_now: real time. vault: set on the data plane.
+    notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
+    refusal: the text of the error that the request met, for the record.
+    """
+
+    request: Request
+    stores: Stores
+    custodian: Custodian
+    now: datetime
+    real_now: datetime
+    domain: str
+    operation: "Operation | None" = None
+    parameters: "Mapping[str, str]" = field(default_factory=dict)
+    caller: Caller | None = None
+    vault: Vault | None = None
+    body: Any = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    object_id: str | None = None
+    refusal: str = ""
+
+    def known_caller(self) -> Caller:
+        """Return the caller of an operation that asks for a token."""
+        assert self.caller is not None  # the gate lets nobody without a token past an operation that is not anonymous
+        return self.caller
+
+    def known_vault(self) -> Vault:
+        """Return the vault of a data-plane operation."""
+        assert self.vault is not None  # the gate finds the vault before anything else
+        return self.vault

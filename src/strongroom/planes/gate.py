@@ -1,0 +1,183 @@
+"""The way of every request: who, what, may it, does it, its record. No handler runs and no answer leaves but by here.
+
+The order is the service's: token, then path, verb and api-version, then permission, then the body, and only then
+whether what is named exists. The answer leaves when its record is durable; a change and its record commit together.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol, cast
+
+import msgspec
+import structlog
+
+from strongroom.access.identity.model import Caller
+from strongroom.audit.event import Category, Record
+from strongroom.clock import CLOCK_FACT, real_now, shift
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import BadRequest, StorageUnavailable, StrongroomError
+from strongroom.planes.call import Call
+from strongroom.planes.http import Request, Response
+from strongroom.planes.operation import Operation, Table
+from strongroom.planes.record import compose
+from strongroom.planes.stores import Storage, Stores
+
+ReadBody = Callable[[int], Awaitable[bytes]]
+UNKNOWN_OPERATION = "Unknown"
+
+log = structlog.get_logger(__name__)
+
+
+class Plane(Protocol):
+    """What differs between planes. `category` and `unauthenticated` name the record of a request nobody signed for."""
+
+    table: Table
+    category: Category
+    unauthenticated: str
+
+    async def locate(self, call: Call) -> None:
+        """Set `call.vault` where the host names one; NotFound when there is none of that name."""
+
+    async def authenticate(self, call: Call) -> Caller:
+        """Return who is calling; Unauthenticated when the request proves nobody."""
+
+    def require_version(self, call: Call) -> None:
+        """Raise BadRequest unless the request's api-version is one that this plane speaks."""
+
+    async def authorize(self, call: Call) -> None:
+        """Raise Forbidden unless the caller may; note in the call why it may."""
+
+    def parse_body(self, call: Call) -> Any:
+        """Return the body as the operation's `takes`; BadRequest when it does not fit."""
+
+    def resource_id(self, call: Call) -> str:
+        """Return the ARM id of what the request is about, for its record."""
+
+    def render_error(self, error: StrongroomError, call: Call) -> Response:
+        """Return an error as this plane writes it."""
+
+    def finish(self, response: Response, call: Call) -> Response:
+        """Return the response with the headers that every answer of this plane carries."""
+
+
+class Gate:
+    """Serves the requests of one plane."""
+
+    def __init__(self, plane: Plane, storage: Storage, custodian: Custodian, domain: str) -> None:
+        self._plane = plane
+        self._storage = storage
+        self._custodian = custodian
+        self._domain = domain
+
+    async def serve(self, request: Request, read_body: ReadBody) -> Response:
+        """Answer a request; whatever happens, an answer that leaves has its record."""
+        started, ticks = real_now(), time.perf_counter()
+        # A storage that cannot be read cannot record either: such a call ends before anything looks at its stores.
+        call = Call(request, cast("Stores", None), self._custodian, started, started, self._domain)
+        run = _Run(self._plane, call, started, ticks)
+        try:
+            await self._begin(call)
+            response = await self._answer(run, read_body)
+        except StrongroomError as error:
+            response = self._fail(call, error)
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            response = self._fail(call, StrongroomError("An internal error occurred; the log has its details."))
+        if run.recorded:
+            return response
+        try:
+            await self._storage.record(run.record(response))
+        except StorageUnavailable as error:
+            return self._fail(call, error)
+        return response
+
+    async def _begin(self, call: Call) -> None:
+        call.stores = self._storage.read()
+        offset = await call.stores.facts.get(CLOCK_FACT)
+        if offset:
+            call.now = shift(call.real_now, int(offset))
+
+    async def _answer(self, run: "_Run", read_body: ReadBody) -> Response:
+        call = run.call
+        await self._plane.locate(call)
+        operation = await self._admit(call)
+        body = await read_body(operation.body_limit)
+        if body:
+            call.request.body = body
+        call.body = self._plane.parse_body(call)
+        if operation.changes:
+            return await self._change(operation, run)
+        return self._plane.finish(await operation.handler(call), call)
+
+    async def _admit(self, call: Call) -> Operation:
+        """Return the operation that the caller may do. Unknown paths are told only to those who proved who they are."""
+        unknown: StrongroomError | None = None
+        try:
+            match = self._plane.table.match(call.request.method, call.request.path)
+            call.operation, call.parameters = match.operation, match.parameters
+        except StrongroomError as error:
+            unknown = error
+        if call.operation is not None and call.operation.anonymous:
+            return call.operation
+        call.caller = await self._plane.authenticate(call)
+        if call.operation is None:
+            raise unknown or StrongroomError("no operation")
+        self._plane.require_version(call)
+        await self._plane.authorize(call)
+        return call.operation
+
+    async def _change(self, operation: Operation, run: "_Run") -> Response:
+        async def work(stores: Stores) -> tuple[Response, Record]:
+            run.call.stores = stores
+            response = self._plane.finish(await operation.handler(run.call), run.call)
+            return response, run.record(response)
+
+        response = await self._storage.change(work)
+        run.recorded = True
+        return response
+
+    def _fail(self, call: Call, error: StrongroomError) -> Response:
+        call.refusal = error.message
+        return self._plane.finish(self._plane.render_error(error, call), call)
+
+
+class _Run:
+    """One request under way: what its record needs beside the call."""
+
+    __slots__ = ("call", "plane", "recorded", "started", "ticks")
+
+    def __init__(self, plane: Plane, call: Call, started: datetime, ticks: float) -> None:
+        self.plane = plane
+        self.call = call
+        self.started = started
+        self.ticks = ticks
+        self.recorded = False
+
+    def record(self, response: Response) -> Record:
+        """Return the record of this request, answered with `response`."""
+        return compose(
+            self.call,
+            category=self.plane.category,
+            operation=self._operation_name(),
+            resource_id=self.plane.resource_id(self.call),
+            response=response,
+            started=self.started,
+            ms=(time.perf_counter() - self.ticks) * 1000,
+        )
+
+    def _operation_name(self) -> str:
+        call = self.call
+        if call.operation is None or (call.caller is None and not call.operation.anonymous):
+            return UNKNOWN_OPERATION if call.caller is not None else self.plane.unauthenticated
+        return call.operation.log
+
+
+def parse_json(body: bytes, takes: type | None) -> Any:
+    """Return a JSON body as the wire type `takes`, None when it takes none; BadRequest when it does not fit."""
+    if takes is None:
+        return None
+    try:
+        return msgspec.json.decode(body or b"{}", type=takes)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"The request body does not fit: {error}.") from None

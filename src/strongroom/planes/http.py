@@ -1,0 +1,93 @@
+"""A request and a response as the planes see them: plain data, no framework."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from strongroom.errors import BadRequest
+
+JSON = (b"content-type", b"application/json; charset=utf-8")
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@lru_cache(maxsize=4096)
+def parse_query(raw: bytes) -> Mapping[str, str]:
+    """Return the query's parameters, names in lower case; BadRequest when one stands twice."""
+    if not raw:
+        return MappingProxyType({})
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=64)
+    except ValueError:
+        raise BadRequest("The query has too many parameters.") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name.lower() in found:
+            raise BadRequest(f"The query parameter '{name}' is given more than once.")
+        found[name.lower()] = value
+    return MappingProxyType(found)
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, its body read apart.
+
+    host: the Host header as sent, lower case, with its port if it had one. path: raw, percent-encoded.
+    headers: names in lower case; a name given twice holds its first value and stands in `repeated`.
+    client: the peer's address. tls: the protocol version as records name it, such as TLS1_3.
+    """
+
+    method: str
+    host: str
+    path: str
+    raw_query: bytes
+    headers: Mapping[bytes, bytes]
+    client: str
+    tls: str = ""
+    repeated: frozenset[bytes] = frozenset()
+    body: bytes = b""
+
+    def header(self, name: bytes) -> str:
+        """Return a header as text, "" when absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters, names in lower case; BadRequest when one stands twice."""
+        return parse_query(self.raw_query)
+
+    @property
+    def api_version(self) -> str:
+        """The api-version as sent, "" when absent or when the query is broken."""
+        try:
+            return self.query.get("api-version", "")
+        except BadRequest:
+            return ""
+
+    @property
+    def correlation_id(self) -> str:
+        """The id that the client gave the request, "" when it gave none; at most 128 characters."""
+        return self.header(b"x-ms-client-request-id")[:128]
+
+    @property
+    def base(self) -> str:
+        """The URL of this host as the client wrote it, without a path."""
+        return f"https://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The whole URL as the client wrote it."""
+        query = f"?{self.raw_query.decode('latin-1')}" if self.raw_query else ""
+        return f"https://{self.host}{self.path}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: status, body and headers beside those that the plane always sends."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = field(default=())

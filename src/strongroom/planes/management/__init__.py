@@ -1,0 +1,1 @@
+"""The management plane: the resource manager that `az` and the management SDKs speak."""

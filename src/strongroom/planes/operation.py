@@ -1,0 +1,118 @@
+"""One table drives a plane: a row says all there is to say of an operation, and dispatch finds it in constant time."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from strongroom.access.authorization.model import Action
+from strongroom.errors import MethodNotAllowed, NotFound
+from strongroom.planes.http import Response
+
+if TYPE_CHECKING:
+    from strongroom.planes.call import Call
+
+Handler = Callable[["Call"], Awaitable[Response]]
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+SMALL_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of a plane.
+
+    path: literals and `{placeholders}`, a whole segment each. needs: the data action, or the RBAC action's name on the
+    management plane; None when any authenticated caller may. anonymous: no token is asked for.
+    changes: the handler runs inside a storage transaction, and its record commits with it.
+    takes, gives: wire types, `msgspec.Struct`s. log: operation name in the record. body_limit: bytes.
+    since: the first api-version that has it, "" for all. success: statuses of usual answers, for documents and tests.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    log: str
+    needs: Action | str | None = None
+    takes: type | None = None
+    gives: type | None = None
+    success: tuple[int, ...] = (200,)
+    changes: bool = False
+    anonymous: bool = False
+    body_limit: int = SMALL_BODY
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An operation found for a request, with its path parameters."""
+
+    operation: Operation
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which segments of a path of one length are literals, and how the others are called."""
+
+    literals: tuple[int, ...]
+    names: tuple[tuple[int, str], ...] = field(compare=False)
+
+
+class Table:
+    """The operations of one plane, found by path and verb.
+
+    Literals compare without regard to case. A path that more literals fit wins.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self.operations = tuple(operations)
+        self._rows: dict[tuple[int, tuple[int, ...], tuple[str, ...]], dict[str, tuple[Operation, _Shape]]] = {}
+        self._shapes: dict[int, list[tuple[int, ...]]] = {}
+        for operation in self.operations:
+            self._add(operation)
+
+    def match(self, method: str, path: str) -> Match:
+        """Return the operation; NotFound for an unknown path, MethodNotAllowed for a known one with another verb."""
+        segments = split_path(path)
+        lowered = [segment.lower() for segment in segments]
+        known = False
+        for literals in self._shapes.get(len(segments), ()):
+            verbs = self._rows.get((len(segments), literals, tuple(lowered[i] for i in literals)))
+            if verbs is None:
+                continue
+            known = True
+            found = verbs.get(method)
+            if found is not None:
+                operation, shape = found
+                return Match(operation, {name: segments[i] for i, name in shape.names})
+        if known:
+            raise MethodNotAllowed(f"The method '{method}' is not allowed on this path.")
+        raise NotFound("The request path names nothing that this service has.")
+
+    def _add(self, operation: Operation) -> None:
+        segments = operation.path.strip("/").split("/") if operation.path != "/" else []
+        placeholders = {i: PLACEHOLDER.fullmatch(segment) for i, segment in enumerate(segments)}
+        names = tuple((i, found.group(1)) for i, found in placeholders.items() if found)
+        literals = tuple(i for i, found in placeholders.items() if not found)
+        key = (len(segments), literals, tuple(segments[i].lower() for i in literals))
+        verbs = self._rows.setdefault(key, {})
+        if operation.method in verbs:
+            raise ValueError(f"{operation.method} {operation.path} stands twice in the table")
+        verbs[operation.method] = (operation, _Shape(literals, names))
+        shapes = self._shapes.setdefault(len(segments), [])
+        if literals not in shapes:
+            shapes.append(literals)
+            shapes.sort(key=len, reverse=True)
+
+
+def split_path(path: str) -> list[str]:
+    """Return the decoded segments of a raw path; slashes doubled at its start or left at its end say nothing.
+
+    An empty segment inside stays: some clients write an empty version as `//`.
+    """
+    segments = path.strip("/").split("/")
+    if "%" in path:
+        return [unquote(segment) for segment in segments]
+    return segments if segments != [""] else []

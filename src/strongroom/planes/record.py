@@ -1,0 +1,73 @@
+"""The record of one request, composed from its call and its answer. The one place that decides what a record says.
+
+Source: Azure Monitor resource logs of Key Vault, `AuditEvent`. Values of secrets never come here: a record is made of
+the request line, the caller and what handlers note by name.
+"""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from strongroom.access.identity.model import Caller
+from strongroom.audit.event import Category, Record, new_record_id, wire_time
+from strongroom.planes.call import Call
+from strongroom.planes.http import Response
+
+OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
+SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def compose(
+    call: Call,
+    *,
+    category: Category,
+    operation: str,
+    resource_id: str,
+    response: Response,
+    started: datetime,
+    ms: float,
+) -> Record:
+    """Return the record of `call`, answered with `response` after `ms` milliseconds."""
+    request = call.request
+    body = {
+        "time": wire_time(started),
+        "resourceId": resource_id.upper(),
+        "operationName": operation,
+        "operationVersion": request.api_version,
+        "category": category.value,
+        "resultType": "Success" if response.status < 400 else "Failed",
+        "resultSignature": SIGNATURES.get(response.status, str(response.status)),
+        "resultDescription": call.refusal,
+        "durationMs": round(ms, 3),
+        "callerIpAddress": request.client,
+        "correlationId": request.correlation_id,
+        "identity": _identity(call.caller),
+        "properties": _properties(call, response),
+    }
+    return Record(new_record_id(), started, _encode(body))
+
+
+def _identity(caller: Caller | None) -> dict[str, Any]:
+    if caller is None:
+        return {}
+    claim = {OBJECT_CLAIM: caller.object_id, "appid": caller.app_id, "iss": caller.issuer}
+    if caller.user_principal_name:
+        claim[UPN_CLAIM] = caller.user_principal_name
+    return {"claim": claim}
+
+
+def _properties(call: Call, response: Response) -> dict[str, Any]:
+    request = call.request
+    return {
+        "clientInfo": request.header(b"user-agent"),
+        "requestUri": request.url,
+        "id": call.object_id or request.base + "/",
+        "httpStatusCode": response.status,
+        "tlsVersion": request.tls,
+        **call.notes,
+    }

@@ -1,0 +1,54 @@
+"""What the planes need of a storage, all together."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from strongroom.access.authorization.store import AssignmentStore
+from strongroom.access.identity.store import IdentityStore
+from strongroom.audit.event import Record
+from strongroom.custody.store import KeyringStore
+from strongroom.objects.secrets.store import SecretStore
+from strongroom.resources.facts import FactStore
+from strongroom.resources.store import ResourceStore
+from strongroom.vaults.store import VaultStore
+
+T = TypeVar("T")
+
+
+class Stores(Protocol):
+    """Every store, seen through one connection: a snapshot to read from, or a transaction to change in."""
+
+    @property
+    def assignments(self) -> AssignmentStore: ...
+    @property
+    def facts(self) -> FactStore: ...
+    @property
+    def identity(self) -> IdentityStore: ...
+    @property
+    def keyring(self) -> KeyringStore: ...
+    @property
+    def resources(self) -> ResourceStore: ...
+    @property
+    def secrets(self) -> SecretStore: ...
+    @property
+    def vaults(self) -> VaultStore: ...
+
+
+class Storage(Protocol):
+    """Where everything lies. A change and its record commit together; nothing is answered that is not recorded."""
+
+    def read(self) -> Stores:
+        """Return stores to read from, as new as the last change that was answered on any worker.
+
+        Called at the start of each request: here the epoch is checked and what was cached under an older one dropped.
+        """
+
+    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, Record]]]) -> T:
+        """Run `work` in a transaction, commit it together with the record it returns, and return its result.
+
+        What `work` raises rolls it back and is raised here. StorageUnavailable when it cannot be made durable.
+        `work` may run on another thread and must await nothing but its stores.
+        """
+
+    async def record(self, record: Record) -> None:
+        """Make a record durable; StorageUnavailable when that cannot be done."""

@@ -1,0 +1,1 @@
+"""WHERE does a vault belong? Subscriptions and resource groups."""

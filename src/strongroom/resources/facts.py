@@ -1,0 +1,13 @@
+"""Small named facts that a server keeps about itself: its bootstrap ids, its rehearsal clock, its CAs."""
+
+from typing import Protocol
+
+
+class FactStore(Protocol):
+    """Named byte strings; each is authenticated, none is sealed by the store (seal before putting a secret here)."""
+
+    async def get(self, name: str) -> bytes | None:
+        """Return a fact."""
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Set a fact."""

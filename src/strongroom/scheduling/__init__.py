@@ -1,0 +1,1 @@
+"""WHEN does something happen by itself?"""

@@ -1,0 +1,1 @@
+"""WHERE does it lie? One storage a module, one schema for all."""

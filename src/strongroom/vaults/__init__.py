@@ -1,0 +1,1 @@
+"""WHAT holds it? The vault, its policies, its own life cycle."""

@@ -1,0 +1,66 @@
+import pytest
+
+from strongroom.errors import MethodNotAllowed, NotFound
+from strongroom.planes.operation import Operation, Table, split_path
+
+
+def operation(method, path):
+    return Operation(method=method, path=path, handler=None, log=f"{method} {path}")
+
+
+TABLE = Table(
+    [
+        operation("GET", "/secrets"),
+        operation("GET", "/secrets/{name}"),
+        operation("PUT", "/secrets/{name}"),
+        operation("GET", "/secrets/{name}/{version}"),
+        operation("GET", "/secrets/{name}/versions"),
+        operation("POST", "/keys/{name}/{version}/sign"),
+        operation("GET", "/subscriptions/{s}/resourceGroups/{g}"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found", "parameters"),
+    [
+        ("GET", "/secrets", "GET /secrets", {}),
+        ("GET", "//secrets//", "GET /secrets", {}),
+        ("GET", "/secrets/a", "GET /secrets/{name}", {"name": "a"}),
+        ("GET", "/secrets/a/", "GET /secrets/{name}", {"name": "a"}),
+        ("PUT", "/secrets/a", "PUT /secrets/{name}", {"name": "a"}),
+        ("GET", "/secrets/a/0f", "GET /secrets/{name}/{version}", {"name": "a", "version": "0f"}),
+        ("GET", "/secrets/a/versions", "GET /secrets/{name}/versions", {"name": "a"}),
+        ("POST", "/keys/k//sign", "POST /keys/{name}/{version}/sign", {"name": "k", "version": ""}),
+        ("GET", "/subscriptions/S/resourcegroups/G", "GET /subscriptions/{s}/resourceGroups/{g}", {"s": "S", "g": "G"}),
+        ("GET", "/secrets/a%2Fb", "GET /secrets/{name}", {"name": "a/b"}),
+        ("GET", "/secrets/%2e%2e", "GET /secrets/{name}", {"name": ".."}),
+    ],
+)
+def test_the_row_of_a_path(method, path, found, parameters):
+    match = TABLE.match(method, path)
+    assert (match.operation.log, dict(match.parameters)) == (found, parameters)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/secret", "/secrets/a/b/c", "/keys/k/v/verify", "/subscriptions/S/groups/G"]
+)
+def test_a_path_that_no_row_has(path):
+    with pytest.raises(NotFound):
+        TABLE.match("GET", path)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/secrets"), ("HEAD", "/secrets/a"), ("get", "/secrets")])
+def test_a_verb_that_the_path_has_not(method, path):
+    with pytest.raises(MethodNotAllowed):
+        TABLE.match(method, path)
+
+
+def test_no_row_stands_twice():
+    with pytest.raises(ValueError, match="twice"):
+        Table([operation("GET", "/a/{x}"), operation("GET", "/A/{y}")])
+
+
+def test_the_root_has_no_segments():
+    assert split_path("/") == []
+    assert Table([operation("GET", "/")]).match("GET", "/").operation.log == "GET /"
