@@ -1,0 +1,130 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "strongroom"
+MODULES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in MODULES}
+
+MODULE_LINES = 400
+FUNCTION_LINES = 40
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base"}
+
+# Who may open a Sensitive, and why.
+REVEALS = {
+    "access/identity/applications.py": "hashes a client secret that was just made",
+    "access/identity/signing.py": "loads the token-signing key",
+    "bootstrap.py": "seals the secret of a rehearsal server",
+    "cli/": "shows a client secret once to the person who asked for it",
+    "custody/": "is what custody is for",
+    "hosting/ca.py": "loads the key of the CA",
+    "objects/secrets/backup.py": "writes an object backup that is sealed in the same breath",
+    "objects/secrets/service.py": "checks the length of a value",
+    "planes/data/secrets.py": "renders a secret for its owner",
+    "planes/data/wire.py": "renders a secret for its owner",
+    "planes/identity/token.py": "compares a client secret",
+    "planes/paging.py": "reads a paging token of our own",
+}
+# Who may ask what time it is, and why; all others are told.
+ASK_TIME = {
+    "clock.py": "is where time comes from",
+    "audit/event.py": "makes ids that sort by time",
+    "planes/gate.py": "measures how long a request took",
+    "hosting/": "times connections and processes",
+    "cli/": "is an edge: commands pass the time on",
+}
+
+
+def place(path):
+    return path.relative_to(SOURCE).as_posix()
+
+
+def is_listed(path, listed):
+    return any(place(path) == entry or (entry.endswith("/") and place(path).startswith(entry)) for entry in listed)
+
+
+def calls(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_a_module_says_what_it_is_for_and_stays_one_idea(path):
+    assert ast.get_docstring(TREES[path]), "a module begins with the question that it answers"
+    assert len(path.read_text().splitlines()) <= MODULE_LINES
+    assert path.stem not in VAGUE_NAMES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_functions_fit_on_a_screen(path):
+    functions = [n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {
+        f.name: f.end_lineno - f.body[0].lineno + 1
+        for f in functions
+        if f.end_lineno - f.body[0].lineno >= FUNCTION_LINES
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_public_names_have_their_contract(path):
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    bare = [n.name for n in TREES[path].body if isinstance(n, kinds) and n.name[0] != "_" and not ast.get_docstring(n)]
+    assert not bare
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_secrets_are_opened_only_where_listed(path):
+    opened = [call.lineno for call in calls(TREES[path]) if call.func.attr == "reveal"]
+    assert not opened or is_listed(path, REVEALS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_time_is_passed_in(path):
+    asked = [
+        call.lineno
+        for call in calls(TREES[path])
+        if (
+            call.func.attr in {"now", "utcnow", "today"}
+            and ast.unparse(call.func.value) in {"datetime", "datetime.datetime", "date"}
+        )
+        or ast.unparse(call.func) in {"time.time", "time.monotonic", "time.perf_counter"}
+    ]
+    asked += [n.lineno for n in ast.walk(TREES[path]) if isinstance(n, ast.Call) and ast.unparse(n.func) == "real_now"]
+    assert not asked or is_listed(path, ASK_TIME) or place(path) in TELL_TIME
+
+
+# Who reads the real time at an edge that is not the gate: work that no request began.
+TELL_TIME = {"app.py", "scheduling/retention.py", "bootstrap.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_randomness_comes_from_the_operating_system(path):
+    imported = {alias.name for n in ast.walk(TREES[path]) if isinstance(n, ast.Import) for alias in n.names}
+    assert "random" not in imported
+
+
+def tracked_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_carries_a_path_of_one_machine_or_an_address_of_a_registry():
+    pattern = re.compile(
+        r"/(?:root|work|Users)/\w|" + "|".join(["pypi" + r"\.org", "registry" + r"\.npmjs", "python" + "hosted"])
+    )
+    found = []
+    for path in tracked_files():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in pattern.finditer(text)]
+    assert not found
