@@ -1,25 +1,74 @@
 """Where everything meets: a storage, a custodian and a domain in, one ASGI application out."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
 
-from strongroom.errors import PayloadTooLarge
-from strongroom.planes.gate import Gate
+from strongroom.access.identity.verifier import Verifier
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import PayloadTooLarge, StorageUnavailable
+from strongroom.planes.data.plane import DataPlane
+from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.gate import Gate, Plane
 from strongroom.planes.http import JSON, Headers, Request, Response
+from strongroom.planes.identity.plane import IdentityPlane
+from strongroom.planes.management.plane import ManagementPlane
+from strongroom.planes.stores import Storage
+from strongroom.resources.locations import Locations
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+SWEEP_SECONDS = 60
 LIVE = "/health/live"
 READY = "/health/ready"
 TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
 SINGLE_HEADERS = frozenset({b"authorization", b"host", b"content-type"})
 
 log = structlog.get_logger(__name__)
+
+
+def create_app(
+    storage: Storage,
+    custodian: Custodian,
+    *,
+    domain: str,
+    locations: Locations,
+    limiter: Limiter,
+    sweep: Callable[[], Awaitable[None]],
+    is_ready: Callable[[], Awaitable[bool]],
+    close: Callable[[], None],
+) -> "Application":
+    """Return the application of one worker: every plane behind its gate, on one storage.
+
+    sweep: what is due now and again, run every minute. close: called when the worker ends.
+    """
+    verifier = Verifier(domain)
+    planes: dict[str, Plane] = {
+        "login": IdentityPlane(custodian),
+        "management": ManagementPlane(verifier, locations),
+        "vault": DataPlane(verifier, limiter),
+    }
+    gates = {label: Gate(plane, storage, custodian, domain) for label, plane in planes.items()}
+    return Application(
+        domain=domain,
+        vaults=gates.pop("vault"),
+        hosts=gates,
+        is_ready=is_ready,
+        background=lambda: _repeat(sweep),
+        close=close,
+    )
+
+
+async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        with contextlib.suppress(StorageUnavailable):  # said by the storage; the next turn tries again
+            await sweep()
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 class Application:
@@ -127,18 +176,26 @@ def make_request(scope: Message) -> Request:
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the body of a request; PayloadTooLarge past `limit` bytes."""
-    message = await receive()
+    """Return the body of a request; PayloadTooLarge past `limit` bytes, BadRequest when it ends before its time."""
+    message = await _receive_part(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         return _within(body, limit)
     chunks, size = [body], len(body)
     while message.get("more_body"):
-        message = await receive()
+        message = await _receive_part(receive)
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         _within(chunks[-1], limit - size + len(chunks[-1]))
     return b"".join(chunks)
+
+
+async def _receive_part(receive: Receive) -> Message:
+    """Return the next part of a body: what a client left off halfway is not to be taken for the whole."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise BadRequest("The connection ended before the body of the request did.")
+    return message
 
 
 def _within(body: bytes, limit: int) -> bytes:

@@ -24,6 +24,7 @@ REVEALS = {
     "cli/": "shows a client secret once to the person who asked for it",
     "custody/": "is what custody is for",
     "hosting/ca.py": "loads the key of the CA",
+    "hosting/passthrough.py": "signs in to the proxy that the environment named before",
     "objects/secrets/backup.py": "writes an object backup that is sealed in the same breath",
     "objects/secrets/service.py": "checks the length of a value",
     "planes/data/secrets.py": "renders a secret for its owner",

@@ -158,13 +158,19 @@ class _Run:
         """Return the record of this request, answered with `response`."""
         return compose(
             self.call,
-            category=self.plane.category,
+            category=self._category(),
             operation=self._operation_name(),
             resource_id=self.plane.resource_id(self.call),
             response=response,
             started=self.started,
             ms=(time.perf_counter() - self.ticks) * 1000,
         )
+
+    def _category(self) -> Category:
+        call = self.call
+        if call.operation is None or call.caller is None or call.operation.category is None:
+            return self.plane.category
+        return call.operation.category
 
     def _operation_name(self) -> str:
         call = self.call
@@ -173,11 +179,16 @@ class _Run:
         return call.operation.log
 
 
-def parse_json(body: bytes, takes: type | None) -> Any:
-    """Return a JSON body as the wire type `takes`, None when it takes none; BadRequest when it does not fit."""
+def parse_json(body: bytes, takes: type | None, dec_hook: Callable[[type, Any], Any] | None = None) -> Any:
+    """Return a JSON body as the wire type `takes`, None when the operation takes none; BadRequest when it does not fit.
+
+    dec_hook: makes the types that msgspec does not know.
+    """
     if takes is None:
         return None
     try:
-        return msgspec.json.decode(body or b"{}", type=takes)
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(body or b"{}", type=takes, dec_hook=dec_hook)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The request body does not fit: {error}.") from None
+    except RecursionError:
+        raise BadRequest("The request body does not fit: it is nested too deeply.") from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from strongroom.access.authorization.model import Action
+from strongroom.audit.event import Category
 from strongroom.errors import MethodNotAllowed, NotFound
 from strongroom.planes.http import Response
 
@@ -26,7 +27,8 @@ class Operation:
     path: literals and `{placeholders}`, a whole segment each. needs: the data action, or the RBAC action's name on the
     management plane; None when any authenticated caller may. anonymous: no token is asked for.
     changes: the handler runs inside a storage transaction, and its record commits with it.
-    takes, gives: wire types, `msgspec.Struct`s. log: operation name in the record. body_limit: bytes.
+    takes, gives: wire types, `msgspec.Struct`s. log: operation name in the record; category: its log, where it is not
+    the plane's own. body_limit: bytes.
     since: the first api-version that has it, "" for all. success: statuses of usual answers, for documents and tests.
     """
 
@@ -42,6 +44,7 @@ class Operation:
     anonymous: bool = False
     body_limit: int = SMALL_BODY
     since: str = ""
+    category: Category | None = None
 
 
 @dataclass(frozen=True, slots=True)

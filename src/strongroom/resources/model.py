@@ -6,7 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemData:
-    """Who made a resource and who changed it last. `*_by` is an application or object id, `*_by_type` Application or User."""
+    """Who made a resource and who changed it last.
+
+    *_by: an application id or a user's name. *_by_type: Application or User.
+    """
 
     created_by: str
     created_by_type: str

@@ -38,7 +38,9 @@ class Vault:
     """A vault. `vault_id` is its unique id, never reused; the name is unique while the vault lives or is recoverable.
 
     sku: standard or premium. retention_days: 7 to 90, fixed at creation.
-    network: the `networkAcls` and `publicNetworkAccess` as echoed; nothing that restricts is accepted before it is enforced.
+    network_bypass, public_network_access: as echoed in `networkAcls` and `publicNetworkAccess`; nothing that restricts
+    is accepted before it is enforced. network_bypass is None when no `networkAcls` were given.
+    throttled: whether the limits of requests count; a rehearsal vault has none.
     """
 
     vault_id: str

@@ -1,0 +1,75 @@
+"""The data directory as commands open it: with the master key, while the server runs or not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from strongroom.access.identity.applications import Applications
+from strongroom.bootstrap import Installation, find_installation
+from strongroom.cli.failure import CommandFailed
+from strongroom.clock import real_now
+from strongroom.custody.master import MasterKeyMissing, load_master_key
+from strongroom.custody.sealing import Custodian
+from strongroom.planes.stores import Stores
+from strongroom.sensitive import Sensitive
+from strongroom.settings import Settings
+from strongroom.storage.directory import schema_version
+from strongroom.storage.sqlite import SqliteStorage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """An open data directory."""
+
+    storage: SqliteStorage
+    custodian: Custodian
+
+    def applications(self, stores: Stores) -> Applications:
+        """Return the applications of the directory, over stores to read from or to change in."""
+        return Applications(stores.identity, stores.keyring, self.custodian)
+
+    async def installation(self) -> Installation:
+        """Return what the server began with; CommandFailed when it never started."""
+        found = await find_installation(self.storage.read(), self.custodian, real_now())
+        if found is None:
+            raise CommandFailed("the server has not been started on this data directory yet; run: strongroom serve")
+        return found
+
+
+def on_data(settings: Settings, work: Callable[[Data], Awaitable[T]]) -> T:
+    """Open the data directory, run `work` on it and return its result; CommandFailed when there is no data."""
+
+    async def run() -> T:
+        async with open_data(settings) as data:
+            return await work(data)
+
+    return asyncio.run(run())
+
+
+def require_master_key(path: Path, data_dir: Path) -> Sensitive[bytes]:
+    """Return the master key of existing data; CommandFailed when it is missing: a new one would open nothing."""
+    try:
+        return load_master_key(path)
+    except MasterKeyMissing:
+        raise CommandFailed(
+            f"the master key {path} of the data in {data_dir} is missing; put it back or name it with "
+            "--master-key-file (no new one is made beside data that it could not open)"
+        ) from None
+
+
+@asynccontextmanager
+async def open_data(settings: Settings) -> AsyncIterator[Data]:
+    """Open the data directory that exists; CommandFailed when there is none or its master key is missing."""
+    if schema_version(settings.data_dir) is None:
+        raise CommandFailed(f"there is no data in {settings.data_dir}; start the server first: strongroom serve")
+    custodian = Custodian(require_master_key(settings.master_key_file, settings.data_dir))
+    storage = SqliteStorage.open(settings.data_dir, custodian)
+    try:
+        yield Data(storage, custodian)
+    finally:
+        storage.close()

@@ -1,0 +1,181 @@
+"""`strongroom role`: who has which role where. Works on the data directory, beside a server that runs."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.failure import CommandFailed
+from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.shown import format_option, show_one, show_rows
+
+if TYPE_CHECKING:
+    from strongroom.access.authorization.model import RoleAssignment
+    from strongroom.audit.event import Record
+    from strongroom.cli.data import Data
+    from strongroom.planes.stores import Stores
+
+ROLE_HELP = "ROLE is a name or an id, such as 'Key Vault Secrets User'; `strongroom role definitions` lists them."
+
+
+@click.group(name="role")
+def command() -> None:
+    r"""Give roles to applications, list them, take them away.
+
+    A role counts at its scope and below: a subscription, a resource group, a vault. Roles on the objects of a vault
+    count in vaults with RBAC; the others follow their access policies.
+
+    \b
+    strongroom role assign 'Key Vault Secrets User' --to billing --vault pay
+    strongroom role assign Reader --to billing --group production
+    strongroom role list --of billing
+    """
+
+
+@command.command(name="assign", epilog=ROLE_HELP)
+@click.argument("role")
+@click.option("--to", "application", metavar="APP", required=True, help="The application that gets it.")
+@click.option("--scope", metavar="ID", help="Where: a resource id. [default: the subscription]")
+@click.option("--group", metavar="NAME", help="Where: a resource group.")
+@click.option("--vault", metavar="NAME", help="Where: a vault.")
+@format_option
+@settings_options(*PLACE)
+def assign(
+    role: str,
+    *,
+    application: str,
+    scope: str | None,
+    group: str | None,
+    vault: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Give ROLE to an application."""
+    from strongroom.access.authorization.assignments import assign_role
+    from strongroom.cli.data import on_data
+    from strongroom.clock import real_now
+
+    async def work(data: "Data") -> dict[str, Any]:
+        place = await _scope(data, scope=scope, group=group, vault=vault)
+
+        async def unit(stores: "Stores") -> tuple["RoleAssignment", "Record"]:
+            principal = await data.applications(stores).get(application)
+            assignment = await assign_role(
+                stores.assignments,
+                stores.resources,
+                stores.vaults,
+                principal_id=principal.object_id,
+                role=role,
+                scope=place,
+                now=real_now(),
+            )
+            return assignment, _record("write", assignment)
+
+        return (await _rows(data, (await data.storage.change(unit),)))[0]
+
+    show_one(on_data(settings_from(flags), work), as_json=as_json)
+
+
+@command.command(name="list")
+@click.option("--of", "application", metavar="APP", help="Only those of this application.")
+@click.option("--scope", metavar="ID", help="Only those at this resource id and below.")
+@format_option
+@settings_options(*PLACE)
+def list_(*, application: str | None, scope: str | None, as_json: bool, **flags: Any) -> None:
+    """List role assignments, oldest first."""
+    from strongroom.access.authorization.assignments import list_assignments
+    from strongroom.cli.data import on_data
+
+    async def work(data: "Data") -> list[dict[str, Any]]:
+        stores = data.storage.read()
+        principal = await data.applications(stores).get(application) if application is not None else None
+        found = await list_assignments(
+            stores.assignments, principal_id=principal.object_id if principal else None, scope=scope
+        )
+        return await _rows(data, found)
+
+    show_rows(on_data(settings_from(flags), work), as_json=as_json)
+
+
+@command.command(name="remove")
+@click.argument("assignment", metavar="ID")
+@settings_options(*PLACE)
+def remove(assignment: str, **flags: Any) -> None:
+    """Take a role away again; ID is the assignment's, as `strongroom role list` shows it."""
+    from strongroom.access.authorization.assignments import remove_assignment
+    from strongroom.cli.data import on_data
+
+    wanted = assignment.rstrip("/").rpartition("/")[2].lower()
+
+    async def work(data: "Data") -> None:
+        async def unit(stores: "Stores") -> tuple[None, "Record"]:
+            found = [each for each in await stores.assignments.list_all() if each.assignment_id == wanted]
+            await remove_assignment(stores.assignments, wanted)
+            return None, _record("delete", found[0])
+
+        await data.storage.change(unit)
+
+    on_data(settings_from(flags), work)
+    click.echo(f"removed: {wanted}")
+
+
+@command.command(name="definitions")
+@format_option
+def definitions(*, as_json: bool) -> None:
+    """List the roles that there are."""
+    from strongroom.access.authorization.roles import BUILT_IN
+
+    show_rows(
+        [{"role": each.name, "id": each.role_id, "description": each.description} for each in BUILT_IN],
+        as_json=as_json,
+    )
+
+
+async def _scope(data: "Data", *, scope: str | None, group: str | None, vault: str | None) -> str:
+    """Return the resource id that the options name: the subscription when they name none."""
+    from strongroom.ids import group_scope, subscription_scope, vault_scope
+
+    if sum(each is not None for each in (scope, group, vault)) > 1:
+        raise CommandFailed("give one of --scope, --group and --vault")
+    subscription_id = (await data.installation()).subscription_id
+    if vault is not None:
+        found = await data.storage.read().vaults.find(vault)
+        if found is None or found.deletion is not None:
+            raise CommandFailed(f"there is no vault '{vault}'")
+        return vault_scope(found.subscription_id, found.resource_group, found.name)
+    if group is not None:
+        return group_scope(subscription_id, group)
+    return scope or subscription_scope(subscription_id)
+
+
+async def _rows(data: "Data", assignments: tuple["RoleAssignment", ...]) -> list[dict[str, Any]]:
+    from strongroom.access.authorization.roles import find_role
+
+    identity = data.storage.read().identity
+    rows = []
+    for each in assignments:
+        role, principal = find_role(each.role_id), await identity.find_principal(each.principal_id)
+        rows.append(
+            {
+                "role": role.name if role else each.role_id,
+                "application": principal.display_name if principal else each.principal_id,
+                "scope": each.scope,
+                "id": each.assignment_id,
+            }
+        )
+    return rows
+
+
+def _record(verb: str, assignment: "RoleAssignment") -> "Record":
+    from strongroom.audit.local import local_record
+    from strongroom.clock import real_now
+
+    return local_record(
+        f"Microsoft.Authorization/roleAssignments/{verb}",
+        now=real_now(),
+        properties={
+            "assignmentId": assignment.assignment_id,
+            "principalId": assignment.principal_id,
+            "roleId": assignment.role_id,
+        },
+        resource_id=assignment.scope,
+    )

@@ -1,0 +1,136 @@
+"""`strongroom serve`: prepares the data directory, says where it listens, serves until told to stop."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.announcement import announce
+from strongroom.cli.connection import connection, require_writable_folder, write_connection
+from strongroom.cli.environment import Credentials
+from strongroom.cli.options import settings_from, settings_options
+from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
+from strongroom.settings import Settings
+
+if TYPE_CHECKING:
+    from strongroom.cli.beginning import Beginning
+
+PROXY_ADDRESSES = ("127.0.0.1", "::1")
+
+
+@click.command(name="serve")
+@settings_options()
+def command(**flags: Any) -> int:
+    r"""Start the server and serve until Ctrl-C.
+
+    The first start makes the data directory, the master key beside it, a private CA, a tenant, a subscription and the
+    bootstrap application that owns it. Later starts find all of it again, on another port too.
+
+    \b
+    strongroom serve --dev                         # with a vault 'dev' to try things on
+    strongroom serve --data-dir /srv/vault --domain vault.example.test --listen 0.0.0.0 --port 443
+    """
+    return serve_with(settings_from(flags))
+
+
+def serve_with(settings: Settings) -> int:
+    """Start the server and return its exit code once it has stopped; raises, in one line, when it must not start."""
+    from strongroom.cli.beginning import begin_server, make_data_folder, require_usable
+    from strongroom.cli.oplog import configure_log
+    from strongroom.clock import real_now
+
+    configure_log(level=settings.log_level, form=settings.log_format)
+    require_no_server(settings.data_dir)
+    if settings.connection_file is not None:
+        require_writable_folder(settings.connection_file)
+    require_usable(settings)
+    with _bound(settings) as (listeners, proxies):
+        make_data_folder(settings.data_dir)
+        with ServerLock(settings.data_dir):
+            clear_state(settings.data_dir)
+            start = begin_server(settings, real_now())
+            try:
+                return _serve(settings, start, listeners, proxies)
+            finally:
+                clear_state(settings.data_dir)
+
+
+@contextmanager
+def _bound(settings: Settings) -> Iterator[tuple[Sequence[socket.socket], Sequence[socket.socket]]]:
+    """Hold the sockets to listen on, the server's and its proxy's."""
+    from strongroom.hosting.sockets import bind
+
+    listeners = bind(settings.listen, settings.port)
+    proxies: list[socket.socket] = []
+    try:
+        if settings.proxy_port is not None:
+            proxies = bind(PROXY_ADDRESSES, settings.proxy_port)
+        yield listeners, proxies
+    finally:
+        for each in (*listeners, *proxies):
+            each.close()
+
+
+def _serve(
+    settings: Settings, start: "Beginning", listeners: Sequence[socket.socket], proxies: Sequence[socket.socket]
+) -> int:
+    from strongroom.cli.workers import application_maker
+    from strongroom.clock import real_now
+    from strongroom.hosting.tls import CertificateFiles, ServerTls
+    from strongroom.hosting.workers import serve
+
+    operator = None
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        operator = CertificateFiles(settings.tls_certificate, settings.tls_key)
+    running = _describe(settings, start, listeners, proxies)
+    return serve(
+        application_maker(settings, start.custodian),
+        listeners,
+        ServerTls(start.authority.mint, real_now(), operator),
+        domain=settings.domain,
+        workers=settings.workers,
+        on_ready=lambda: _tell(settings, start, running),
+        proxy_sockets=proxies,
+    )
+
+
+def _describe(
+    settings: Settings, start: "Beginning", listeners: Sequence[socket.socket], proxies: Sequence[socket.socket]
+) -> Running:
+    return Running(
+        pid=os.getpid(),
+        domain=settings.domain,
+        addresses=tuple(listener.getsockname()[0] for listener in listeners),
+        port=listeners[0].getsockname()[1],
+        proxy_port=proxies[0].getsockname()[1] if proxies else None,
+        tenant_id=start.installation.tenant_id,
+        subscription_id=start.installation.subscription_id,
+        client_id=start.installation.client_id,
+        location=settings.location,
+        dev=settings.dev,
+        ca_file=str(start.trust.ca),
+        ca_bundle=str(start.trust.bundle),
+        connection_file=str(settings.connection_file) if settings.connection_file else None,
+    )
+
+
+def _tell(settings: Settings, start: "Beginning", running: Running) -> None:
+    """Tell everyone that the server answers: other commands, readers of the connection file, the operator."""
+    secret = start.installation.client_secret
+    credentials = Credentials(
+        client_id=start.installation.client_id,
+        client_secret=secret.reveal() if secret else None,
+        vault=start.installation.vault,
+    )
+    write_state(settings.data_dir, running)
+    if settings.connection_file is not None:
+        write_connection(settings.connection_file, connection(running, credentials, start.installation.vault))
+    shown = credentials.client_secret if sys.stdout.isatty() else None
+    click.echo(
+        announce(running, credentials, shown_secret=shown, is_new=start.installation.is_new, new_ca=start.new_authority)
+    )
+    sys.stdout.flush()

@@ -1,0 +1,40 @@
+"""How commands show what they found: as columns for a person, as JSON for a program."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Row = Mapping[str, Any]
+
+
+def format_option(function: F) -> F:
+    """Give a command the option that chooses between the two; it arrives as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of columns.")(function)
+
+
+def show_rows(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print rows that have the same keys; JSON is one array."""
+    if as_json:
+        click.echo(json.dumps(list(rows), indent=2, default=str))
+        return
+    for line in columns([list(rows[0]), *([str(value) for value in row.values()] for row in rows)] if rows else []):
+        click.echo(line)
+
+
+def show_one(row: Row, *, as_json: bool) -> None:
+    """Print one thing: a line for each of its values, or a JSON object."""
+    if as_json:
+        click.echo(json.dumps(dict(row), indent=2, default=str))
+        return
+    for line in columns([[name, str(value)] for name, value in row.items()]):
+        click.echo(line)
+
+
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return rows of texts as lines whose columns align."""
+    rows = [list(row) for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,337 @@
+"""HTTP/1.1 on one connection: uvicorn's protocol on httptools, with the bounds and refusals that it leaves to others.
+
+uvicorn buffers a head of any size, waits for one as long as it takes, merges trailers into the headers, stumbles over
+upgrades and answers a broken pipelined request in the middle of another one's response. Here every part of a request
+has a bound in bytes and in time (`limits.py`), whatever could be read in two ways is refused, and a refusal waits its
+turn.
+
+The parser (llhttp, strict) already refuses: Content-Length beside Transfer-Encoding, either of them twice or malformed,
+bare CR or LF, folded headers, blanks before a colon, control characters.
+"""
+
+import asyncio
+import contextlib
+import json
+from enum import Enum, auto
+from http import HTTPStatus
+from math import inf
+from typing import Any
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from strongroom.hosting.limits import Limits
+
+VERSIONS = frozenset({"1.0", "1.1"})
+GUARDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
+OVERHEAD_FACTOR = 2
+"""A chunked body may take this many times its size on the wire; a chunk of one byte takes six."""
+FORCE_CLOSE_SECONDS = 0.5
+
+
+class Refusal(Exception):
+    """A request that goes no further: status, code and a sentence for whoever wrote the client."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def encode(self, head: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the whole response; it ends the connection."""
+        body = json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
+        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}".encode()]
+        lines += [name + b": " + value for name, value in head]
+        lines += [b"content-type: application/json; charset=utf-8", b"content-length: %d" % len(body)]
+        return b"\r\n".join([*lines, b"connection: close", b"", body])
+
+
+MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", "The request is not well-formed HTTP/1.1.")
+
+
+class Part(Enum):
+    """Which part of a request the connection is reading."""
+
+    BETWEEN = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. `deadline` is on the loop's clock; the worker's sweep calls `check_deadline` (`workers.py`)."""
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn leaves out that it starts as None
+    transport: asyncio.Transport
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        limits: Limits,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self.deadline = inf
+        self._unread_since = inf
+        self._part = Part.BETWEEN
+        self._chunk_bytes = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._body_began = 0.0
+        self._content_bytes = 0
+        self._hosts = 0
+        self._refusal: Refusal | None = None
+        self._stopping = False
+        self._extensions: dict[str, Any] = {}
+
+    # --- the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; past the limit of connections, end at once."""
+        crowded = len(self.connections) >= self._limits.connections
+        super().connection_made(transport)
+        if crowded:
+            transport.abort()
+            return
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._extensions = {"tls": {"version": tls.version()}}
+        self.deadline = self.loop.time() + self._limits.head_seconds
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End; what still runs learns that nobody listens."""
+        for cycle, _ in self.pipeline:
+            cycle.disconnected = True
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came and see to the bounds of the part it ends in."""
+        if self._refusal is not None or self.parser is None:
+            return  # whatever follows a refusal is thrown away
+        self._chunk_bytes = len(data)
+        try:
+            began = self._part
+            self.parser.feed_data(data)
+            if self._part is not Part.BETWEEN:
+                self._count(began)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Refusal) else MALFORMED)
+
+    def _count(self, began: Part) -> None:
+        """Count the bytes of a part that did not end with this chunk."""
+        if self._part is Part.HEAD:
+            # A head that begins in this chunk may share it with the request before; its size is checked at its end.
+            self._head_bytes += self._chunk_bytes if began is Part.HEAD else 1
+            if self._head_bytes > self._limits.head_bytes:
+                raise _head_too_large(self._limits)
+        else:
+            self._body_bytes += self._chunk_bytes
+            if self._body_bytes > OVERHEAD_FACTOR * self._limits.body_bytes:
+                raise _body_too_large(self._limits)
+            self.deadline = self._body_began + self._limits.body_seconds + self._body_bytes / self._limits.body_rate
+
+    def pause_writing(self) -> None:
+        """Hold the application back, and give the client a limited time to read."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Let the application write on."""
+        self._unread_since = inf
+        super().resume_writing()
+
+    # --- what the parser tells
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+        self._part = Part.HEAD
+        self._head_bytes = self._body_bytes = self._content_bytes = self._hosts = 0
+        self.deadline = self.loop.time() + self._limits.head_seconds
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is no header and is dropped."""
+        if self._part is not Part.HEAD:
+            return
+        name = name.lower()
+        if name in GUARDED:
+            self._guard(name, value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def _guard(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"content-length":
+            if int(value) > self._limits.body_bytes:
+                raise _body_too_large(self._limits)
+        elif value.lower() != b"chunked" or self.parser.get_http_version() != "1.1":
+            raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", "The one transfer coding taken is 'chunked'.")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: refuse what could be read in two ways, then let the application have it."""
+        self._require_sound_head()
+        if len(self.pipeline) >= self._limits.pipelined:
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests wait on this connection.")
+        self._part = Part.BODY
+        self._body_began = self.loop.time()
+        super().on_headers_complete()
+
+    def _require_sound_head(self) -> None:
+        limits = self._limits
+        if len(self.url) > limits.url_bytes:
+            raise Refusal(
+                HTTPStatus.REQUEST_URI_TOO_LONG, "UriTooLong", f"A URL here has at most {limits.url_bytes} bytes."
+            )
+        if len(self.headers) > limits.header_count or (self._is_large() and self._head_size() > limits.head_bytes):
+            raise _head_too_large(limits)
+        version = self.parser.get_http_version()
+        if version not in VERSIONS:
+            raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "VersionNotSupported", "HTTP/1.1 is spoken here.")
+        if self.parser.should_upgrade():  # CONNECT counts as one
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "UpgradeNotSupported", "Connections are neither upgraded nor tunnelled here."
+            )
+        if self.url[:1] != b"/":
+            raise Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", "The request target must be a path.")
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", "A request names its host exactly once.")
+
+    def _is_large(self) -> bool:
+        """Answer whether the head can be over its bound at all: it took several chunks or a large one."""
+        return self._head_bytes > 0 or self._chunk_bytes > self._limits.head_bytes
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._content_bytes += len(body)
+        if self._content_bytes > self._limits.body_bytes:
+            raise _body_too_large(self._limits)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole: from here its time is the application's, unless that has answered already."""
+        self._part = Part.BETWEEN
+        assert self.cycle is not None  # a message has headers before it has an end
+        answered = self.cycle.response_complete
+        self.deadline = self.loop.time() + self._limits.keep_alive_seconds if answered else inf
+        super().on_message_complete()
+
+    # --- answers
+
+    def on_response_complete(self) -> None:
+        """An answer has left: go on to the next request, to a refusal that waited, or to rest."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            if self._stopping:
+                self._end_soon()
+            return
+        self.flow.resume_reading()
+        if self._part is Part.BODY and self.expect_100_continue:
+            self.transport.close()  # whether the body still comes is the client's choice: what follows could be either
+        elif self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._end_with(self._refusal)
+        elif self._part is Part.BETWEEN:
+            self.deadline = self.loop.time() + self._limits.keep_alive_seconds
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal and end the connection; answers that are due before it go first."""
+        self._refusal = refusal
+        self.deadline = inf
+        cycle = self.cycle
+        if cycle is not None and self._part is Part.BODY and not cycle.response_complete:
+            self._abandon(cycle)
+        if self.pipeline or (cycle is not None and not cycle.response_complete and not cycle.disconnected):
+            return
+        self._end_with(refusal)
+
+    def _abandon(self, cycle: RequestResponseCycle) -> None:
+        """Tell the application, if it is at this request, that the rest of it will not come."""
+        if self.pipeline:
+            self.pipeline.popleft()  # it waited behind others and never began
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _end_with(self, refusal: Refusal) -> None:
+        # An answer that has begun cannot become another one: then the connection just ends.
+        if not self.transport.is_closing():
+            begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+            if not begun:
+                self.transport.write(refusal.encode(self.server_state.default_headers))
+            self.flow.resume_reading()
+            self.transport.close()
+
+    # --- time
+
+    def check_deadline(self, now: float) -> None:
+        """End what has used up its time. Called a few times in `head_seconds`, with the loop's clock."""
+        if self._unread_since + self._limits.write_seconds < now:
+            self.transport.abort()
+        elif self.deadline < now and not self.transport.is_closing():
+            self._expire(now)
+
+    def _expire(self, now: float) -> None:
+        waiting_for_us = self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue)
+        if self._part is Part.BETWEEN:
+            self.transport.close()
+        elif waiting_for_us:  # the client would send, had the application asked for it
+            self._body_began = now
+            self.deadline = now + self._limits.body_seconds
+        else:
+            part = "headers" if self._part is Part.HEAD else "body"
+            self._refuse(
+                Refusal(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout", f"The {part} of the request came too slowly.")
+            )
+
+    def shutdown(self) -> None:
+        """Stop when what is under way is answered; a connection at rest ends now."""
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+            self._end_soon()
+        else:
+            self.cycle.keep_alive = False
+
+    def _end_soon(self) -> None:
+        """End a closing connection whose client does not answer TLS's good-bye, once nothing is left to send."""
+
+        def end() -> None:
+            with contextlib.suppress(AttributeError):  # the transport has let go of its socket meanwhile
+                if self.transport.get_write_buffer_size() > 0:
+                    self._end_soon()
+                else:
+                    self.transport.abort()
+
+        self.loop.call_later(FORCE_CLOSE_SECONDS, end)
+
+
+def _head_too_large(limits: Limits) -> Refusal:
+    return Refusal(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "RequestHeaderFieldsTooLarge",
+        f"The headers of a request have at most {limits.head_bytes} bytes in {limits.header_count} lines.",
+    )
+
+
+def _body_too_large(limits: Limits) -> Refusal:
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "RequestEntityTooLarge",
+        f"The body of a request has at most {limits.body_bytes} bytes.",
+    )

@@ -1,0 +1,191 @@
+"""One worker process: an event loop, the application and every connection that it accepts from the shared sockets."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+
+from strongroom.clock import real_now
+from strongroom.errors import StrongroomError
+from strongroom.hosting.limits import Limits, affordable_connections, raise_descriptor_limit
+from strongroom.hosting.protocol import HttpProtocol
+from strongroom.hosting.proxy import ConnectProxy
+from strongroom.hosting.sockets import BACKLOG, port_of
+from strongroom.hosting.tls import CertificateUnusable, ServerTls
+
+Asgi = Callable[..., Any]
+MakeApp = Callable[[], Asgi]
+
+READY = b"R"
+START_FAILED = 3
+RENEWAL_SECONDS = 12 * 3600
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What all workers serve: sockets and TLS made before the fork, and how to make the application after it.
+
+    listeners: sockets for TLS, all on one port. proxies: loopback sockets of the CONNECT proxy, none to have no proxy.
+    domain: the base domain, without a port.
+    """
+
+    make_app: MakeApp
+    listeners: Sequence[socket.socket]
+    proxies: Sequence[socket.socket]
+    tls: ServerTls
+    domain: str
+    limits: Limits
+
+
+def run_worker(site: Site, ready: int, lifeline: int) -> int:
+    """Serve until told to stop (SIGTERM) or until the parent is gone; return the exit code.
+
+    ready: a pipe that hears one byte once this worker answers. lifeline: a pipe that ends with the parent.
+    """
+    limits = replace(site.limits, connections=affordable_connections(site.limits, raise_descriptor_limit()))
+    site = replace(site, limits=limits)
+    try:
+        app = site.make_app()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Server(site, app, ready, lifeline).serve())
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else START_FAILED
+    except StrongroomError as error:
+        log.error("a worker failed", reason=error.message)  # noqa: TRY400  # one line says all
+        return START_FAILED
+    except Exception:
+        log.exception("a worker failed")
+        return START_FAILED
+    return 0
+
+
+def configure(app: Asgi, limits: Limits) -> uvicorn.Config:
+    """Return uvicorn's configuration: nothing of a request is believed that the peer did not itself say."""
+    return uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=int(limits.graceful_seconds),
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server on our sockets, with our protocol, our proxy and the sweep of deadlines beside it."""
+
+    def __init__(self, site: Site, app: Asgi, ready: int, lifeline: int) -> None:
+        super().__init__(configure(app, site.limits))
+        self._site = site
+        self._ready = ready
+        self._lifeline = lifeline
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002  # uvicorn's signature
+        """Start the application, then listen, then say so."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise SystemExit(START_FAILED)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_loop_error)
+        loop.add_reader(self._lifeline, self._stop_as_orphan)
+        limits = self._site.limits
+        self.servers = [await self._listen(loop, listener) for listener in self._site.listeners]
+        self._chores = [loop.create_task(self._sweep()), loop.create_task(self._renew())]
+        if self._site.proxies:
+            proxy = ConnectProxy(
+                domain=self._site.domain,
+                port=port_of(self._site.listeners[0]),
+                adopt=self._adopt,
+                limits=limits,
+            )
+            self._chores += [loop.create_task(proxy.serve(listener)) for listener in self._site.proxies]
+        gc.collect()
+        gc.freeze()  # what is alive now lives as long as the worker: collections need not look at it again
+        self.started = True
+        os.write(self._ready, READY)
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> asyncio.Server:
+        limits = self._site.limits
+        return await loop.create_server(
+            self._protocol,
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=self._site.tls.context,
+            ssl_handshake_timeout=limits.handshake_seconds,
+            ssl_shutdown_timeout=limits.closing_seconds,
+        )
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that the proxy accepted, as if it had come to a listener of ours."""
+        limits = self._site.limits
+        await asyncio.get_running_loop().connect_accepted_socket(
+            self._protocol,
+            connection,
+            ssl=self._site.tls.context,
+            ssl_handshake_timeout=limits.handshake_seconds,
+            ssl_shutdown_timeout=limits.closing_seconds,
+        )
+
+    def _protocol(self) -> HttpProtocol:
+        return HttpProtocol(self.config, self.server_state, self.lifespan.state, self._site.limits)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._site.limits.sweep_seconds)
+            now = loop.time()
+            for connection in tuple(self.server_state.connections):
+                assert isinstance(connection, HttpProtocol)  # nothing else is made here
+                connection.check_deadline(now)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                self._site.tls.renew_if_due(real_now())
+            except CertificateUnusable as error:
+                log.warning("the operator's certificate could not be read again", reason=error.message)
+
+    def _stop_as_orphan(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._lifeline)
+        log.warning("the parent process is gone; this worker stops")
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, finish what is under way within the time given, then stop the application."""
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM only: Ctrl-C reaches every process of a terminal, and the parent is who decides."""
+        signal.signal(signal.SIGTERM, self._stop)
+        yield
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    log.warning("a connection failed", reason=context.get("message"), error=type(error).__name__ if error else None)

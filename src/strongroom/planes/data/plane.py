@@ -1,0 +1,117 @@
+"""The data plane: what the gate asks of it for every request to a vault."""
+
+from typing import Any
+
+from strongroom.access.authorization.model import Action
+from strongroom.access.authorization.service import authorize_data
+from strongroom.access.identity.audiences import Service
+from strongroom.access.identity.model import Caller
+from strongroom.access.identity.verifier import MISSING, Verifier
+from strongroom.audit.event import Category
+from strongroom.errors import NotFound, StrongroomError, Throttled, Unauthenticated
+from strongroom.ids import vault_scope
+from strongroom.planes.call import Call
+from strongroom.planes.data import errors, secrets, wire
+from strongroom.planes.data.headers import challenge, standard_headers
+from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.data.versions import require_supported
+from strongroom.planes.gate import parse_json
+from strongroom.planes.http import Request, Response
+from strongroom.planes.operation import Table
+
+THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
+
+
+class DataPlane:
+    """Vaults by their host names: `{vault}.vault.{domain}`. Implements `planes.gate.Plane`."""
+
+    def __init__(self, verifier: Verifier, limiter: Limiter) -> None:
+        self.table = Table(secrets.OPERATIONS)
+        self.category = Category.AUDIT
+        self.unauthenticated = "Authentication"
+        self._verifier = verifier
+        self._limiter = limiter
+
+    async def locate(self, call: Call) -> None:
+        """Find the vault by the first label of the host; a deleted vault is not there."""
+        name = call.request.host.partition(".")[0]
+        vault = await call.stores.vaults.find(name)
+        if vault is None or vault.deletion is not None:
+            raise NotFound(f"There is no vault of the name '{name}' here.", code="VaultNotFound")
+        call.vault = vault
+
+    async def authenticate(self, call: Call) -> Caller:
+        """Return who signed the request for this vault's tenant; Unauthenticated otherwise."""
+        return await self._verifier.verify(
+            unverified_bearer_token(call.request),
+            service=Service.VAULT,
+            store=call.stores.identity,
+            now=call.real_now,
+            tenant_id=call.known_vault().tenant_id,
+        )
+
+    def require_version(self, call: Call) -> None:
+        """Refuse api-versions that we do not speak, and queries that name one twice."""
+        require_supported(call.request.query.get("api-version"))
+
+    async def authorize(self, call: Call) -> None:
+        """Ask whether the caller may, note why, and count the transaction; what is refused counts for nothing."""
+        vault, operation = call.known_vault(), call.operation
+        assert operation is not None  # the gate comes here with an operation only
+        action = operation.needs
+        assert isinstance(action, Action)  # each row of this plane's table says a data action
+        scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        name = call.parameters.get("name")
+        if name is not None:
+            scope = f"{scope}/secrets/{name}"
+            call.object_id = _object_id(call, name)
+        call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = False
+        decision = await authorize_data(call.stores.assignments, vault, call.known_caller(), action, scope)
+        call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = True
+        if decision.assignment_id is not None:
+            call.notes["appliedAssignmentId"] = decision.assignment_id
+        if vault.throttled:
+            self._throttle(call)
+
+    def parse_body(self, call: Call) -> Any:
+        """Return the body as the operation's wire type; a secret's value is sensitive from here on."""
+        assert call.operation is not None  # the gate comes here with an operation only
+        return parse_json(call.request.body, call.operation.takes, wire.make_sensitive)
+
+    def resource_id(self, call: Call) -> str:
+        """Return the ARM id of the vault, "" when the request named none that is here."""
+        vault = call.vault
+        return "" if vault is None else vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+
+    def render_error(self, error: StrongroomError, call: Call) -> Response:
+        """Return an error in the service's form; a 401 carries the challenge."""
+        if isinstance(error, Unauthenticated) and call.vault is not None:
+            return errors.render(error, challenge(call.request.host, call.domain, call.vault.tenant_id))
+        return errors.render(error)
+
+    def finish(self, response: Response, call: Call) -> Response:
+        """Return the response with the headers that every answer carries."""
+        return Response(response.status, response.body, (*response.headers, *standard_headers(call)))
+
+    def _throttle(self, call: Call) -> None:
+        vault = call.known_vault()
+        if not self._limiter.admit(vault.vault_id, vault.subscription_id, call.real_now.timestamp()):
+            raise Throttled(THROTTLED)
+
+
+def unverified_bearer_token(request: Request) -> str:
+    """Return the token of the one Authorization header; Unauthenticated when there is no such thing."""
+    if b"authorization" in request.repeated:
+        raise Unauthenticated("AKV10000: Request has more than one Authorization header.")
+    scheme, _, token = request.header(b"authorization").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(MISSING)
+    return token.strip()
+
+
+def _object_id(call: Call, name: str) -> str:
+    """Return the id of the object that a path names, as records tell it, whether or not it exists."""
+    assert call.operation is not None  # a name stands in the path of an operation only
+    collection = call.operation.path.split("/", 2)[1]
+    version = call.parameters.get("version")
+    return f"{call.request.base}/{collection}/{name}" + (f"/{version}" if version else "")

@@ -1,0 +1,220 @@
+"""Secrets as they stand on the wire: the one mapping between the model and the service's JSON.
+
+Sources: REST `SecretBundle`, `SecretItem`, `DeletedSecretBundle`, `SecretAttributes`; the order of members as recorded
+from the service. Absent members are left out; times are UNIX seconds; ids are built from the request's own Host.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from strongroom.errors import BadRequest
+from strongroom.objects.lifecycle import recovery_level
+from strongroom.objects.secrets.model import Secret, SecretEdit
+from strongroom.sensitive import Sensitive
+from strongroom.vaults.model import Vault
+
+LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
+
+
+class AttributesPatch(msgspec.Struct, frozen=True):
+    """Attributes as a client sends them; null says nothing, like absence. Read-only ones are ignored."""
+
+    enabled: bool | None = None
+    nbf: int | None = None
+    exp: int | None = None
+
+
+class SecretUpdate(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of UpdateSecret."""
+
+    content_type: str | None = None
+    attributes: AttributesPatch | None = None
+    tags: dict[str, str] | None = None
+
+    def edit(self) -> SecretEdit:
+        """Return what this asks for; BadRequest when a time cannot be one."""
+        given = self.attributes or AttributesPatch()
+        return SecretEdit(
+            enabled=given.enabled,
+            not_before=_moment("nbf", given.nbf),
+            expires=_moment("exp", given.exp),
+            content_type=self.content_type,
+            tags=None if self.tags is None else tuple(self.tags.items()),
+        )
+
+
+class SecretSet(SecretUpdate, frozen=True, rename="camel", kw_only=True):
+    """The body of SetSecret; the value is sensitive from its first moment here."""
+
+    value: Sensitive[bytes]
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """The body of RestoreSecret and the answer of BackupSecret."""
+
+    value: str
+
+
+class Attributes(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """Attributes as the service tells them."""
+
+    enabled: bool
+    nbf: int | None = None
+    exp: int | None = None
+    created: int
+    updated: int
+    recovery_level: str
+    recoverable_days: int
+
+
+class SecretItem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """A secret, or one of its versions, in a list."""
+
+    content_type: str | None = None
+    id: str
+    attributes: Attributes
+    tags: dict[str, str] | None = None
+
+
+class SecretBundle(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """A secret; `value` only in the answers of SetSecret and GetSecret."""
+
+    value: Sensitive[bytes] | None = None
+    content_type: str | None = None
+    id: str
+    attributes: Attributes
+    tags: dict[str, str] | None = None
+
+
+class DeletedSecret(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """A deleted secret, alone (with the id of its newest version) or in a list; never with its value."""
+
+    recovery_id: str
+    deleted_date: int
+    scheduled_purge_date: int
+    content_type: str | None = None
+    id: str
+    attributes: Attributes
+    tags: dict[str, str] | None = None
+
+
+class SecretList(msgspec.Struct, frozen=True, rename="camel"):
+    """A page of secrets; `next_link` is null on the last one."""
+
+    value: tuple[SecretItem, ...]
+    next_link: str | None
+
+
+class DeletedSecretList(msgspec.Struct, frozen=True, rename="camel"):
+    """A page of deleted secrets; `next_link` is null on the last one."""
+
+    value: tuple[DeletedSecret, ...]
+    next_link: str | None
+
+
+def make_sensitive(_kind: type, given: Any) -> Sensitive[bytes]:
+    """Make a secret's value of a JSON string: the one type here that msgspec does not know."""
+    if not isinstance(given, str):
+        raise TypeError("Expected `str`")
+    return Sensitive(given.encode())
+
+
+def write_bundle(base: str, vault: Vault, secret: Secret, value: Sensitive[bytes] | None = None) -> bytes:
+    """Return a secret as SecretBundle, with its value when one is given."""
+    version = secret.version
+    return encode(
+        SecretBundle(
+            value=value,
+            content_type=version.content_type,
+            id=secret_id(base, secret),
+            attributes=_attributes(vault, secret),
+            tags=dict(version.tags) if version.tags else None,
+        )
+    )
+
+
+def write_deleted(base: str, vault: Vault, secret: Secret) -> bytes:
+    """Return a deleted secret as DeletedSecretBundle."""
+    return encode(_deleted(base, vault, secret, with_version=True))
+
+
+def write_list(base: str, vault: Vault, page: Iterable[Secret], next_link: str | None) -> bytes:
+    """Return a page of secrets, one item each with the newest version's attributes."""
+    return encode(SecretList(tuple(_item(base, vault, secret, with_version=False) for secret in page), next_link))
+
+
+def write_versions(base: str, vault: Vault, page: Iterable[Secret], next_link: str | None) -> bytes:
+    """Return a page of versions of one secret."""
+    return encode(SecretList(tuple(_item(base, vault, secret, with_version=True) for secret in page), next_link))
+
+
+def write_deleted_list(base: str, vault: Vault, page: Iterable[Secret], next_link: str | None) -> bytes:
+    """Return a page of deleted secrets."""
+    found = tuple(_deleted(base, vault, secret, with_version=False) for secret in page)
+    return encode(DeletedSecretList(found, next_link))
+
+
+def secret_id(base: str, secret: Secret, *, with_version: bool = True) -> str:
+    """Return the id of a version, or of its secret."""
+    state = secret.state
+    return f"{base}/secrets/{state.name}/{secret.version.version}" if with_version else f"{base}/secrets/{state.name}"
+
+
+def _reveal(value: Sensitive[bytes]) -> str:
+    """Render a secret's value for the one who may read it: the one type here that msgspec cannot write."""
+    return str(value.reveal(), "utf-8")
+
+
+encode = msgspec.json.Encoder(enc_hook=_reveal).encode
+
+
+def _item(base: str, vault: Vault, secret: Secret, *, with_version: bool) -> SecretItem:
+    return SecretItem(
+        content_type=secret.version.content_type,
+        id=secret_id(base, secret, with_version=with_version),
+        attributes=_attributes(vault, secret),
+        tags=dict(secret.version.tags) or None,
+    )
+
+
+def _deleted(base: str, vault: Vault, secret: Secret, *, with_version: bool) -> DeletedSecret:
+    state = secret.state
+    assert state.deleted is not None  # only deleted secrets come here
+    assert state.scheduled_purge is not None
+    return DeletedSecret(
+        recovery_id=f"{base}/deletedsecrets/{state.name}",
+        deleted_date=_seconds(state.deleted),
+        scheduled_purge_date=_seconds(state.scheduled_purge),
+        content_type=secret.version.content_type,
+        id=secret_id(base, secret, with_version=with_version),
+        attributes=_attributes(vault, secret),
+        tags=dict(secret.version.tags) or None,
+    )
+
+
+def _attributes(vault: Vault, secret: Secret) -> Attributes:
+    version = secret.version
+    return Attributes(
+        enabled=version.enabled,
+        nbf=None if version.not_before is None else _seconds(version.not_before),
+        exp=None if version.expires is None else _seconds(version.expires),
+        created=_seconds(version.created),
+        updated=_seconds(version.updated),
+        recovery_level=recovery_level(vault.retention_days, purge_protection=vault.purge_protection),
+        recoverable_days=vault.retention_days,
+    )
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _moment(name: str, seconds: int | None) -> datetime | None:
+    if seconds is None:
+        return None
+    if not 0 <= seconds <= LATEST_SECOND:
+        raise BadRequest(f"Property {name} has invalid value: it counts the seconds since 1970-01-01T00:00:00Z.")
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,122 @@
+"""The identity plane: its operations, and how its answers look. Nothing here asks for a token: tokens begin here."""
+
+import re
+import uuid
+from typing import Any
+
+import msgspec
+
+from strongroom.access.identity.model import Caller
+from strongroom.audit.event import Category
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import SignInFailed, StrongroomError
+from strongroom.ids import is_guid
+from strongroom.planes.call import Call
+from strongroom.planes.http import JSON, Response
+from strongroom.planes.identity import discovery, wire
+from strongroom.planes.identity.token import NEVER_KEPT, TokenEndpoint
+from strongroom.planes.operation import Match, Operation, Table
+
+SIGN_IN = "Sign-in activity"
+DISCOVERY = "Discovery"
+SLASHES = re.compile("//+")
+
+ALWAYS = (
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+def operations(tokens: TokenEndpoint) -> tuple[Operation, ...]:
+    """Return the operations of the plane."""
+
+    def row(method: str, path: str, handler: Any, log: str) -> Operation:
+        return Operation(method=method, path=path, handler=handler, log=log, anonymous=True)
+
+    return (
+        row("GET", "/{tenant}/v2.0/.well-known/openid-configuration", discovery.configuration, DISCOVERY),
+        row("GET", "/{tenant}/.well-known/openid-configuration", discovery.first_configuration, DISCOVERY),
+        row("GET", "/{tenant}/discovery/v2.0/keys", discovery.keys, DISCOVERY),
+        row("GET", "/{tenant}/discovery/keys", discovery.keys, DISCOVERY),
+        row("GET", "/common/discovery/instance", discovery.instance, DISCOVERY),
+        row("GET", "/common/userrealm/{upn}", discovery.user_realm, DISCOVERY),
+        row("POST", "/{tenant}/oauth2/v2.0/token", tokens.grant, SIGN_IN),
+        row("POST", "/{tenant}/oauth2/token", tokens.first_grant, SIGN_IN),
+    )
+
+
+class TolerantTable(Table):
+    """A table that reads doubled slashes as one: authorities are often written with a slash at their end."""
+
+    def match(self, method: str, path: str) -> Match:
+        """Return the operation of a path, as `Table.match` does."""
+        return super().match(method, SLASHES.sub("/", path))
+
+
+class IdentityPlane:
+    """The plane of `login.`: satisfies `planes.gate.Plane`."""
+
+    category = Category.SIGN_IN
+    unauthenticated = "Unknown"
+
+    def __init__(self, custodian: Custodian) -> None:
+        self.table: Table = TolerantTable(operations(TokenEndpoint(custodian)))
+
+    async def locate(self, call: Call) -> None:
+        """Keep the query, where careless clients put secrets, out of the record; note the client's request id."""
+        call.notes["requestUri"] = call.request.base + call.request.path
+        call.notes["correlationId"] = _correlation_id(call)
+
+    async def authenticate(self, call: Call) -> Caller:
+        """Raise what the table says of a path that it has not: only such paths come here."""
+        self.table.match(call.request.method, call.request.path)
+        raise StrongroomError("No operation of this plane asks for a token.")
+
+    def require_version(self, call: Call) -> None:
+        """Nothing here has an api-version that counts."""
+
+    async def authorize(self, call: Call) -> None:
+        """Nothing here needs a permission."""
+
+    def parse_body(self, call: Call) -> None:
+        """Leave the body to its handler: forms are not of a type."""
+
+    def resource_id(self, call: Call) -> str:
+        """Return the id of the tenant's directory, as sign-in records name it."""
+        tenant_id = call.notes.get("tenantId")
+        return f"/tenants/{tenant_id}/providers/Microsoft.aadiam" if tenant_id else ""
+
+    def render_error(self, error: StrongroomError, call: Call) -> Response:
+        """Return an OAuth error with its AADSTS number; other errors by their plain code."""
+        if not isinstance(error, SignInFailed):
+            body = {"error": error.code, "error_description": error.message}
+            return Response(error.status, msgspec.json.encode(body), (JSON, *NEVER_KEPT))
+        call.notes["errorCode"] = error.number
+        trace_id = str(uuid.uuid4())
+        refusal = wire.refusal(
+            error,
+            base=call.request.base,
+            now=call.real_now,
+            trace_id=trace_id,
+            correlation_id=call.notes["correlationId"],
+        )
+        headers = (JSON, *NEVER_KEPT, (b"x-ms-request-id", trace_id.encode()))
+        return Response(error.status, msgspec.json.encode(refusal), headers)
+
+    def finish(self, response: Response, call: Call) -> Response:  # noqa: ARG002 - the gate's contract
+        """Return the response with the headers that every answer carries."""
+        headers = response.headers
+        if all(name != b"x-ms-request-id" for name, _ in headers):
+            headers = (*headers, (b"x-ms-request-id", str(uuid.uuid4()).encode()))
+        return Response(response.status, response.body, (*headers, *ALWAYS))
+
+
+def _correlation_id(call: Call) -> str:
+    """Return the id that the client gave the request, in its header or its query; a fresh one when it is no GUID."""
+    given = call.request.header(b"client-request-id")
+    if not is_guid(given):
+        try:
+            given = call.request.query.get("client-request-id", "")
+        except StrongroomError:
+            given = ""
+    return given.lower() if is_guid(given) else str(uuid.uuid4())

@@ -1,0 +1,173 @@
+"""Resource groups, and what lies in them: parse, make one call, render."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from strongroom.access.authorization.actions import VAULT_READ
+from strongroom.access.authorization.service import find_management_decision
+from strongroom.errors import NotFound
+from strongroom.planes.call import Call
+from strongroom.planes.http import Response
+from strongroom.planes.management import wire
+from strongroom.planes.management.listing import page, parse_filter
+from strongroom.planes.management.places import author, subscription_id
+from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.operation import Operation
+from strongroom.resources import service
+from strongroom.resources.locations import Locations
+from strongroom.vaults.model import Vault
+from strongroom.vaults.service import delete_group
+
+GROUP_FIELDS = frozenset({"tagname", "tagvalue"})
+RESOURCE_FIELDS = frozenset({"resourcetype", "name", "resourcegroup", "location", "tagname", "tagvalue"})
+
+
+async def put(call: Call, locations: Locations) -> Response:
+    """Make or replace a resource group."""
+    group, is_new = await service.put_group(
+        call.stores.resources,
+        locations,
+        subscription_id=subscription_id(call),
+        name=call.parameters["group"],
+        location=call.body.location,
+        tags=call.body.tags or {},
+        author=author(call.known_caller()),
+        now=call.now,
+    )
+    return wire.render(wire.group(group), 201 if is_new else 200)
+
+
+async def patch(call: Call) -> Response:
+    """Change a resource group's tags."""
+    group = await service.update_group(
+        call.stores.resources,
+        subscription_id=subscription_id(call),
+        name=call.parameters["group"],
+        tags=call.body.tags,
+        author=author(call.known_caller()),
+        now=call.now,
+    )
+    return wire.render(wire.group(group))
+
+
+async def get(call: Call) -> Response:
+    """Return a resource group."""
+    return wire.render(
+        wire.group(await service.get_group(call.stores.resources, subscription_id(call), call.parameters["group"]))
+    )
+
+
+async def exists(call: Call) -> Response:
+    """Say whether a resource group exists."""
+    found = await call.stores.resources.find_group(subscription_id(call), call.parameters["group"])
+    if found is None:
+        raise NotFound(f"Resource group '{call.parameters['group']}' could not be found.", code="ResourceGroupNotFound")
+    return Response(204)
+
+
+async def delete(call: Call) -> Response:
+    """Remove a resource group; its vaults are deleted softly."""
+    subscription = subscription_id(call)
+    deleted = await delete_group(call.stores, subscription, call.parameters["group"], call.now)
+    call.notes["deletedVaults"] = [wire.vault_id(vault) for vault in deleted]
+    return await accepted(call, f"/subscriptions/{subscription}/operationresults")
+
+
+async def list_groups(call: Call) -> Response:
+    """List the resource groups of a subscription."""
+    kept = parse_filter(call.request.query.get("$filter", ""), GROUP_FIELDS)
+    groups = await call.stores.resources.list_groups(subscription_id(call))
+    return await page(
+        call, [group for group in groups if kept.keeps({}, dict(group.tags))], lambda g: g.name, wire.group
+    )
+
+
+async def list_resources(call: Call) -> Response:
+    """List the resources that the caller may read, of a subscription or of one resource group."""
+    query = call.request.query
+    kept = parse_filter(query.get("$filter", ""), RESOURCE_FIELDS)
+    expand = frozenset(name.strip().lower() for name in query.get("$expand", "").split(","))
+    group = call.parameters.get("group")
+    if group is not None:
+        await service.get_group(call.stores.resources, subscription_id(call), group)
+    living = await call.stores.vaults.list_living(subscription_id(call), group)
+    passing = [vault for vault in living if kept.keeps(_fields(vault), dict(vault.tags))]
+    return await page(call, await _readable(call, passing), lambda v: v.name, lambda v: wire.resource(v, expand))
+
+
+def _fields(vault: Vault) -> dict[str, str]:
+    return {
+        "resourcetype": wire.VAULT_TYPE,
+        "name": vault.name,
+        "resourcegroup": vault.resource_group,
+        "location": vault.location,
+    }
+
+
+async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
+    caller, assignments = call.known_caller(), call.stores.assignments
+    decided = [
+        (vault, await find_management_decision(assignments, caller, VAULT_READ, wire.vault_id(vault)))
+        for vault in vaults
+    ]
+    return [vault for vault, decision in decided if decision.allowed]
+
+
+def operations(locations: Locations) -> tuple[Operation, ...]:
+    """Return the rows of this module; locations: those that the server knows."""
+    groups = "/subscriptions/{subscription}/resourceGroups"
+    group = groups + "/{group}"
+    action = "Microsoft.Resources/subscriptions/resourceGroups/"
+    return (
+        Operation(
+            method="PUT",
+            path=group,
+            handler=partial(put, locations=locations),
+            needs=action + "write",
+            log=action + "write",
+            takes=wire.GroupBody,
+            success=(200, 201),
+            changes=True,
+        ),
+        Operation(
+            method="PATCH",
+            path=group,
+            handler=patch,
+            needs=action + "write",
+            log=action + "write",
+            takes=wire.GroupBody,
+            changes=True,
+        ),
+        Operation(method="GET", path=group, handler=get, needs=action + "read", log=action + "read"),
+        Operation(
+            method="HEAD", path=group, handler=exists, needs=action + "read", log=action + "read", success=(204, 404)
+        ),
+        Operation(
+            method="DELETE",
+            path=group,
+            handler=delete,
+            needs=action + "delete",
+            log=action + "delete",
+            success=(202,),
+            changes=True,
+        ),
+        Operation(method="GET", path=groups, handler=list_groups, needs=action + "read", log=action + "read"),
+        Operation(
+            method="GET",
+            path="/subscriptions/{subscription}/resources",
+            handler=list_resources,
+            log="Microsoft.Resources/subscriptions/resources/read",
+        ),
+        Operation(
+            method="GET",
+            path=group + "/resources",
+            handler=list_resources,
+            log="Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+        ),
+        Operation(
+            method="GET",
+            path="/subscriptions/{subscription}/operationresults/{operation}",
+            handler=operation_result,
+            log="Microsoft.Resources/subscriptions/operationresults/read",
+        ),
+    )

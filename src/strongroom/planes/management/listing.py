@@ -1,0 +1,108 @@
+"""Lists: what `$filter` keeps, and pages of `$top` items behind opaque tokens."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from strongroom.errors import BadRequest
+from strongroom.planes.call import Call
+from strongroom.planes.http import Response
+from strongroom.planes.management import wire
+from strongroom.planes.paging import open_token, paging_key, seal_token
+
+T = TypeVar("T")
+
+MAX_TOP = 1000
+TERM = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.ASCII)
+AND = re.compile(r"and\b", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What `$filter` asks for: fields (lower-case names) that must equal values."""
+
+    terms: Mapping[str, str]
+
+    def keeps(self, fields: Mapping[str, str], tags: Mapping[str, str]) -> bool:
+        """Answer whether something with these fields and tags passes; values compare without regard to case."""
+        for name, value in self.terms.items():
+            if name == "tagname":
+                if value.lower() not in (tag.lower() for tag in tags):
+                    return False
+            elif name == "tagvalue":
+                if value.lower() not in (kept.lower() for tag, kept in tags.items() if self._is_asked(tag)):
+                    return False
+            elif fields[name].lower() != value.lower():
+                return False
+        return True
+
+    def _is_asked(self, tag: str) -> bool:
+        asked = self.terms.get("tagname")
+        return asked is None or asked.lower() == tag.lower()
+
+
+def parse_filter(text: str, known: frozenset[str]) -> Filter:
+    """Return the filter of a query; BadRequest (InvalidFilterInQueryString) for a form that is not kept here.
+
+    Kept: `field eq 'value'`, joined by `and`; known: the fields, in lower case.
+    """
+    terms: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = TERM.match(text, position)
+        name = found.group(1).lower() if found else ""
+        if found is None or name not in known or name in terms:
+            raise _bad_filter(text)
+        terms[name] = found.group(2).replace("''", "'")
+        position = found.end()
+        if position < len(text):
+            joined = AND.match(text, position)
+            if joined is None or joined.end() == len(text):
+                raise _bad_filter(text)
+            position = joined.end()
+    return Filter(terms)
+
+
+def _bad_filter(text: str) -> BadRequest:
+    return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")
+
+
+async def page(
+    call: Call, items: Sequence[T], name_of: Callable[[T], str], write: Callable[[T], dict[str, Any] | Any]
+) -> Response:
+    """Return the page of `items` (in the order of their names) that the query asks for, with a link to the next."""
+    query = call.request.query
+    top = _top(query.get("$top"))
+    token = query.get("$skiptoken")
+    rest = sorted(items, key=lambda item: name_of(item).lower())
+    if token is not None:
+        key = await paging_key(call.stores.keyring)
+        after = str(open_token(call.custodian, key, _place(call), token).get("after", ""))
+        rest = [item for item in rest if name_of(item).lower() > after]
+    shown = rest if top is None else rest[:top]
+    link = await _next_link(call, name_of(shown[-1]).lower()) if len(shown) < len(rest) else None
+    return wire.render_list([write(item) for item in shown], link)
+
+
+def _top(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_TOP):
+        raise BadRequest(f"The value '{text}' of $top is not a number from 1 to {MAX_TOP}.", code="InvalidTopValue")
+    return int(text)
+
+
+async def _next_link(call: Call, after: str) -> str:
+    key = await paging_key(call.stores.keyring)
+    token = seal_token(call.custodian, key, _place(call), {"after": after})
+    kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
+    query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
+    return f"{call.request.base}{call.request.path}?{query}"
+
+
+def _place(call: Call) -> str:
+    """Return what a token is good for: this host, collection and filter."""
+    request = call.request
+    return f"{request.host}{request.path.rstrip('/').lower()}?{request.query.get('$filter', '')}"

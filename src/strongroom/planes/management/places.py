@@ -1,0 +1,59 @@
+"""Where a management request happens: the scope that its path names, in the words of its operation row.
+
+Placeholders mean the same in every row: subscription, group, vault, location, deleted, hsm.
+"""
+
+from collections.abc import Mapping
+
+from strongroom.access.identity.model import Caller, PrincipalType
+from strongroom.errors import BadRequest
+from strongroom.ids import group_scope, subscription_scope, vault_scope
+from strongroom.planes.call import Call
+from strongroom.resources.service import Author
+
+
+def scope_of(parameters: Mapping[str, str]) -> str:
+    """Return the resource id that the path parameters name, as written; "" when they name no place."""
+    subscription = parameters.get("subscription")
+    if subscription is None:
+        return ""
+    if "location" in parameters:
+        place = f"{subscription_scope(subscription)}/providers/Microsoft.KeyVault/locations/{parameters['location']}"
+        return f"{place}/deletedVaults/{parameters['deleted']}" if "deleted" in parameters else place
+    group = parameters.get("group")
+    if group is None:
+        return subscription_scope(subscription)
+    if "vault" in parameters:
+        return vault_scope(subscription, group, parameters["vault"])
+    hsm = f"/providers/Microsoft.KeyVault/managedHSMs/{parameters['hsm']}" if "hsm" in parameters else ""
+    return group_scope(subscription, group) + hsm
+
+
+def require_plain(parameters: Mapping[str, str]) -> None:
+    """Raise BadRequest when a path segment hides another one: a scope is never built from it."""
+    for value in parameters.values():
+        if not value or "/" in value or "\\" in value or not value.isprintable():
+            raise BadRequest("The request path has a segment that is empty or no name.", code="InvalidRequestUri")
+
+
+def subscription_id(call: Call) -> str:
+    """Return the subscription that the path names, as stores have it."""
+    return call.parameters["subscription"].lower()
+
+
+def author(caller: Caller) -> Author:
+    """Return how `systemData` names the caller."""
+    if caller.type is PrincipalType.USER:
+        return Author(caller.user_principal_name or caller.object_id, "User")
+    return Author(caller.app_id, "Application")
+
+
+def domain_with_port(call: Call) -> str:
+    """Return the base domain as this client reaches it: the host without its first label, with its port."""
+    host = call.request.host
+    return host.removeprefix("management.")
+
+
+def vault_uri(call: Call, name: str) -> str:
+    """Return the base URL of a vault's data plane as this client reaches it."""
+    return f"https://{name.lower()}.vault.{domain_with_port(call)}/"

@@ -1,0 +1,178 @@
+"""The management plane: what the gate asks of it for every request to `management.{domain}`."""
+
+from typing import Any
+
+from strongroom.access.authorization.service import authorize_management
+from strongroom.access.identity.audiences import Service
+from strongroom.access.identity.model import Caller
+from strongroom.access.identity.verifier import EXPIRED, Verifier
+from strongroom.audit.event import Category
+from strongroom.errors import BadRequest, StrongroomError, Unauthenticated
+from strongroom.ids import is_guid, new_guid
+from strongroom.planes.call import Call
+from strongroom.planes.gate import parse_json
+from strongroom.planes.http import Headers, Response
+from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults, wire
+from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
+from strongroom.planes.management.versions import require_supported
+from strongroom.planes.operation import Table
+from strongroom.resources.locations import Locations
+from strongroom.resources.service import require_subscription
+
+STANDARD: Headers = (
+    (b"cache-control", b"no-cache"),
+    (b"pragma", b"no-cache"),
+    (b"expires", b"-1"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# The verifier speaks in the data plane's numbers; the resource manager has codes of its own.
+REFUSALS = (
+    (EXPIRED, "ExpiredAuthenticationToken", "The access token has expired."),
+    ("AKV10022", "InvalidAuthenticationTokenAudience", "The access token has been obtained for wrong audience."),
+    ("AKV10032", "InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer."),
+    ("", "InvalidAuthenticationToken", "The access token is invalid."),
+)
+
+
+class _Challenged(Unauthenticated):
+    """A refusal that says at which tenant to sign in."""
+
+    def __init__(self, message: str, *, code: str, tenant_id: str) -> None:
+        super().__init__(message, code=code)
+        self.tenant_id = tenant_id
+
+
+class ManagementPlane:
+    """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
+
+    locations: those that resources may say.
+    """
+
+    def __init__(self, verifier: Verifier, locations: Locations) -> None:
+        self._locations = locations
+        self._verifier = verifier
+        self.table = Table(
+            (
+                *discovery.operations(locations),
+                *providers.operations(locations),
+                *groups.operations(locations),
+                *vaults.operations(locations),
+                *hsms.OPERATIONS,
+                *rehearsal.OPERATIONS,
+            )
+        )
+        self.category = Category.ADMINISTRATIVE
+        self.unauthenticated = "Authentication"
+
+    async def locate(self, call: Call) -> None:
+        """Nothing to find: the resource manager is one."""
+
+    async def authenticate(self, call: Call) -> Caller:
+        """Return who signed the request; Unauthenticated in the resource manager's words otherwise."""
+        try:
+            return await self._verifier.verify(
+                _bearer_token(call), service=Service.MANAGEMENT, store=call.stores.identity, now=call.real_now
+            )
+        except Unauthenticated as error:
+            code, message = error.code, error.message
+            if code == Unauthenticated.code:
+                code, message = next((c, m) for start, c, m in REFUSALS if error.message.startswith(start))
+            raise _Challenged(message, code=code, tenant_id=await _tenant_to_sign_in_at(call)) from None
+
+    def require_version(self, call: Call) -> None:
+        """Refuse api-versions that what the path names does not speak."""
+        require_supported(call.request.path, call.request.query.get("api-version"), self._locations.listed())
+
+    async def authorize(self, call: Call) -> None:
+        """Ask whether the caller may at the scope that the path names; a subscription that is not there is not found.
+
+        That one answer comes before the permission, as the resource manager gives it: subscription ids are random.
+        """
+        operation = call.operation
+        assert operation is not None  # the gate comes here with an operation only
+        caller = call.known_caller()
+        require_plain(call.parameters)
+        if "subscription" in call.parameters:
+            subscription = await require_subscription(call.stores.resources, call.parameters["subscription"])
+            if subscription.tenant_id != caller.tenant_id:
+                raise _Challenged(
+                    "The access token is from the wrong issuer. It must match the tenant of this subscription.",
+                    code="InvalidAuthenticationTokenTenant",
+                    tenant_id=subscription.tenant_id,
+                )
+        if operation.needs is None:
+            return
+        assert isinstance(operation.needs, str)  # each row of this plane's table says an RBAC action
+        action = operation.needs.format_map(call.parameters)
+        call.notes["isRbacAuthorized"] = False
+        decision = await authorize_management(call.stores.assignments, caller, action, scope_of(call.parameters))
+        call.notes["isRbacAuthorized"] = True
+        call.notes["appliedAssignmentId"] = decision.assignment_id
+
+    def parse_body(self, call: Call) -> Any:
+        """Return the body as the operation's wire type; BadRequest (InvalidRequestContent) when it does not fit."""
+        assert call.operation is not None  # the gate comes here with an operation only
+        try:
+            return parse_json(call.request.body, call.operation.takes)
+        except BadRequest as error:
+            raise BadRequest(
+                f"The request content was invalid and could not be deserialized: '{error.message}'",
+                code="InvalidRequestContent",
+            ) from None
+
+    def resource_id(self, call: Call) -> str:
+        """Return the resource id of what the request is about, "" when it is about none."""
+        return wire.vault_id(call.vault) if call.vault is not None else scope_of(call.parameters)
+
+    def render_error(self, error: StrongroomError, call: Call) -> Response:
+        """Return an error in the resource manager's form; a 401 says where to sign in."""
+        headers: Headers = ()
+        if isinstance(error, _Challenged):
+            headers = ((b"www-authenticate", _challenge(call, error).encode("latin-1", "replace")),)
+        return wire.render({"error": {"code": error.code, "message": error.message}}, error.status, headers)
+
+    def finish(self, response: Response, call: Call) -> Response:
+        """Return the response with the headers that every answer carries."""
+        request = call.request
+        correlation = request.header(b"x-ms-correlation-request-id")
+        own = new_guid()
+        added: list[tuple[bytes, bytes]] = [
+            (b"x-ms-request-id", own.encode()),
+            (b"x-ms-correlation-request-id", (correlation if is_guid(correlation) else own).encode()),
+        ]
+        client = request.correlation_id
+        if request.header(b"x-ms-return-client-request-id").lower() == "true" and is_guid(client):
+            added.append((b"x-ms-client-request-id", client.encode()))
+        return Response(response.status, response.body, (*response.headers, *added, *STANDARD))
+
+
+def _bearer_token(call: Call) -> str:
+    """Return the token of the one Authorization header, unverified."""
+    request = call.request
+    scheme, _, token = request.header(b"authorization").partition(" ")
+    if not scheme:
+        raise Unauthenticated(
+            "Authentication failed. The 'Authorization' header is missing.", code="AuthenticationFailed"
+        )
+    if b"authorization" in request.repeated or scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(
+            "Authentication failed. The 'Authorization' header is provided in an invalid format.",
+            code="AuthenticationFailedInvalidHeader",
+        )
+    return token.strip()
+
+
+async def _tenant_to_sign_in_at(call: Call) -> str:
+    """Return the tenant of the subscription that the path names, else the first one."""
+    named = call.parameters.get("subscription", "")
+    subscription = await call.stores.resources.find_subscription(named.lower()) if is_guid(named) else None
+    if subscription is not None:
+        return subscription.tenant_id
+    tenants = await call.stores.identity.list_tenants()
+    return tenants[0].tenant_id if tenants else "common"
+
+
+def _challenge(call: Call, error: _Challenged) -> str:
+    authority = f"https://login.{domain_with_port(call)}/{error.tenant_id}"
+    return f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{error.message}"'

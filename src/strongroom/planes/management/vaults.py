@@ -1,0 +1,302 @@
+"""Vaults, living and deleted: parse, make one call, render. Who changed which policy goes into the record."""
+
+from dataclasses import replace
+from functools import partial
+
+from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT_READ
+from strongroom.access.authorization.service import find_management_decision
+from strongroom.audit.event import Category
+from strongroom.errors import BadRequest
+from strongroom.planes.call import Call
+from strongroom.planes.http import Response
+from strongroom.planes.management import wire
+from strongroom.planes.management.listing import page
+from strongroom.planes.management.places import author, scope_of, subscription_id, vault_uri
+from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.management.versions import rbac_by_default
+from strongroom.planes.operation import Operation
+from strongroom.resources.locations import Locations
+from strongroom.resources.service import get_group, require_subscription
+from strongroom.vaults import service
+from strongroom.vaults.model import Vault
+from strongroom.vaults.policies import KINDS, PolicyChange
+
+PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
+VAULTS = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults"
+VAULT = VAULTS + "/{vault}"
+DELETED = PROVIDER + "/locations/{location}/deletedVaults/{deleted}"
+BODY_LIMIT = 4 * 1024 * 1024  # 1024 policies with every permission spelled out
+
+READ = VAULT_READ
+WRITE = "Microsoft.KeyVault/vaults/write"
+
+
+async def put(call: Call, locations: Locations) -> Response:
+    """Make, replace or recover a vault."""
+    recover = _is_recovery(call.body.properties.create_mode)
+    if recover:
+        assert call.operation is not None  # a handler runs for an operation
+        call.operation = replace(call.operation, log="VaultRecover")
+    vault, before = await service.put_vault(
+        call.stores,
+        call.custodian,
+        locations,
+        subscription=await require_subscription(call.stores.resources, subscription_id(call)),
+        group=call.parameters["group"],
+        name=call.parameters["vault"],
+        request=wire.vault_request(call.body, recover),
+        rbac_by_default=rbac_by_default(call.request.api_version),
+        change=await _change(call),
+    )
+    return _changed(call, vault, before)
+
+
+async def patch(call: Call) -> Response:
+    """Change what the request says of a vault."""
+    properties = call.body.properties
+    _is_recovery(properties.create_mode if properties else None)
+    vault, before = await service.update_vault(
+        call.stores,
+        subscription_id=subscription_id(call),
+        group=call.parameters["group"],
+        name=call.parameters["vault"],
+        request=wire.vault_request(call.body, recover=False),
+        change=await _change(call),
+    )
+    return _changed(call, vault, before)
+
+
+async def change_policies(call: Call) -> Response:
+    """Add, replace or remove access policies; return those that the vault has now."""
+    try:
+        kind = PolicyChange(call.parameters["kind"].lower())
+    except ValueError:
+        raise BadRequest(
+            f"The operation '{call.parameters['kind']}' is not supported; use add, replace or remove.",
+            code="BadRequest",
+        ) from None
+    vault, before = await service.change_access_policies(
+        call.stores,
+        subscription_id=subscription_id(call),
+        group=call.parameters["group"],
+        name=call.parameters["vault"],
+        kind=kind,
+        policies=wire.policies_of(call.body.properties.access_policies),
+        change=await _change(call),
+    )
+    _note_changes(call, vault, before)
+    return wire.render(
+        {
+            "id": f"{wire.vault_id(vault)}/accessPolicies/",
+            "type": "Microsoft.KeyVault/vaults/accessPolicies",
+            "properties": {"accessPolicies": [wire.policy(entry) for entry in vault.access_policies]},
+        }
+    )
+
+
+async def get(call: Call) -> Response:
+    """Return a vault."""
+    vault = await service.get_vault(
+        call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"]
+    )
+    return _shown(call, vault)
+
+
+async def delete(call: Call) -> Response:
+    """Delete a vault softly; 204 when there is none."""
+    vault = await service.find_vault(
+        call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"]
+    )
+    if vault is None:
+        return Response(204)
+    _note_vault(call, vault)
+    await service.delete_vault(call.stores, vault, call.now)
+    return Response(200)
+
+
+async def list_vaults(call: Call) -> Response:
+    """List the vaults of a subscription or of one resource group."""
+    group = call.parameters.get("group")
+    if group is not None:
+        await get_group(call.stores.resources, subscription_id(call), group)
+    living = await call.stores.vaults.list_living(subscription_id(call), group)
+    return await page(call, living, lambda v: v.name, lambda v: wire.vault(v, vault_uri(call, v.name)))
+
+
+async def list_deleted(call: Call) -> Response:
+    """List the deleted vaults of a subscription."""
+    deleted = await service.list_deleted_vaults(call.stores.vaults, subscription_id(call), call.now)
+    return await page(call, deleted, lambda v: v.name, wire.deleted_vault)
+
+
+async def get_deleted(call: Call) -> Response:
+    """Return a deleted vault."""
+    vault = await _deleted_vault(call)
+    return wire.render(wire.deleted_vault(vault))
+
+
+async def purge(call: Call) -> Response:
+    """Purge a deleted vault for good."""
+    vault = await _deleted_vault(call)
+    await service.purge_vault(call.stores.vaults, vault)
+    place = f"/subscriptions/{vault.subscription_id}/providers/Microsoft.KeyVault/locations/{vault.location}"
+    return await accepted(call, f"{place}/operationResults")
+
+
+async def check_name(call: Call) -> Response:
+    """Say whether a vault's name may be taken."""
+    found = await service.check_name(call.stores.vaults, call.body.name, call.now)
+    if found.available:
+        return wire.render({"nameAvailable": True})
+    return wire.render({"nameAvailable": False, "reason": found.reason, "message": found.message})
+
+
+def _is_recovery(create_mode: str | None) -> bool:
+    mode = (create_mode or "default").lower()
+    if mode not in {"default", "recover"}:
+        raise BadRequest("An invalid value was provided for 'createMode'.", code="BadRequest")
+    return mode == "recover"
+
+
+async def _change(call: Call) -> service.Change:
+    caller = call.known_caller()
+    decision = await find_management_decision(
+        call.stores.assignments, caller, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)
+    )
+    return service.Change(
+        author=author(caller), object_id=caller.object_id, may_assign_roles=decision.allowed, now=call.now
+    )
+
+
+async def _deleted_vault(call: Call) -> Vault:
+    vault = await service.get_deleted_vault(
+        call.stores.vaults,
+        subscription_id=subscription_id(call),
+        location=call.parameters["location"],
+        name=call.parameters["deleted"],
+        now=call.now,
+    )
+    _note_vault(call, vault)
+    return vault
+
+
+def _shown(call: Call, vault: Vault) -> Response:
+    _note_vault(call, vault)
+    return wire.render(wire.vault(vault, vault_uri(call, vault.name)))
+
+
+def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
+    _note_changes(call, vault, before)
+    return _shown(call, vault)
+
+
+def _note_vault(call: Call, vault: Vault) -> None:
+    call.vault = vault
+    call.object_id = vault_uri(call, vault.name)
+
+
+def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
+    """Note in the record who gains and who loses which permission, and a change of the permission model."""
+    _note_vault(call, vault)
+    if before is None or before.rbac != vault.rbac:
+        call.notes["enableRbacAuthorization"] = vault.rbac
+    held = _grants(before)
+    holds = _grants(vault)
+    changes = [
+        {
+            "tenantId": tenant,
+            "objectId": principal,
+            "applicationId": application,
+            "granted": sorted(holds.get(who, frozenset()) - held.get(who, frozenset())),
+            "revoked": sorted(held.get(who, frozenset()) - holds.get(who, frozenset())),
+        }
+        for who in sorted(held.keys() | holds.keys(), key=str)
+        if holds.get(who) != held.get(who)
+        for tenant, principal, application in (who,)
+    ]
+    if changes:
+        call.notes["accessPolicyChanges"] = changes
+
+
+def _grants(vault: Vault | None) -> dict[tuple[str, str, str | None], frozenset[str]]:
+    return {
+        (entry.tenant_id, entry.object_id, entry.application_id): frozenset(
+            f"{kind}/{name}" for kind in KINDS for name in getattr(entry, kind)
+        )
+        for entry in (vault.access_policies if vault else ())
+    }
+
+
+def operations(locations: Locations) -> tuple[Operation, ...]:
+    """Return the rows of this module; locations: those that the server knows."""
+    row = partial(Operation, category=Category.AUDIT)
+    change = partial(row, changes=True, body_limit=BODY_LIMIT)
+    return (
+        change(
+            method="PUT",
+            path=VAULT,
+            handler=partial(put, locations=locations),
+            needs=WRITE,
+            log="VaultPut",
+            takes=wire.VaultBody,
+        ),
+        change(method="PATCH", path=VAULT, handler=patch, needs=WRITE, log="VaultPatch", takes=wire.VaultPatch),
+        change(
+            method="PUT",
+            path=VAULT + "/accessPolicies/{kind}",
+            handler=change_policies,
+            needs="Microsoft.KeyVault/vaults/accessPolicies/write",
+            log="VaultPatch",
+            takes=wire.PoliciesBody,
+        ),
+        row(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet"),
+        row(
+            method="DELETE",
+            path=VAULT,
+            handler=delete,
+            needs="Microsoft.KeyVault/vaults/delete",
+            log="VaultDelete",
+            success=(200, 204),
+            changes=True,
+        ),
+        row(method="GET", path=VAULTS, handler=list_vaults, needs=READ, log="VaultList"),
+        row(method="GET", path=PROVIDER + "/vaults", handler=list_vaults, needs=READ, log="VaultList"),
+        row(
+            method="GET",
+            path=PROVIDER + "/deletedVaults",
+            handler=list_deleted,
+            needs="Microsoft.KeyVault/deletedVaults/read",
+            log="VaultListDeleted",
+        ),
+        row(
+            method="GET",
+            path=DELETED,
+            handler=get_deleted,
+            needs="Microsoft.KeyVault/locations/deletedVaults/read",
+            log="VaultGetDeleted",
+        ),
+        row(
+            method="POST",
+            path=DELETED + "/purge",
+            handler=purge,
+            needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            log="VaultPurge",
+            success=(202,),
+            changes=True,
+        ),
+        row(
+            method="POST",
+            path=PROVIDER + "/checkNameAvailability",
+            handler=check_name,
+            needs="Microsoft.KeyVault/checkNameAvailability/read",
+            log="VaultCheckNameAvailability",
+            takes=wire.NameBody,
+        ),
+        Operation(
+            method="GET",
+            path=PROVIDER + "/locations/{location}/operationResults/{operation}",
+            handler=operation_result,
+            needs="Microsoft.KeyVault/locations/operationResults/read",
+            log="Microsoft.KeyVault/locations/operationResults/read",
+        ),
+    )

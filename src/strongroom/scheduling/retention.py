@@ -1,0 +1,107 @@
+"""What ends by itself: deleted secrets and vaults whose retention has passed are purged, each with its record.
+
+Nobody needs the sweep to have run: to the rules, what has expired is gone already. The sweep makes it gone for good.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from strongroom.audit.event import Category, Record
+from strongroom.audit.local import local_record
+from strongroom.clock import CLOCK_FACT, real_now, shift
+from strongroom.ids import vault_scope
+from strongroom.objects.lifecycle import ObjectState
+from strongroom.scheduling.store import SweptStorage, SweptStores
+from strongroom.vaults.model import Vault
+from strongroom.vaults.service import is_expired
+
+BATCH = 100
+
+log = structlog.get_logger(__name__)
+
+
+class _Gone(Exception):
+    """What was to be purged is no longer there, or no longer expired."""
+
+
+async def sweep_now(storage: SweptStorage) -> int:
+    """Run a sweep at the time that vaults live in, as the rehearsal clock has it; return how much was purged."""
+    real = real_now()
+    offset = await storage.read().facts.get(CLOCK_FACT)
+    return await sweep(storage, shift(real, int(offset)) if offset else real, real)
+
+
+async def sweep(storage: SweptStorage, now: datetime, recorded: datetime) -> int:
+    """Purge what has expired at `now`, in records of the real time `recorded`; return how much was purged.
+
+    StorageUnavailable when a purge cannot be made durable; what was purged before stays so.
+    """
+    purged = await _sweep_vaults(storage, now, recorded)
+    while expired := await storage.read().secrets.list_expired(now, BATCH):
+        places = await _vault_ids(storage.read())
+        done = sum([await _purge_secret(storage, state, places, now, recorded) for state in expired])
+        purged += done
+        if not done:
+            break
+    return purged
+
+
+async def _purge_secret(
+    storage: SweptStorage, expired: ObjectState, places: Mapping[str, str], now: datetime, recorded: datetime
+) -> bool:
+    async def work(stores: SweptStores) -> tuple[bool, Record]:
+        state = await stores.secrets.find_state(expired.vault_id, expired.name)
+        if state is None or not state.is_expired(now):
+            raise _Gone
+        await stores.secrets.purge(state.vault_id, state.name)
+        return True, _record("SecretPurge", places.get(state.vault_id, ""), recorded, secret=state.name)
+
+    try:
+        return await storage.change(work)
+    except _Gone:
+        return False
+
+
+async def _sweep_vaults(storage: SweptStorage, now: datetime, recorded: datetime) -> int:
+    expired = [vault for vault in await storage.read().vaults.list_deleted() if is_expired(vault, now)]
+    return sum([await _purge_vault(storage, vault, now, recorded) for vault in expired])
+
+
+async def _purge_vault(storage: SweptStorage, expired: Vault, now: datetime, recorded: datetime) -> bool:
+    async def work(stores: SweptStores) -> tuple[bool, Record]:
+        vault = await stores.vaults.find(expired.name)
+        if vault is None or vault.vault_id != expired.vault_id or not is_expired(vault, now):
+            raise _Gone
+        await stores.vaults.purge(vault)
+        return True, _record("VaultPurge", _resource_id(expired), recorded, vault=expired.name)
+
+    try:
+        return await storage.change(work)
+    except _Gone:
+        return False
+
+
+def _record(operation: str, resource_id: str, recorded: datetime, **what: str) -> Record:
+    log.info("purged", operation=operation, resource=resource_id, **what)
+    return local_record(
+        operation,
+        now=recorded,
+        properties={"reason": "The retention period has passed.", **what},
+        category=Category.AUDIT,
+        resource_id=resource_id,
+        actor="server",
+    )
+
+
+def _resource_id(vault: Vault) -> str:
+    return vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+
+
+async def _vault_ids(stores: SweptStores) -> dict[str, str]:
+    """Return the ARM ids of all vaults, living and deleted, by their unique ids."""
+    vaults = list(await stores.vaults.list_deleted())
+    for subscription in await stores.resources.list_subscriptions():
+        vaults += await stores.vaults.list_living(subscription.subscription_id)
+    return {vault.vault_id: _resource_id(vault) for vault in vaults}

@@ -1,0 +1,35 @@
+"""What a sweep needs of a storage."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from strongroom.audit.event import Record
+from strongroom.objects.secrets.store import SecretStore
+from strongroom.resources.facts import FactStore
+from strongroom.resources.store import ResourceStore
+from strongroom.vaults.store import VaultStore
+
+T = TypeVar("T")
+
+
+class SweptStores(Protocol):
+    """The stores that a sweep reads and purges from."""
+
+    @property
+    def facts(self) -> FactStore: ...
+    @property
+    def resources(self) -> ResourceStore: ...
+    @property
+    def secrets(self) -> SecretStore: ...
+    @property
+    def vaults(self) -> VaultStore: ...
+
+
+class SweptStorage(Protocol):
+    """Where a sweep runs; every storage of the planes is one."""
+
+    def read(self) -> SweptStores:
+        """Return stores to read from."""
+
+    async def change(self, work: Callable[[SweptStores], Awaitable[tuple[T, Record]]]) -> T:
+        """Run `work` in a transaction that commits with the record it returns; what it raises rolls it back."""

@@ -1,0 +1,363 @@
+"""Every option once: name, type, unit, default and reason; where values come from and what is wrong with them.
+
+An option's flag, environment variable and TOML key follow from its name: `data-dir` is `--data-dir`,
+`STRONGROOM_DATA_DIR` and `data-dir`. A flag wins over the environment, that over the file, that over the default.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PREFIX = "STRONGROOM_"
+HOME = Path("~/.strongroom")
+CONFIG_NAME = "strongroom.toml"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("console", "json")
+MAX_WORKERS = 64
+TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+# A base domain leaves room for `{24 characters}.managedhsm.` within the 253 characters of a name.
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(rf"(?=.{{1,215}}\Z)(?!(?:.*\.)?\d+\Z)(?:{LABEL}\.)*{LABEL}\Z", re.ASCII)
+LOCATION = re.compile(r"[a-z][a-z0-9]{1,39}\Z", re.ASCII)
+
+
+class SettingsError(Exception):
+    """A setting is unknown or wrong; the message names the option and where its value came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option. type: what a value looks like, with its unit. default: as shown to a person.
+
+    parse: a text into a value; ValueError says what would be right.
+    """
+
+    name: str
+    type: str
+    parse: Callable[[str], Any]
+    default: str
+    help: str
+    repeatable: bool = False
+    switch: bool = False
+
+    @property
+    def field(self) -> str:
+        """The option's field in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def flag(self) -> str:
+        """The option on a command line."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The option in the environment."""
+        return PREFIX + self.field.upper()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options as the server uses them; paths are absolute.
+
+    port, proxy_port: 0 means any that is free; proxy_port None means no proxy. listen: IP addresses without brackets.
+    """
+
+    data_dir: Path
+    port: int
+    listen: tuple[str, ...]
+    domain: str
+    workers: int
+    proxy_port: int | None
+    master_key_file: Path
+    connection_file: Path | None
+    dev: bool
+    location: str
+    tls_certificate: Path | None
+    tls_key: Path | None
+    log_level: str
+    log_format: str
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise ValueError("a port is a whole number from 0 (any free port) to 65535")
+    return int(text)
+
+
+def _proxy_port(text: str) -> int | None:
+    return None if text.lower() == "off" else _port(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError("an address to listen on is an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
+
+
+def _domain(text: str) -> str:
+    if DOMAIN.match(text.lower()) is None:
+        raise ValueError("a domain is a DNS name without scheme, port or dot at its end, such as vault.example.test")
+    return text.lower()
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
+        raise ValueError(f"the number of worker processes is from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("a path is not empty")
+    return Path(text).expanduser()
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in TRUE | FALSE:
+        raise ValueError("a switch is true or false")
+    return text.lower() in TRUE
+
+
+def _location(text: str) -> str:
+    if LOCATION.match(text) is None:
+        raise ValueError("a location is 2 to 40 lower-case letters and digits, such as westeurope")
+    return text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of: " + ", ".join(words))
+        return text.lower()
+
+    return parse
+
+
+OPTIONS = (
+    Option(
+        name="data-dir",
+        type="DIR",
+        parse=_path,
+        default="~/.strongroom/data",
+        help="Where everything lies that the server keeps.",
+    ),
+    Option(name="port", type="PORT", parse=_port, default="8443", help="TLS port; 0 takes any that is free."),
+    Option(
+        name="listen",
+        type="ADDRESS",
+        parse=_address,
+        default="127.0.0.1, ::1",
+        help="Address to listen on.",
+        repeatable=True,
+    ),
+    Option(
+        name="domain",
+        type="NAME",
+        parse=_domain,
+        default="localhost",
+        help="Base domain; vaults are {vault}.vault.NAME.",
+    ),
+    Option(name="workers", type="COUNT", parse=_workers, default="one a core", help="Worker processes."),
+    Option(
+        name="proxy-port",
+        type="PORT|off",
+        parse=_proxy_port,
+        default="port + 1",
+        help="Loopback port of the built-in CONNECT proxy, for clients that cannot resolve names under the domain.",
+    ),
+    Option(
+        name="master-key-file",
+        type="FILE",
+        parse=_path,
+        default="<data-dir>-key/master.key",
+        help="The master key; made on first start, outside the data, so that a backup of the data never holds it.",
+    ),
+    Option(
+        name="connection-file",
+        type="FILE",
+        parse=_path,
+        default="none",
+        help="Write ids, addresses and the known credentials here as JSON (mode 0600) once the server answers.",
+    ),
+    Option(
+        name="dev",
+        type="true|false",
+        parse=_switch,
+        default="false",
+        switch=True,
+        help="For rehearsal: also make a vault 'dev' open to the bootstrap application, and let its clock be moved.",
+    ),
+    Option(
+        name="location",
+        type="NAME",
+        parse=_location,
+        default="local",
+        help="The region that this server calls itself.",
+    ),
+    Option(
+        name="tls-certificate",
+        type="FILE",
+        parse=_path,
+        default="none",
+        help="Certificate chain of your own (PEM), served for the names in it.",
+    ),
+    Option(name="tls-key", type="FILE", parse=_path, default="none", help="The key of --tls-certificate (PEM)."),
+    Option(
+        name="log-level",
+        type="|".join(LOG_LEVELS),
+        parse=_one_of(*LOG_LEVELS),
+        default="info",
+        help="Least severity of operational log lines.",
+    ),
+    Option(
+        name="log-format",
+        type="|".join(LOG_FORMATS),
+        parse=_one_of(*LOG_FORMATS),
+        default="console",
+        help="Form of operational log lines.",
+    ),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+CONFIG = Option(
+    name="config",
+    type="FILE",
+    parse=_path,
+    default="~/.strongroom/strongroom.toml",
+    help="TOML file of options, named as the flags are.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value as given, and where: texts that parse, and for relative paths the folder that they start from."""
+
+    texts: tuple[str, ...]
+    source: str
+    folder: Path
+
+
+def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Return the settings that flags (by option name; None when not given), environment and TOML file add up to.
+
+    Raises SettingsError.
+    """
+    given = _from_environment(environ)
+    given.update(_from_flags(flags))
+    config = given.pop(CONFIG.name, None)
+    return _settings(_from_file(config) | given)
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
+    given = {}
+    for name, value in flags.items():
+        texts = _texts(value)
+        if value not in (None, ()):
+            given[name] = _Given(texts, f"flag --{name}", Path.cwd())
+    return given
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
+    given = {}
+    known = {option.variable: option for option in (*OPTIONS, CONFIG)}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        option = known.get(variable)
+        if option is None:
+            raise SettingsError(f"unknown environment variable {variable}" + _nearest(variable, known))
+        texts = tuple(part.strip() for part in text.split(",")) if option.repeatable else (text,)
+        given[option.name] = _Given(texts, f"environment {variable}", Path.cwd())
+    return given
+
+
+def _from_file(config: _Given | None) -> dict[str, _Given]:
+    path = _value(CONFIG, config) if config else (HOME / CONFIG_NAME).expanduser()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if config is None:
+            return {}
+        raise SettingsError(f"option 'config' ({config.source}): there is no file {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"the file {path} cannot be read: {error}") from None
+    given = {}
+    for name, value in document.items():
+        if name not in BY_NAME:
+            raise SettingsError(f"unknown option '{name}' in {path}" + _nearest(name, BY_NAME))
+        given[name] = _Given(_texts(value), f"{path}", path.parent)
+    return given
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(text for part in value for text in _texts(part))
+    return (str(value).lower() if isinstance(value, bool) else str(value),)
+
+
+def _nearest(word: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.0)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _value(option: Option, given: _Given) -> Any:
+    if not option.repeatable and len(given.texts) != 1:
+        raise SettingsError(f"option '{option.name}' ({given.source}): takes one value")
+    try:
+        values = tuple(option.parse(text) for text in given.texts)
+    except ValueError as error:
+        shown = ", ".join(given.texts)
+        raise SettingsError(f"option '{option.name}' ({given.source}): '{shown}' is wrong: {error}") from None
+    if option.repeatable:
+        return tuple(dict.fromkeys(values))
+    return Path(os.path.normpath(given.folder / values[0])) if isinstance(values[0], Path) else values[0]
+
+
+def _settings(given: Mapping[str, _Given]) -> Settings:
+    values = {name: _value(BY_NAME[name], value) for name, value in given.items()}
+    data_dir = values.setdefault("data-dir", (HOME / "data").expanduser())
+    port = values.setdefault("port", 8443)
+    defaults = {
+        "listen": ("127.0.0.1", "::1"),
+        "domain": "localhost",
+        "workers": min(len(os.sched_getaffinity(0)), MAX_WORKERS),
+        "proxy-port": min(port + 1, 65535) if port else 0,
+        "master-key-file": data_dir.with_name(data_dir.name + "-key") / "master.key",
+        "connection-file": None,
+        "dev": False,
+        "location": "local",
+        "tls-certificate": None,
+        "tls-key": None,
+        "log-level": "info",
+        "log-format": "console",
+    }
+    settings = Settings(**{BY_NAME[name].field: value for name, value in (defaults | values).items()})
+    _require_sense(settings, given)
+    return settings
+
+
+def _require_sense(settings: Settings, given: Mapping[str, _Given]) -> None:
+    """Raise SettingsError where options do not go together."""
+
+    def refuse(name: str, why: str) -> None:
+        source = given[name].source if name in given else "default"
+        raise SettingsError(f"option '{name}' ({source}): {why}")
+
+    if settings.port and settings.proxy_port == settings.port:
+        refuse("proxy-port", f"{settings.port} is the TLS port already; give another one, or off")
+    if settings.master_key_file.is_relative_to(settings.data_dir):
+        refuse("master-key-file", f"the master key must not lie in the data directory {settings.data_dir}")
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        missing = "tls-key" if settings.tls_key is None else "tls-certificate"
+        refuse(missing, "tls-certificate and tls-key are given together or not at all")
+    for name in ("tls-certificate", "tls-key"):
+        path = getattr(settings, BY_NAME[name].field)
+        if path is not None and not path.is_file():
+            refuse(name, f"there is no file {path}")

@@ -1,0 +1,74 @@
+"""The data directory: made, brought to this version's schema, and known for what it is before anything is changed.
+
+Alembic is loaded only when a migration is due: a usual start compares two words.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from strongroom.errors import StrongroomError
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WriteLock
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEADS = {MAIN_FILE: "0001", AUDIT_FILE: "0001"}
+BRANCHES = {MAIN_FILE: "main", AUDIT_FILE: "audit"}
+
+
+class DataDirectoryNewer(StrongroomError):
+    """The data directory was written by a newer version of Strongroom; this one leaves it as it is."""
+
+
+def schema_version(data_dir: Path) -> str | None:
+    """Return the schema version of the data in `data_dir`, None when there is no data.
+
+    DataDirectoryNewer when this program does not know it; changes nothing.
+    """
+    versions = {name: _version(data_dir / name) for name in HEADS}
+    for name, version in versions.items():
+        if version is not None and version > HEADS[name]:
+            raise DataDirectoryNewer(
+                f"the data in {data_dir} is of schema {version}, newer than this version of Strongroom knows "
+                f"({HEADS[name]}); start it with the version that wrote it, or a newer one"
+            )
+    return versions[MAIN_FILE]
+
+
+def prepare(data_dir: Path) -> None:
+    """Make the files of a data directory, mode 0600, or bring them to this schema; nothing happens when they are.
+
+    DataDirectoryNewer, before anything is changed.
+    """
+    schema_version(data_dir)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, head in HEADS.items():
+        if _version(data_dir / name) != head:
+            _migrate(data_dir / name)
+
+
+def _version(path: Path) -> str | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return None
+            raise
+    return None if row is None else str(row[0])
+
+
+def _migrate(path: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - a third of a second that a usual start does not pay
+
+    from strongroom.storage.migrations.configuration import configuration  # noqa: PLC0415
+
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    lock = WriteLock(path)
+    try:
+        with lock.held():
+            command.upgrade(configuration(path, BRANCHES[path.name]), "head")
+    finally:
+        lock.close()

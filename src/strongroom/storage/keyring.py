@@ -1,0 +1,60 @@
+"""Data keys in SQL. Implements `custody.store.KeyringStore`; the rows authenticate themselves under the master key."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from strongroom.custody.store import DataKey, Purpose
+from strongroom.errors import Conflict
+from strongroom.storage.session import Session
+
+SELECT = "SELECT key_id, purpose, scope, version, sealed, created FROM data_keys"
+
+
+class SqlKeyring:
+    """The keyring, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def newest(self, purpose: Purpose, scope: str = "") -> DataKey | None:
+        """Return the newest key of a purpose and scope."""
+        where = "WHERE purpose = ? AND scope = ? ORDER BY version DESC LIMIT 1"
+        return self._session.remember(("newest", purpose, scope), lambda: self._first(where, (purpose.value, scope)))
+
+    async def find(self, key_id: str) -> DataKey | None:
+        """Return a key by its id."""
+        return self._session.remember(("key", key_id), lambda: self._first("WHERE key_id = ?", (key_id,)))
+
+    async def list_all(self) -> tuple[DataKey, ...]:
+        """Return every key."""
+        return tuple(map(_key, self._session.connection.rows(f"{SELECT} ORDER BY rowid")))
+
+    async def add(self, key: DataKey) -> None:
+        """Add a key; Conflict when its id, or its version in its scope, is taken."""
+        row = (key.key_id, key.purpose.value, key.scope, key.version, key.sealed, int(key.created.timestamp()))
+        insert = (
+            "INSERT INTO data_keys (key_id, purpose, scope, version, sealed, created) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING"
+        )
+        if self._session.change(insert, row) != 1:
+            raise Conflict("The data key exists already.")
+
+    async def remove_scope(self, purpose: Purpose, scope: str) -> None:
+        """Remove the keys of a scope: what they sealed is gone for good."""
+        self._session.change("DELETE FROM data_keys WHERE purpose = ? AND scope = ?", (purpose.value, scope))
+
+    def _first(self, where: str, parameters: tuple[Any, ...]) -> DataKey | None:
+        rows = self._session.connection.rows(f"{SELECT} {where}", parameters)
+        return _key(rows[0]) if rows else None
+
+
+def _key(row: tuple[Any, ...]) -> DataKey:
+    key_id, purpose, scope, version, sealed, created = row
+    return DataKey(
+        key_id=key_id,
+        purpose=Purpose(purpose),
+        scope=scope,
+        version=version,
+        sealed=sealed,
+        created=datetime.fromtimestamp(created, UTC),
+    )

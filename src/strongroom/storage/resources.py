@@ -1,0 +1,83 @@
+"""Subscriptions, resource groups and facts in SQL. Implements `resources.store` and `resources.facts`."""
+
+import msgspec
+
+from strongroom.errors import Conflict, NotFound
+from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.storage.session import Documents, Session
+
+SUBSCRIPTIONS = Documents("subscriptions", Subscription, "subscription_id")
+GROUPS = Documents("resource_groups", ResourceGroup, "subscription_id", "name", keys=2)
+
+
+class _Fact(msgspec.Struct, frozen=True):
+    value: bytes
+
+
+FACTS = Documents("facts", _Fact, "name")
+
+
+class SqlResources:
+    """Subscriptions and resource groups, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list_subscriptions(self) -> tuple[Subscription, ...]:
+        """Return every subscription, oldest first."""
+        return self._session.remember(("subscriptions",), lambda: SUBSCRIPTIONS.read(self._session, "ORDER BY rowid"))
+
+    async def find_subscription(self, subscription_id: str) -> Subscription | None:
+        """Return a subscription."""
+        wanted = subscription_id.lower()
+        return next((each for each in await self.list_subscriptions() if each.subscription_id.lower() == wanted), None)
+
+    async def add_subscription(self, subscription: Subscription) -> None:
+        """Add a subscription; Conflict when its id is taken."""
+        if not SUBSCRIPTIONS.insert(self._session, (subscription.subscription_id.lower(),), subscription):
+            raise Conflict(f"The subscription '{subscription.subscription_id}' exists already.")
+
+    async def find_group(self, subscription_id: str, name: str) -> ResourceGroup | None:
+        """Return a resource group."""
+        found = GROUPS.read(self._session, "WHERE subscription_id = ? AND name = ?", _key(subscription_id, name))
+        return next(iter(found), None)
+
+    async def list_groups(self, subscription_id: str) -> tuple[ResourceGroup, ...]:
+        """Return the resource groups of a subscription, by name."""
+        return GROUPS.read(self._session, "WHERE subscription_id = ? ORDER BY name", (subscription_id.lower(),))
+
+    async def put_group(self, group: ResourceGroup) -> None:
+        """Add a resource group, or replace the one of that name."""
+        key = _key(group.subscription_id, group.name)
+        if not GROUPS.update(self._session, key, group):
+            GROUPS.insert(self._session, key, group)
+
+    async def remove_group(self, subscription_id: str, name: str) -> None:
+        """Remove a resource group; NotFound when there is none."""
+        if not GROUPS.delete(self._session, _key(subscription_id, name)):
+            raise NotFound(f"Resource group '{name}' could not be found.", code="ResourceGroupNotFound")
+
+
+class SqlFacts:
+    """The facts of this server, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def get(self, name: str) -> bytes | None:
+        """Return a fact."""
+
+        def load() -> bytes | None:
+            found = FACTS.read(self._session, "WHERE name = ?", (name,))
+            return found[0].value if found else None
+
+        return self._session.remember(("fact", name), load)
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Set a fact."""
+        if not FACTS.update(self._session, (name,), _Fact(value)):
+            FACTS.insert(self._session, (name,), _Fact(value))
+
+
+def _key(subscription_id: str, name: str) -> tuple[str, str]:
+    return subscription_id.lower(), name.lower()

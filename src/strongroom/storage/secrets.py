@@ -1,0 +1,206 @@
+"""Secrets in SQL. Implements `objects.secrets.store.SecretStore`.
+
+A get is one statement: the state of the object joined with the version asked for, both checked.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from strongroom.errors import Conflict, NotFound
+from strongroom.objects.lifecycle import Kind, ObjectState
+from strongroom.objects.secrets.model import Secret, SecretVersion
+from strongroom.storage.rows import Decoder, encode
+from strongroom.storage.session import Session
+
+KIND = Kind.SECRET.value
+OBJECTS, VERSIONS = "objects", "versions"
+
+STATE = "o.vault_id, o.name, o.latest, o.deleted, o.purge, o.document, o.mac"
+VERSION = "v.vault_id, v.name, v.version, v.document, v.mac, v.sealed"
+FROM_OBJECTS = f"FROM objects o WHERE o.kind = '{KIND}'"
+JOINED = (
+    f"SELECT {STATE}, {VERSION} FROM objects o JOIN versions v"  # noqa: S608 - constants only
+    f" ON v.vault_id = o.vault_id AND v.kind = o.kind AND v.name = o.name AND v.version = {{version}}"
+    f" WHERE o.kind = '{KIND}' AND o.vault_id = ?"
+)
+FIND_NEWEST = JOINED.format(version="o.latest") + " AND o.name = ?"
+FIND_VERSION = JOINED.format(version="?") + " AND o.name = ?"
+LIST_LIVING = JOINED.format(version="o.latest") + " AND o.deleted IS NULL AND o.name > ? ORDER BY o.name LIMIT ?"
+LIST_DELETED = (
+    JOINED.format(version="o.latest") + " AND o.deleted IS NOT NULL AND o.purge > ? AND o.name > ?"
+    " ORDER BY o.name LIMIT ?"
+)
+LIST_VERSIONS = (
+    f"SELECT {VERSION} FROM versions v WHERE v.vault_id = ? AND v.kind = '{KIND}' AND v.name = ?"  # noqa: S608
+    " AND v.seq > COALESCE((SELECT seq FROM versions WHERE vault_id = v.vault_id AND kind = v.kind"
+    " AND name = v.name AND version = ?), 0) ORDER BY v.seq LIMIT ?"
+)
+INSERT_VERSION = (
+    "INSERT INTO versions (vault_id, kind, name, version, document, mac, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+PUT_STATE = (
+    "INSERT INTO objects (vault_id, kind, name, latest, deleted, purge, document, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (vault_id, kind, name) DO UPDATE SET latest = excluded.latest, deleted = excluded.deleted,"
+    " purge = excluded.purge, document = excluded.document, mac = excluded.mac"
+)
+
+
+class _State(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Version(msgspec.Struct, frozen=True, omit_defaults=True):
+    created: int
+    updated: int
+    enabled: bool = True
+    not_before: int | None = None
+    expires: int | None = None
+    content_type: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+_open_state = Decoder(_State)
+_open_version = Decoder(_Version)
+
+
+class SqlSecrets:
+    """Secrets, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def find(self, vault_id: str, name: str, version: str | None = None) -> Secret | None:
+        """Return a version of a secret, the newest when `version` is None; deleted or not: the rules decide."""
+        if version is None:
+            rows = self._session.connection.rows(FIND_NEWEST, (vault_id, name.lower()))
+        else:
+            rows = self._session.connection.rows(FIND_VERSION, (version.lower(), vault_id, name.lower()))
+        return self._secret(rows[0]) if rows else None
+
+    async def find_state(self, vault_id: str, name: str) -> ObjectState | None:
+        """Return the state of a secret."""
+        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.vault_id = ? AND o.name = ?"  # noqa: S608 - constants only
+        rows = self._session.connection.rows(statement, (vault_id, name.lower()))
+        return self._state(rows[0]) if rows else None
+
+    async def list_newest(
+        self, vault_id: str, *, deleted: bool, after: str | None, limit: int, now: datetime
+    ) -> tuple[Secret, ...]:
+        """Return up to `limit` secrets with their newest version, by lower-case name, past the name `after`."""
+        past = (after or "").lower()
+        if deleted:
+            rows = self._session.connection.rows(LIST_DELETED, (vault_id, now.timestamp(), past, limit))
+        else:
+            rows = self._session.connection.rows(LIST_LIVING, (vault_id, past, limit))
+        return tuple([self._secret(row) for row in rows])
+
+    async def list_versions(
+        self, vault_id: str, name: str, *, after: str | None, limit: int
+    ) -> tuple[SecretVersion, ...]:
+        """Return up to `limit` versions of a secret, oldest first, past the version id `after`."""
+        rows = self._session.connection.rows(LIST_VERSIONS, (vault_id, name.lower(), (after or "").lower(), limit))
+        return tuple([self._version(row) for row in rows])
+
+    async def add_version(self, state: ObjectState, version: SecretVersion) -> None:
+        """Add a version and make it the newest; the first one makes the secret. Conflict when the version exists."""
+        row = (*_version_key(state, version), *self._sealed(state, version), version.sealed)
+        if self._session.connection.run(INSERT_VERSION, row) != 1:
+            raise Conflict(f"The version '{version.version}' of the secret '{state.name}' exists already.")
+        self._put_state(state)
+
+    async def replace_version(self, state: ObjectState, version: SecretVersion) -> None:
+        """Replace an existing version (its attributes or tags); NotFound when there is none."""
+        update = (
+            "UPDATE versions SET document = ?, mac = ?, sealed = ?"
+            " WHERE vault_id = ? AND kind = ? AND name = ? AND version = ?"
+        )
+        row = (*self._sealed(state, version), version.sealed, *_version_key(state, version))
+        if self._session.connection.run(update, row) != 1:
+            raise NotFound(f"There is no version '{version.version}' of '{state.name}'.", code="SecretNotFound")
+
+    async def replace_state(self, state: ObjectState) -> None:
+        """Replace the state of a secret: it was deleted or recovered; NotFound when there is none."""
+        if await self.find_state(state.vault_id, state.name) is None:
+            raise NotFound(f"There is no secret '{state.name}'.", code="SecretNotFound")
+        self._put_state(state)
+
+    async def purge(self, vault_id: str, name: str) -> None:
+        """Remove a secret with all its versions."""
+        for table in (OBJECTS, VERSIONS):
+            statement = f"DELETE FROM {table} WHERE vault_id = ? AND kind = ? AND name = ?"  # noqa: S608 - two constants
+            self._session.connection.run(statement, (vault_id, KIND, name.lower()))
+
+    async def list_expired(self, now: datetime, limit: int) -> tuple[ObjectState, ...]:
+        """Return deleted secrets, of all vaults, whose retention has passed at `now`."""
+        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.purge <= ? ORDER BY o.purge LIMIT ?"  # noqa: S608 - constants
+        return tuple([self._state(row) for row in self._session.connection.rows(statement, (now.timestamp(), limit))])
+
+    def _put_state(self, state: ObjectState) -> None:
+        columns = (state.vault_id, KIND, state.name.lower(), state.latest, *_times(state))
+        document = encode(_State(state.name))
+        mac = self._session.seal.mac(OBJECTS, columns, document)
+        self._session.connection.run(PUT_STATE, (*columns, document, mac))
+
+    def _sealed(self, state: ObjectState, version: SecretVersion) -> tuple[bytes, bytes]:
+        document = encode(
+            _Version(
+                created=int(version.created.timestamp()),
+                updated=int(version.updated.timestamp()),
+                enabled=version.enabled,
+                not_before=_seconds(version.not_before),
+                expires=_seconds(version.expires),
+                content_type=version.content_type,
+                tags=version.tags,
+            )
+        )
+        return document, self._session.seal.mac(VERSIONS, _version_key(state, version), document)
+
+    def _secret(self, row: tuple[Any, ...]) -> Secret:
+        return Secret(self._state(row[:7]), self._version(row[7:]))
+
+    def _state(self, row: tuple[Any, ...]) -> ObjectState:
+        vault_id, name, latest, deleted, purge, document, mac = row
+        self._session.seal.require(OBJECTS, (vault_id, KIND, name, latest, deleted, purge), document, mac)
+        return ObjectState(
+            vault_id=vault_id,
+            kind=Kind.SECRET,
+            name=_open_state(document).name,
+            latest=latest,
+            deleted=_moment(deleted),
+            scheduled_purge=_moment(purge),
+        )
+
+    def _version(self, row: tuple[Any, ...]) -> SecretVersion:
+        vault_id, name, version, document, mac, sealed = row
+        self._session.seal.require(VERSIONS, (vault_id, KIND, name, version), document, mac)
+        kept: _Version = _open_version(document)
+        return SecretVersion(
+            version=version,
+            sealed=sealed,
+            created=datetime.fromtimestamp(kept.created, UTC),
+            updated=datetime.fromtimestamp(kept.updated, UTC),
+            enabled=kept.enabled,
+            not_before=_moment(kept.not_before),
+            expires=_moment(kept.expires),
+            content_type=kept.content_type,
+            tags=kept.tags,
+        )
+
+
+def _version_key(state: ObjectState, version: SecretVersion) -> tuple[str, str, str, str]:
+    return state.vault_id, KIND, state.name.lower(), version.version.lower()
+
+
+def _times(state: ObjectState) -> tuple[int | None, int | None]:
+    return _seconds(state.deleted), _seconds(state.scheduled_purge)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

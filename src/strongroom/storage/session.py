@@ -1,0 +1,102 @@
+"""What every store works with: one connection, the seal of rows, and what may be remembered between requests."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from strongroom.storage.rows import Column, Decoder, RowSeal, encode
+
+T = TypeVar("T")
+
+CACHE_ENTRIES = 20_000
+
+
+class Connection(Protocol):
+    """A reader or a writer."""
+
+    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """Return the rows of a statement."""
+
+    def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> int:
+        """Run a statement and return how many rows it touched."""
+
+
+class Session:
+    """One connection with its cache. cache: None inside a transaction, where nothing is remembered.
+
+    touched: whether something that decides access was written, so that every worker must look anew.
+    """
+
+    __slots__ = ("cache", "connection", "seal", "touched")
+
+    def __init__(self, connection: Connection, seal: RowSeal, cache: dict[Any, Any] | None) -> None:
+        self.connection = connection
+        self.seal = seal
+        self.cache = cache
+        self.touched = False
+
+    def remember(self, key: tuple[Any, ...], load: Callable[[], T]) -> T:
+        """Return what `load` gives, from the cache where it is known."""
+        cache = self.cache
+        if cache is None:
+            return load()
+        try:
+            found: T = cache[key]
+        except KeyError:
+            found = load()
+            if len(cache) >= CACHE_ENTRIES:
+                cache.clear()
+            cache[key] = found
+        return found
+
+    def change(self, statement: str, parameters: tuple[Any, ...]) -> int:
+        """Write something that decides access; return how many rows it touched."""
+        self.touched = True
+        return self.connection.run(statement, parameters)
+
+
+class Documents:
+    """One table of authenticated rows: key columns, further look-up columns, a document of one type.
+
+    columns: all look-up columns in order, the first `keys` of them its primary key.
+    """
+
+    def __init__(self, table: str, kind: Any, *columns: str, keys: int = 1) -> None:
+        self.table = table
+        self.columns = columns
+        self._decode = Decoder(kind)
+        self._keys = keys
+        names = ", ".join(columns)
+        marks = ", ".join("?" * (len(columns) + 2))
+        where = " AND ".join(f"{name} = ?" for name in columns[:keys])
+        changed = ", ".join(f"{name} = ?" for name in (*columns[keys:], "document", "mac"))
+        self.select = f"SELECT {names}, document, mac FROM {table}"
+        self._insert = f"INSERT INTO {table} ({names}, document, mac) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        self._update = f"UPDATE {table} SET {changed} WHERE {where}"
+        self._delete = f"DELETE FROM {table} WHERE {where}"
+
+    def read(self, session: Session, where: str = "", parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+        """Return the values of the rows that `where` finds, each checked."""
+        return tuple([self.open(session, row) for row in session.connection.rows(f"{self.select} {where}", parameters)])
+
+    def open(self, session: Session, row: tuple[Any, ...]) -> Any:
+        """Return the value of a row: look-up columns, document, HMAC; SealBroken when it was edited."""
+        *columns, document, mac = row
+        session.seal.require(self.table, tuple(columns), document, mac)
+        return self._decode(document)
+
+    def insert(self, session: Session, columns: tuple[Column, ...], value: Any) -> bool:
+        """Insert a row; answer False when its key, or what else is unique, is taken."""
+        return session.change(self._insert, (*columns, *self._sealed(session, columns, value))) == 1
+
+    def update(self, session: Session, columns: tuple[Column, ...], value: Any) -> bool:
+        """Replace the row of this key; answer False when there is none."""
+        sealed = self._sealed(session, columns, value)
+        return session.change(self._update, (*columns[self._keys :], *sealed, *columns[: self._keys])) == 1
+
+    def delete(self, session: Session, key: tuple[Column, ...]) -> bool:
+        """Delete the row of this key; answer False when there is none."""
+        return session.change(self._delete, key) == 1
+
+    def _sealed(self, session: Session, columns: tuple[Column, ...], value: Any) -> tuple[bytes, bytes]:
+        document = encode(value)
+        return document, session.seal.mac(self.table, columns, document)

@@ -1,0 +1,107 @@
+"""Vaults and role assignments in SQL. Implements `vaults.store.VaultStore` and `AssignmentStore`."""
+
+from strongroom.access.authorization.model import RoleAssignment
+from strongroom.custody.store import Purpose
+from strongroom.errors import Conflict, NotFound
+from strongroom.storage.session import Documents, Session
+from strongroom.vaults.model import Vault
+
+VAULTS = Documents("vaults", Vault, "vault_id", "name", "subscription_id", "resource_group", "deleted")
+ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
+
+
+class SqlVaults:
+    """Vaults, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def find(self, name: str) -> Vault | None:
+        """Return the vault of that name, living or deleted."""
+        wanted = name.lower()
+
+        def load() -> Vault | None:
+            return next(iter(VAULTS.read(self._session, "WHERE name = ?", (wanted,))), None)
+
+        return self._session.remember(("vault", wanted), load)
+
+    async def list_living(self, subscription_id: str, group: str | None = None) -> tuple[Vault, ...]:
+        """Return the living vaults of a subscription or of one resource group, by name."""
+        where, parameters = "WHERE subscription_id = ? AND deleted = 0", (subscription_id.lower(),)
+        if group is None:
+            return VAULTS.read(self._session, f"{where} ORDER BY name", parameters)
+        return VAULTS.read(self._session, f"{where} AND resource_group = ? ORDER BY name", (*parameters, group.lower()))
+
+    async def list_deleted(self, subscription_id: str | None = None) -> tuple[Vault, ...]:
+        """Return the deleted vaults of a subscription, or of all, by name."""
+        if subscription_id is None:
+            return VAULTS.read(self._session, "WHERE deleted = 1 ORDER BY name")
+        return VAULTS.read(
+            self._session, "WHERE subscription_id = ? AND deleted = 1 ORDER BY name", (subscription_id.lower(),)
+        )
+
+    async def add(self, vault: Vault) -> None:
+        """Add a vault; Conflict (VaultAlreadyExists) when its name is taken."""
+        if not VAULTS.insert(self._session, _columns(vault), vault):
+            raise Conflict(f"The vault name '{vault.name}' is already in use.", code="VaultAlreadyExists")
+
+    async def replace(self, vault: Vault) -> None:
+        """Replace the vault of that `vault_id`; NotFound when there is none."""
+        if not VAULTS.update(self._session, _columns(vault), vault):
+            raise NotFound(f"There is no vault '{vault.name}'.", code="ResourceNotFound")
+
+    async def purge(self, vault: Vault) -> None:
+        """Remove a vault with all that it holds, its data keys included."""
+        for statement in ("DELETE FROM versions WHERE vault_id = ?", "DELETE FROM objects WHERE vault_id = ?"):
+            self._session.change(statement, (vault.vault_id,))
+        self._session.change(
+            "DELETE FROM data_keys WHERE purpose = ? AND scope = ?", (Purpose.VAULT.value, vault.vault_id)
+        )
+        VAULTS.delete(self._session, (vault.vault_id,))
+
+
+class SqlAssignments:
+    """Role assignments, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
+        """Return the assignments of one principal, at every scope."""
+        wanted = principal_id.lower()
+
+        def load() -> tuple[RoleAssignment, ...]:
+            return ASSIGNMENTS.read(self._session, "WHERE principal_id = ? ORDER BY rowid", (wanted,))
+
+        return self._session.remember(("assignments", wanted), load)
+
+    async def list_all(self) -> tuple[RoleAssignment, ...]:
+        """Return every assignment, oldest first."""
+        return ASSIGNMENTS.read(self._session, "ORDER BY rowid")
+
+    async def add(self, assignment: RoleAssignment) -> None:
+        """Add an assignment; Conflict (RoleAssignmentExists) when the same principal, role and scope exist."""
+        columns = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
+        if not ASSIGNMENTS.insert(self._session, columns, assignment):
+            raise Conflict("The role assignment already exists.", code="RoleAssignmentExists")
+
+    async def remove(self, assignment_id: str) -> None:
+        """Remove an assignment; NotFound (RoleAssignmentNotFound) when there is none."""
+        if not ASSIGNMENTS.delete(self._session, (assignment_id.lower(),)):
+            raise NotFound(f"There is no role assignment '{assignment_id}'.", code="RoleAssignmentNotFound")
+
+    async def remove_within(self, scope: str) -> None:
+        """Remove every assignment at `scope` or below: the scope is gone."""
+        self._session.change(
+            "DELETE FROM assignments WHERE scope = ? OR substr(scope, 1, length(?)) = ?",
+            (scope, f"{scope}/", f"{scope}/"),
+        )
+
+    async def remove_principal(self, principal_id: str) -> None:
+        """Remove every assignment of a principal: the principal is gone."""
+        self._session.change("DELETE FROM assignments WHERE principal_id = ?", (principal_id.lower(),))
+
+
+def _columns(vault: Vault) -> tuple[str, str, str, str, int]:
+    group = vault.resource_group.lower()
+    return vault.vault_id, vault.name.lower(), vault.subscription_id.lower(), group, int(vault.deletion is not None)

@@ -1,0 +1,83 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from doubles import MemoryStorage, a_custodian, a_signing_key
+from strongroom.access.identity.signing import TOKEN_LIFETIME, SigningKeys, load_public_key, verifying_keys
+from strongroom.custody.sealing import SealBroken
+from strongroom.custody.store import Purpose
+from strongroom.errors import ServiceUnavailable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def public_der(key):
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture
+def storage():
+    return MemoryStorage()
+
+
+async def load(storage):
+    return await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring)
+
+
+async def test_the_key_that_was_kept_signs_again(storage):
+    await storage.stores.identity.add_signing_key(a_signing_key())
+    loaded = await load(storage)
+    assert loaded.kid == a_signing_key().kid
+    assert public_der(loaded.private.public_key()) == a_signing_key().public_der
+    assert load_public_key(a_signing_key()).key_size == 2048
+
+
+async def test_a_key_is_opened_once(storage):
+    await storage.stores.identity.add_signing_key(a_signing_key())
+    keys = SigningKeys(storage.custodian)
+    first = await keys.current(storage.stores.identity, storage.stores.keyring)
+    await storage.stores.keyring.remove_scope(Purpose.SERVER, "")
+    assert await keys.current(storage.stores.identity, storage.stores.keyring) is first
+
+
+async def test_the_newest_key_signs_unless_it_is_retired(storage):
+    await storage.stores.identity.add_signing_key(a_signing_key())
+    await storage.stores.identity.add_signing_key(a_signing_key(2))
+    assert (await load(storage)).kid == a_signing_key(2).kid
+    storage.stores.identity.signing_keys[1] = replace(a_signing_key(2), retired=NOW)
+    assert (await load(storage)).kid == a_signing_key().kid
+
+
+async def test_without_a_key_nothing_is_signed(storage):
+    with pytest.raises(ServiceUnavailable):
+        await load(storage)
+
+
+async def test_the_private_half_lies_sealed_and_in_its_place(storage):
+    one, two = a_signing_key(), a_signing_key(2)
+    await storage.stores.identity.add_signing_key(replace(one, sealed_private=two.sealed_private))
+    with pytest.raises(SealBroken):
+        await load(storage)
+
+
+async def test_a_key_sealed_by_an_unknown_key_is_not_used(storage):
+    await storage.stores.identity.add_signing_key(a_signing_key())
+    await storage.stores.keyring.remove_scope(Purpose.SERVER, "")
+    with pytest.raises(SealBroken):
+        await load(storage)
+
+
+@pytest.mark.parametrize(
+    ("after", "verifies"),
+    [(timedelta(0), True), (TOKEN_LIFETIME - timedelta(seconds=1), True), (TOKEN_LIFETIME, False)],
+)
+def test_a_retired_key_verifies_until_its_last_token_has_expired(after, verifies):
+    key = replace(a_signing_key(), retired=NOW)
+    assert (key in verifying_keys([key], NOW + after)) is verifies
+
+
+def test_signing_keys_differ():
+    assert a_signing_key().kid != a_signing_key(2).kid
+    assert a_custodian() is a_custodian()

@@ -1,0 +1,43 @@
+"""Real clients against a real server: one server for each process of the test run."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from clients.harness import start_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server with its rehearsal vault, started as users start it."""
+    running = start_server(tmp_path_factory.mktemp("server"), "--dev", "--workers", "2")
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.errors
+
+
+@pytest.fixture(scope="session")
+def connection(server):
+    return SimpleNamespace(**server.connection)
+
+
+@pytest.fixture(scope="session")
+def client_variables(server):
+    return server.client_environ()
+
+
+@pytest.fixture
+def client_environ(client_variables, monkeypatch):
+    """The environment of `strongroom env`, in this very process, for the SDKs."""
+    for name, value in client_variables.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    return client_variables
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "clients" in item.path.parts:
+            item.add_marker(pytest.mark.clients)

@@ -1,0 +1,126 @@
+"""The unmodified Azure CLI: one session, from the registration of the cloud to the purge of a vault.
+
+Each command starts a process of a second or two, so that one session shows all of them in their order.
+"""
+
+import json
+
+import pytest
+
+SECRET = "az-secret"
+
+
+@pytest.fixture(scope="module")
+def az(server, connection, tmp_path_factory):
+    """Run an az command; gives what it printed, parsed. `fails` gives what it said instead."""
+    home = tmp_path_factory.mktemp("az")
+    environ = {
+        "AZURE_CONFIG_DIR": str(home),
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "AZURE_CORE_NO_COLOR": "true",
+        "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+    }
+
+    def run(line, *more, fails=False):
+        done = server.run("az", *line.split(), *more, "-o", "json", check=not fails, environ=environ)
+        if fails:
+            assert done.returncode != 0, done.stdout
+            return done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    run("cloud register -n Strongroom --endpoint-resource-manager", connection.managementUrl)
+    run("cloud set -n Strongroom")
+    run(f"login --service-principal -u {connection.clientId} -t {connection.tenantId} -p", connection.clientSecret)
+    return run
+
+
+@pytest.fixture(scope="module")
+def object_id(server, connection):
+    listed = json.loads(server.strongroom("app", "list", "--json").stdout)
+    return next(each["objectId"] for each in listed if each["clientId"] == connection.clientId)
+
+
+@pytest.fixture(scope="module")
+def vault(az, connection, object_id):
+    """A vault that az made, in a group that az made, open to the caller by a policy."""
+    az(f"group create -n az-group -l {connection.location}")
+    made = az(f"keyvault create -n az-vault -g az-group -l {connection.location} --enable-rbac-authorization false")
+    assert made["properties"]["vaultUri"].startswith("https://az-vault.vault.localhost")
+    permissions = "get list set delete recover purge backup restore"
+    az(f"keyvault set-policy -n az-vault --object-id {object_id} --secret-permissions {permissions}")
+    return "az-vault"
+
+
+def test_the_account_is_the_tenant_and_the_subscription(az, connection):
+    account = az("account show")
+    assert (account["id"], account["tenantId"]) == (connection.subscriptionId, connection.tenantId)
+    assert account["environmentName"] == "Strongroom"
+
+
+def test_groups(az, vault, connection):
+    assert az("group show -n az-group")["location"] == connection.location
+    assert "az-group" in {each["name"] for each in az("group list")}
+    assert az("group exists -n az-group") is True
+    assert az("group exists -n none") is False
+    az(f"group create -n az-passing -l {connection.location}")
+    az("group delete -n az-passing --yes")
+    assert az("group exists -n az-passing") is False
+
+
+def test_vaults_are_found(az, vault):
+    assert az("keyvault show -n az-vault")["properties"]["enableRbacAuthorization"] is False
+    assert "az-vault" in {each["name"] for each in az("keyvault list")}
+    assert {each["name"] for each in az("keyvault list -g az-group")} >= {"az-vault"}
+    assert az("keyvault check-name -n az-vault --resource-type vault")["nameAvailable"] is False
+
+
+def test_a_vault_is_updated(az, vault, object_id):
+    assert az("keyvault update -n az-vault --set tags.team=blue")["tags"] == {"team": "blue"}
+    other = "11111111-2222-3333-4444-555555555555"
+    changed = az(f"keyvault set-policy -n az-vault --object-id {other} --secret-permissions get")
+    assert len(changed["properties"]["accessPolicies"]) == 2
+    changed = az(f"keyvault delete-policy -n az-vault --object-id {other}")
+    assert [each["objectId"] for each in changed["properties"]["accessPolicies"]] == [object_id]
+
+
+def test_secrets(az, vault, tmp_path):
+    made = az(f"keyvault secret set --vault-name {vault} -n {SECRET} --value one --description text")
+    assert (made["value"], made["contentType"]) == ("one", "text")
+    az(f"keyvault secret set --vault-name {vault} -n {SECRET} --value two")
+    assert az(f"keyvault secret show --vault-name {vault} -n {SECRET}")["value"] == "two"
+    assert az(f"keyvault secret show --id {made['id']}")["value"] == "one"
+    assert {each["name"] for each in az(f"keyvault secret list --vault-name {vault}")} == {SECRET}
+    assert len(az(f"keyvault secret list-versions --vault-name {vault} -n {SECRET}")) == 2
+    changed = az(f"keyvault secret set-attributes --vault-name {vault} -n {SECRET} --tags a=1")
+    assert changed["tags"] == {"a": "1"}
+    az(f"keyvault secret download --vault-name {vault} -n {SECRET} -f", str(tmp_path / "value"))
+    assert (tmp_path / "value").read_text() == "two"
+    az(f"keyvault secret backup --vault-name {vault} -n {SECRET} -f", str(tmp_path / "backup"))
+    az(f"keyvault secret delete --vault-name {vault} -n {SECRET}")
+    assert "SecretNotFound" in az(f"keyvault secret show --vault-name {vault} -n {SECRET}", fails=True)
+    assert {each["name"] for each in az(f"keyvault secret list-deleted --vault-name {vault}")} == {SECRET}
+    assert az(f"keyvault secret show-deleted --vault-name {vault} -n {SECRET}")["name"] == SECRET
+    az(f"keyvault secret recover --vault-name {vault} -n {SECRET}")
+    az(f"keyvault secret delete --vault-name {vault} -n {SECRET}")
+    az(f"keyvault secret purge --vault-name {vault} -n {SECRET}")
+    az(f"keyvault secret restore --vault-name {vault} -f", str(tmp_path / "backup"))
+    assert az(f"keyvault secret show --vault-name {vault} -n {SECRET}")["value"] == "two"
+
+
+def test_a_vault_is_deleted_recovered_and_purged(az, vault):
+    az("keyvault delete -n az-vault")
+    assert "az-vault" in {each["name"] for each in az("keyvault list-deleted")}
+    assert az("keyvault show-deleted -n az-vault")["name"] == "az-vault"
+    az("keyvault recover -n az-vault")
+    assert az(f"keyvault secret show --vault-name {vault} -n {SECRET}")["value"] == "two"
+    az("keyvault delete -n az-vault")
+    az("keyvault purge -n az-vault")
+    assert "az-vault" not in {each["name"] for each in az("keyvault list-deleted")}
+    assert az("keyvault check-name -n az-vault --resource-type vault")["nameAvailable"] is True
+
+
+def test_a_group_takes_its_vaults_with_it(az, connection):
+    az(f"group create -n az-doomed -l {connection.location}")
+    az(f"keyvault create -n az-doomed-vault -g az-doomed -l {connection.location}")
+    az("group delete -n az-doomed --yes")
+    assert "az-doomed-vault" in {each["name"] for each in az("keyvault list-deleted --resource-type vault")}

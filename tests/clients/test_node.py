@@ -1,0 +1,12 @@
+"""The unmodified JavaScript clients, on Node 22 or newer."""
+
+from clients.harness import ROOT
+
+
+def test_node_is_new_enough(server):
+    assert int(server.run("node", "-p", "process.versions.node.split('.')[0]").stdout) >= 22
+
+
+def test_every_operation_of_secrets(server):
+    done = server.run("node", str(ROOT / "tests/clients/node/secrets.mjs"))
+    assert "a wrong secret is refused" in done.stdout

@@ -1,0 +1,420 @@
+"""A storage of dictionaries: what every store promises, without a disk. For tests of what stands on a storage."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+
+import msgspec
+
+from strongroom.access.identity.applications import Applications
+from strongroom.access.identity.audiences import Service, own_audience
+from strongroom.access.identity.model import Tenant
+from strongroom.access.identity.signing import SigningKeys, make_signing_key
+from strongroom.access.identity.tokens import Credential, claims_for, sign_token
+from strongroom.audit.event import Category
+from strongroom.clock import real_now
+from strongroom.custody.sealing import Custodian
+from strongroom.custody.store import Purpose
+from strongroom.errors import Conflict, NotFound, StorageUnavailable
+from strongroom.objects.secrets.model import Secret
+from strongroom.sensitive import Sensitive
+
+TENANT = Tenant(
+    tenant_id="7a3c1d52-5e0b-4b0e-9a51-0c8f6d2e4b11", display_name="Default", created=datetime(2026, 1, 1, tzinfo=UTC)
+)
+SERVER_PURPOSES = (Purpose.SERVER, Purpose.CLIENT_SECRETS, Purpose.PAGING, Purpose.ROWS)
+
+
+@cache
+def a_custodian():
+    return Custodian(Sensitive(bytes(range(32))))
+
+
+@cache
+def _server_keys():
+    return {purpose: a_custodian().new_key(purpose, "", 1, TENANT.created) for purpose in SERVER_PURPOSES}
+
+
+@cache
+def a_signing_key(number=1):
+    """Return a signing key sealed under the server key of every `MemoryStorage`; making one takes its time."""
+    return make_signing_key(a_custodian(), _server_keys()[Purpose.SERVER], TENANT.created)
+
+
+async def sign_up(storage, display_name="app"):
+    """Return a new application in the default tenant, with its secret; tenant and signing key are made if absent."""
+    identity = storage.stores.identity
+    if not identity.tenants:
+        await identity.add_tenant(TENANT)
+        await identity.add_signing_key(a_signing_key())
+    applications = Applications(identity, storage.stores.keyring, storage.custodian)
+    application, secret = await applications.create(display_name, tenant_id=TENANT.tenant_id, now=real_now())
+    return application, secret.reveal()
+
+
+async def token_for(storage, application, *, audience=None, domain="localhost", now=None, **claims):
+    """Return a token for `application`, by default for the vaults of `domain`; `claims` replaces what it says."""
+    key = await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring)
+    said = claims_for(
+        application,
+        audience or own_audience(Service.VAULT, domain),
+        domain=domain,
+        credential=Credential.SECRET,
+        now=now or real_now(),
+    )
+    return sign_token(msgspec.structs.replace(said, **claims), key)
+
+
+class MemoryStorage:
+    """`stores` to look into, `records` in the order in which they were made; what a change raises undoes it.
+
+    broken: when set, nothing can be made durable.
+    """
+
+    def __init__(self, custodian=None):
+        self.custodian = custodian or a_custodian()
+        self.stores = MemoryStores()
+        self.records = []
+        self.broken = False
+        if custodian is None or custodian is a_custodian():
+            self.stores.keyring.keys.extend(_server_keys().values())
+        else:
+            self.stores.keyring.keys.extend(custodian.new_key(each, "", 1, real_now()) for each in SERVER_PURPOSES)
+
+    def read(self):
+        return self.stores
+
+    async def change(self, work):
+        before = self.stores.snapshot()
+        try:
+            result, record = await work(self.stores)
+            if self.broken:
+                raise StorageUnavailable("The storage is broken.")
+        except BaseException:
+            self.stores.restore(before)
+            raise
+        self.records.append(record)
+        return result
+
+    async def record(self, record):
+        if self.broken:
+            raise StorageUnavailable("The storage is broken.")
+        self.records.append(record)
+
+    def bodies(self, category: Category | None = None):
+        """Return the decoded bodies of the records, of one category if given."""
+        bodies = [json.loads(record.body) for record in self.records]
+        return [body for body in bodies if category is None or body["category"] == category.value]
+
+
+class MemoryStores:
+    def __init__(self):
+        self.assignments = MemoryAssignments()
+        self.facts = MemoryFacts()
+        self.identity = MemoryIdentity()
+        self.keyring = MemoryKeyring()
+        self.resources = MemoryResources()
+        self.secrets = MemorySecrets()
+        self.vaults = MemoryVaults(self.secrets, self.keyring)
+
+    def _all(self):
+        return (
+            self.assignments,
+            self.facts,
+            self.identity,
+            self.keyring,
+            self.resources,
+            self.secrets,
+            self.vaults,
+        )
+
+    def snapshot(self):
+        return [store.snapshot() for store in self._all()]
+
+    def restore(self, snapshot):
+        for store, state in zip(self._all(), snapshot, strict=True):
+            store.restore(state)
+
+
+class _Memory:
+    """Rows are frozen, so that a copy of the containers is a snapshot. `held` names them."""
+
+    held = ()
+
+    def snapshot(self):
+        return {name: _copy(getattr(self, name)) for name in self.held}
+
+    def restore(self, state):
+        for name, container in state.items():
+            setattr(self, name, container)
+
+
+def _copy(container):
+    if isinstance(container, dict):
+        return {key: dict(value) if isinstance(value, dict) else value for key, value in container.items()}
+    return list(container)
+
+
+class MemoryAssignments(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = []
+
+    async def list_for(self, principal_id):
+        return tuple(row for row in self.rows if row.principal_id == principal_id.lower())
+
+    async def list_all(self):
+        return tuple(self.rows)
+
+    async def add(self, assignment):
+        key = (assignment.principal_id, assignment.role_id, assignment.scope)
+        if any((row.principal_id, row.role_id, row.scope) == key for row in self.rows):
+            raise Conflict("The role assignment already exists.", code="RoleAssignmentExists")
+        self.rows.append(assignment)
+
+    async def remove(self, assignment_id):
+        left = [row for row in self.rows if row.assignment_id != assignment_id.lower()]
+        if len(left) == len(self.rows):
+            raise NotFound("There is no such role assignment.", code="RoleAssignmentNotFound")
+        self.rows = left
+
+    async def remove_within(self, scope):
+        scope = scope.lower()
+        self.rows = [r for r in self.rows if r.scope != scope and not r.scope.startswith(scope.rstrip("/") + "/")]
+
+    async def remove_principal(self, principal_id):
+        self.rows = [row for row in self.rows if row.principal_id != principal_id.lower()]
+
+
+class MemoryFacts(_Memory):
+    held = ("values",)
+
+    def __init__(self):
+        self.values = {}
+
+    async def get(self, name):
+        return self.values.get(name)
+
+    async def put(self, name, value):
+        self.values[name] = value
+
+
+class MemoryIdentity(_Memory):
+    held = ("tenants", "applications", "signing_keys")
+
+    def __init__(self):
+        self.tenants = {}
+        self.applications = {}
+        self.signing_keys = []
+
+    async def list_tenants(self):
+        return tuple(self.tenants.values())
+
+    async def add_tenant(self, tenant):
+        if tenant.tenant_id in self.tenants:
+            raise Conflict("The tenant exists.")
+        self.tenants[tenant.tenant_id] = tenant
+
+    async def find_application(self, app_id):
+        return next((row for row in self.applications.values() if row.app_id == app_id.lower()), None)
+
+    async def find_principal(self, object_id):
+        return self.applications.get(object_id.lower())
+
+    async def list_applications(self):
+        return tuple(self.applications.values())
+
+    async def add_application(self, application):
+        if application.object_id in self.applications or await self.find_application(application.app_id):
+            raise Conflict("The application exists.")
+        self.applications[application.object_id] = application
+
+    async def replace_application(self, application):
+        if application.object_id not in self.applications:
+            raise NotFound("There is no such application.")
+        self.applications[application.object_id] = application
+
+    async def remove_application(self, object_id):
+        if self.applications.pop(object_id.lower(), None) is None:
+            raise NotFound("There is no such application.")
+
+    async def list_signing_keys(self):
+        return tuple(reversed(self.signing_keys))
+
+    async def add_signing_key(self, key):
+        self.signing_keys.append(key)
+
+
+class MemoryKeyring(_Memory):
+    held = ("keys",)
+
+    def __init__(self):
+        self.keys = []
+
+    async def newest(self, purpose, scope=""):
+        fitting = [key for key in self.keys if (key.purpose, key.scope) == (purpose, scope)]
+        return max(fitting, key=lambda key: key.version, default=None)
+
+    async def find(self, key_id):
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+    async def list_all(self):
+        return tuple(self.keys)
+
+    async def add(self, key):
+        self.keys.append(key)
+
+    async def remove_scope(self, purpose, scope):
+        self.keys = [key for key in self.keys if (key.purpose, key.scope) != (purpose, scope)]
+
+
+class MemoryResources(_Memory):
+    held = ("subscriptions", "groups")
+
+    def __init__(self):
+        self.subscriptions = {}
+        self.groups = {}
+
+    async def list_subscriptions(self):
+        return tuple(self.subscriptions.values())
+
+    async def find_subscription(self, subscription_id):
+        return self.subscriptions.get(subscription_id.lower())
+
+    async def add_subscription(self, subscription):
+        if subscription.subscription_id in self.subscriptions:
+            raise Conflict("The subscription exists.")
+        self.subscriptions[subscription.subscription_id] = subscription
+
+    async def find_group(self, subscription_id, name):
+        return self.groups.get((subscription_id.lower(), name.lower()))
+
+    async def list_groups(self, subscription_id):
+        fitting = [key for key in self.groups if key[0] == subscription_id.lower()]
+        return tuple(self.groups[key] for key in sorted(fitting))
+
+    async def put_group(self, group):
+        self.groups[group.subscription_id.lower(), group.name.lower()] = group
+
+    async def remove_group(self, subscription_id, name):
+        if self.groups.pop((subscription_id.lower(), name.lower()), None) is None:
+            raise NotFound("There is no such resource group.", code="ResourceGroupNotFound")
+
+
+class MemoryVaults(_Memory):
+    held = ("rows",)
+
+    def __init__(self, secrets, keyring):
+        self.rows = {}
+        self._secrets = secrets
+        self._keyring = keyring
+
+    async def find(self, name):
+        return self.rows.get(name.lower())
+
+    def _by_name(self):
+        return [self.rows[name] for name in sorted(self.rows)]
+
+    async def list_living(self, subscription_id, group=None):
+        return tuple(
+            row
+            for row in self._by_name()
+            if row.deletion is None
+            and row.subscription_id.lower() == subscription_id.lower()
+            and (group is None or row.resource_group.lower() == group.lower())
+        )
+
+    async def list_deleted(self, subscription_id=None):
+        return tuple(
+            row
+            for row in self._by_name()
+            if row.deletion is not None
+            and (subscription_id is None or row.subscription_id.lower() == subscription_id.lower())
+        )
+
+    async def add(self, vault):
+        if vault.name.lower() in self.rows:
+            raise Conflict(f"The vault name '{vault.name}' is already in use.", code="VaultAlreadyExists")
+        self.rows[vault.name.lower()] = vault
+
+    async def replace(self, vault):
+        before = next((row for row in self.rows.values() if row.vault_id == vault.vault_id), None)
+        if before is None:
+            raise NotFound("There is no such vault.")
+        del self.rows[before.name.lower()]
+        self.rows[vault.name.lower()] = vault
+
+    async def purge(self, vault):
+        self.rows.pop(vault.name.lower(), None)
+        self._secrets.forget_vault(vault.vault_id)
+        await self._keyring.remove_scope(Purpose.VAULT, vault.vault_id)
+
+
+class MemorySecrets(_Memory):
+    """states and versions by (vault id, lower-case name); the versions of a name in the order of their making."""
+
+    held = ("states", "versions")
+
+    def __init__(self):
+        self.states = {}
+        self.versions = {}
+
+    async def find(self, vault_id, name, version=None):
+        key = (vault_id, name.lower())
+        state = self.states.get(key)
+        if state is None:
+            return None
+        found = self.versions[key].get((version or state.latest).lower())
+        return None if found is None else Secret(state, found)
+
+    async def find_state(self, vault_id, name):
+        return self.states.get((vault_id, name.lower()))
+
+    async def list_newest(self, vault_id, *, deleted, after, limit, now):
+        keys = sorted(key for key in self.states if key[0] == vault_id and (after is None or key[1] > after.lower()))
+        states = [self.states[key] for key in keys]
+        fitting = [s for s in states if s.is_deleted() == deleted and not (deleted and s.is_expired(now))]
+        return tuple(
+            Secret(state, self.versions[vault_id, state.name.lower()][state.latest.lower()])
+            for state in fitting[:limit]
+        )
+
+    async def list_versions(self, vault_id, name, *, after, limit):
+        versions = list(self.versions.get((vault_id, name.lower()), {}).items())
+        if after is not None:
+            places = [place for place, (version, _) in enumerate(versions) if version == after.lower()]
+            versions = versions[places[0] + 1 :] if places else []
+        return tuple(version for _, version in versions[:limit])
+
+    async def add_version(self, state, version):
+        key = (state.vault_id, state.name.lower())
+        versions = self.versions.setdefault(key, {})
+        if version.version.lower() in versions:
+            raise Conflict("The version exists.")
+        versions[version.version.lower()] = version
+        self.states[key] = replace(state, latest=version.version)
+
+    async def replace_version(self, state, version):
+        versions = self.versions.get((state.vault_id, state.name.lower()), {})
+        if version.version.lower() not in versions:
+            raise NotFound("There is no such version.")
+        versions[version.version.lower()] = version
+
+    async def replace_state(self, state):
+        key = (state.vault_id, state.name.lower())
+        if key not in self.states:
+            raise NotFound("There is no such secret.")
+        self.states[key] = state
+
+    async def purge(self, vault_id, name):
+        self.states.pop((vault_id, name.lower()), None)
+        self.versions.pop((vault_id, name.lower()), None)
+
+    async def list_expired(self, now, limit):
+        return tuple(state for state in self.states.values() if state.is_expired(now))[:limit]
+
+    def forget_vault(self, vault_id):
+        self.states = {key: state for key, state in self.states.items() if key[0] != vault_id}
+        self.versions = {key: versions for key, versions in self.versions.items() if key[0] != vault_id}

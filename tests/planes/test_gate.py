@@ -1,0 +1,252 @@
+import json
+
+import msgspec
+import pytest
+
+from doubles import MemoryStorage, a_custodian
+from strongroom.access.identity.model import PrincipalType
+from strongroom.audit.event import Category
+from strongroom.clock import CLOCK_FACT
+from strongroom.errors import BadRequest, Forbidden, NotFound, PayloadTooLarge, StorageUnavailable, Unauthenticated
+from strongroom.planes.gate import Gate, parse_json
+from strongroom.planes.http import Request, Response
+from strongroom.planes.operation import Operation, Table
+
+
+class Body(msgspec.Struct):
+    value: str
+
+
+class Plane:
+    """A plane whose steps leave their name in `steps` and fail when told to."""
+
+    category = Category.AUDIT
+    unauthenticated = "Authentication"
+
+    def __init__(self):
+        self.steps = []
+        self.failing = {}
+        self.table = Table(
+            [
+                Operation(method="GET", path="/things/{name}", handler=self.read, log="ThingGet"),
+                Operation(
+                    method="PUT", path="/things/{name}", handler=self.write, log="ThingSet", takes=Body, changes=True
+                ),
+                Operation(method="GET", path="/open", handler=self.read, log="Open", anonymous=True),
+            ]
+        )
+
+    def step(self, name):
+        self.steps.append(name)
+        if name in self.failing:
+            raise self.failing[name]
+
+    async def locate(self, call):
+        self.step("locate")
+
+    async def authenticate(self, call):
+        self.step("authenticate")
+        return a_caller()
+
+    def require_version(self, call):
+        self.step("version")
+
+    async def authorize(self, call):
+        self.step("authorize")
+        call.notes["reason"] = "granted"
+
+    def parse_body(self, call):
+        self.step("parse")
+        return parse_json(call.request.body, call.operation.takes)
+
+    async def read(self, call):
+        self.step("handler")
+        return Response(200, b"read")
+
+    async def write(self, call):
+        self.step("handler")
+        await call.stores.facts.put("thing", call.body.value.encode())
+        self.step("written")
+        return Response(200, b"written")
+
+    def resource_id(self, call):
+        return "/subscriptions/s/vaults/v"
+
+    def render_error(self, error, call):
+        return Response(error.status, json.dumps({"code": error.code, "message": error.message}).encode())
+
+    def finish(self, response, call):
+        return response
+
+
+def a_caller():
+    from strongroom.access.identity.model import Caller
+    from strongroom.clock import real_now
+
+    return Caller(
+        object_id="oid", app_id="app", tenant_id="t", issuer="iss", type=PrincipalType.SERVICE_PRINCIPAL,
+        audience="aud", token_id="uti", expires=real_now(), user_principal_name="alice@example",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def storage():
+    return MemoryStorage(a_custodian())
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+@pytest.fixture
+def ask(plane, storage):
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+
+    async def ask(method="GET", path="/things/a", body=b""):
+        request = Request(
+            method, "v.localhost:8443", path, b"api-version=7.6", {b"user-agent": b"test"}, "127.0.0.1", "TLS1_3"
+        )
+
+        async def read(limit):
+            plane.step("body")
+            if len(body) > limit:
+                raise PayloadTooLarge("too large")
+            return body
+
+        return await gate.serve(request, read)
+
+    return ask
+
+
+async def test_a_read_passes_every_step_in_order_and_is_recorded(ask, plane, storage):
+    response = await ask()
+    assert (response.status, response.body) == (200, b"read")
+    assert plane.steps == ["locate", "authenticate", "version", "authorize", "body", "parse", "handler"]
+    (record,) = storage.bodies()
+    assert record["operationName"] == "ThingGet"
+    assert (record["resultType"], record["resultSignature"]) == ("Success", "OK")
+    assert record["resourceId"] == "/SUBSCRIPTIONS/S/VAULTS/V"
+    assert record["operationVersion"] == "7.6"
+    assert isinstance(record["durationMs"], float)
+    assert record["properties"] == {
+        "clientInfo": "test",
+        "requestUri": "https://v.localhost:8443/things/a?api-version=7.6",
+        "id": "https://v.localhost:8443/",
+        "httpStatusCode": 200,
+        "tlsVersion": "TLS1_3",
+        "reason": "granted",
+    }
+    claim = record["identity"]["claim"]
+    assert claim["appid"] == "app"
+    assert "alice@example" in claim.values()
+
+
+REFUSALS = [
+    ("locate", NotFound("no vault"), 404, "Authentication"),
+    ("authenticate", Unauthenticated("no token"), 401, "Authentication"),
+    ("version", BadRequest("no version"), 400, "ThingGet"),
+    ("authorize", Forbidden("no right"), 403, "ThingGet"),
+    ("body", PayloadTooLarge("too large"), 413, "ThingGet"),
+    ("parse", BadRequest("no fit"), 400, "ThingGet"),
+    ("handler", NotFound("not there"), 404, "ThingGet"),
+]
+
+
+@pytest.mark.parametrize(("step", "error", "status", "operation"), REFUSALS, ids=str)
+async def test_a_step_that_refuses_ends_the_request_with_a_record(ask, plane, storage, step, error, status, operation):
+    plane.failing[step] = error
+    assert (await ask()).status == status
+    assert plane.steps[-1] == step
+    (record,) = storage.bodies()
+    assert record["operationName"] == operation
+    assert record["resultType"] == "Failed"
+    assert record["resultDescription"] == error.message
+    assert record["properties"]["httpStatusCode"] == status
+    assert bool(record["identity"]) is (step not in {"locate", "authenticate"})
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/things/a", 405)])
+async def test_what_exists_is_told_only_to_callers_who_prove_themselves(ask, plane, storage, method, path, status):
+    assert (await ask(method, path)).status == status
+    plane.failing["authenticate"] = Unauthenticated("no token")
+    assert (await ask(method, path)).status == 401
+    assert [record["operationName"] for record in storage.bodies()] == ["Unknown", "Authentication"]
+
+
+async def test_an_anonymous_operation_asks_for_no_token(ask, plane, storage):
+    assert (await ask("GET", "/open")).status == 200
+    assert "authenticate" not in plane.steps
+    assert storage.bodies()[0]["operationName"] == "Open"
+
+
+async def test_a_change_commits_with_its_record(ask, storage):
+    assert (await ask("PUT", body=b'{"value":"new"}')).body == b"written"
+    assert await storage.read().facts.get("thing") == b"new"
+    assert [record["operationName"] for record in storage.bodies()] == ["ThingSet"]
+
+
+async def test_a_change_that_fails_halfway_leaves_nothing_but_its_record(ask, plane, storage):
+    plane.failing["written"] = BadRequest("not so")
+    assert (await ask("PUT", body=b'{"value":"new"}')).status == 400
+    assert await storage.read().facts.get("thing") is None
+    assert [record["resultType"] for record in storage.bodies()] == ["Failed"]
+
+
+async def test_an_unknown_error_is_opaque_to_the_client_and_recorded(ask, plane, storage):
+    plane.failing["handler"] = RuntimeError("canary-81a2")
+    response = await ask()
+    assert response.status == 500
+    assert b"canary" not in response.body
+    assert "canary" not in json.dumps(storage.bodies())
+    assert storage.bodies()[0]["resultSignature"] == "InternalServerError"
+
+
+async def test_no_answer_leaves_without_its_record(ask, storage, monkeypatch):
+    async def record(record):
+        raise StorageUnavailable("disk full")
+
+    monkeypatch.setattr(storage, "record", record)
+    response = await ask()
+    assert response.status == 503
+    assert b"read" not in response.body
+
+
+async def test_a_change_without_its_record_does_not_happen(ask, storage, monkeypatch):
+    async def change(work):
+        raise StorageUnavailable("disk full")
+
+    monkeypatch.setattr(storage, "change", change)
+    assert (await ask("PUT", body=b'{"value":"new"}')).status == 503
+    assert await storage.read().facts.get("thing") is None
+
+
+async def test_a_storage_that_cannot_be_read_is_told_as_such(ask, storage, monkeypatch):
+    def read():
+        raise StorageUnavailable("gone")
+
+    monkeypatch.setattr(storage, "read", read)
+    assert (await ask()).status == 503
+
+
+async def test_the_rehearsal_clock_moves_what_handlers_see_and_not_the_record(ask, plane, storage):
+    seen = []
+
+    async def handler(call):
+        seen.append((call.now - call.real_now).total_seconds())
+        return Response(200)
+
+    await storage.read().facts.put(CLOCK_FACT, b"86400")
+    plane.table = Table([Operation(method="GET", path="/things/{name}", handler=handler, log="ThingGet")])
+    await ask()
+    assert seen == [86400]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"value":1}', b"\xff", b"[" * 10000, b'{"value":"' + b"x" * 10])
+def test_a_body_that_does_not_fit_is_a_bad_request(body):
+    with pytest.raises(BadRequest):
+        parse_json(body, Body)
+
+
+def test_a_body_that_nobody_asked_for_is_not_read():
+    assert parse_json(b"anything", None) is None

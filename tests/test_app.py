@@ -1,0 +1,184 @@
+import asyncio
+
+import pytest
+
+from strongroom.app import Application, host_name, make_request, read_body
+from strongroom.errors import PayloadTooLarge
+from strongroom.planes.http import Response
+
+
+class Recorder:
+    """A gate that answers with its own name and remembers what it was asked."""
+
+    def __init__(self, name):
+        self.name = name
+        self.requests = []
+
+    async def serve(self, request, read_body):
+        request.body = await read_body(100)
+        self.requests.append(request)
+        return Response(200, self.name.encode())
+
+
+@pytest.fixture
+def gates():
+    return {name: Recorder(name) for name in ("login", "management", "vaults")}
+
+
+@pytest.fixture
+def app(gates):
+    async def is_ready():
+        return True
+
+    hosts = {"login": gates["login"], "management": gates["management"]}
+    return Application(
+        domain="vault.test", hosts=hosts, vaults=gates["vaults"], is_ready=is_ready, background=None, close=lambda: None
+    )
+
+
+def scope(host, path="/", method="GET", headers=()):
+    return {
+        "type": "http",
+        "method": method,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", host.encode()), *headers],
+        "client": ("127.0.0.9", 5),
+    }
+
+
+async def ask(app, *args, body=(b"",), **kwargs):
+    parts = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+    parts[-1]["more_body"] = False
+    sent = []
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope(*args, **kwargs), receive, send)
+    return sent[0]["status"], sent[1]["body"], dict(sent[0]["headers"])
+
+
+@pytest.mark.parametrize(
+    ("host", "gate"),
+    [
+        ("login.vault.test", "login"),
+        ("LOGIN.vault.test:8443", "login"),
+        ("management.vault.test:1", "management"),
+        ("pay.vault.vault.test:8443", "vaults"),
+    ],
+)
+async def test_the_host_picks_the_plane(app, gates, host, gate):
+    status, body, _ = await ask(app, host)
+    assert (status, body) == (200, gate.encode())
+    assert gates[gate].requests[0].host == host.lower()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "login.evil.test",
+        "login.vault.test.evil",
+        "a.b.vault.vault.test",
+        "login.vault.test:99999",
+        "login.vault.test:x",
+        "xlogin.vault.test",
+        "10.0.0.1",
+        "vault.vault.test:8443:1",
+    ],
+)
+async def test_other_hosts_are_not_served(app, gates, host):
+    status, _, _ = await ask(app, host)
+    assert status == 421
+    assert not any(gate.requests for gate in gates.values())
+
+
+@pytest.mark.parametrize(("path", "status"), [("/health/live", 200), ("/health/ready", 200), ("/", 404)])
+@pytest.mark.parametrize("host", ["vault.test:8443", "localhost:1", "127.0.0.1", "[::1]:8443"])
+async def test_health_is_told_on_the_servers_own_names(app, host, path, status):
+    assert (await ask(app, host, path))[0] == status
+
+
+async def test_a_server_that_cannot_write_is_not_ready(app):
+    async def is_ready():
+        return False
+
+    app._is_ready = is_ready
+    assert (await ask(app, "localhost", "/health/ready"))[:2] == (503, b'{"status":"busy"}')
+
+
+async def test_head_has_no_body_but_its_length(app):
+    status, body, headers = await ask(app, "login.vault.test", method="HEAD")
+    assert (status, body, headers[b"content-length"]) == (200, b"", b"5")
+
+
+@pytest.mark.parametrize("body", [(b"x" * 100,), (b"x" * 60, b"y" * 40), (b"", b"")])
+async def test_a_body_within_the_limit_is_read(app, gates, body):
+    await ask(app, "login.vault.test", body=body)
+    assert gates["login"].requests[0].body == b"".join(body)
+
+
+@pytest.mark.parametrize("body", [(b"x" * 101,), (b"x" * 60, b"y" * 41), (b"",) * 3 + (b"z" * 101,)])
+async def test_a_body_past_the_limit_is_refused(body):
+    parts = [{"body": part, "more_body": True} for part in body]
+    parts[-1]["more_body"] = False
+
+    async def receive():
+        return parts.pop(0)
+
+    with pytest.raises(PayloadTooLarge):
+        await read_body(receive, 100)
+
+
+def test_a_header_given_twice_is_known_as_such():
+    request = make_request(
+        scope("a", headers=[(b"authorization", b"1"), (b"authorization", b"2"), (b"x", b"1"), (b"x", b"2")])
+    )
+    assert request.repeated == {b"authorization"}
+    assert request.header(b"authorization") == "1"
+
+
+def test_a_peer_without_an_address_has_none():
+    assert make_request(scope("a") | {"client": None}).client == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("a:1", "a"), ("a", "a"), ("[::1]", "[::1]"), ("[::1]:5", "[::1]"), ("a:", ""), ("a:²", "")]
+)
+def test_the_name_in_a_host_header(host, name):
+    assert host_name(host) == name
+
+
+async def test_what_runs_beside_the_requests_ends_with_them():
+    events = []
+    started = asyncio.Event()
+
+    async def background():
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            events.append("stopped")
+
+    app = Application(
+        domain="d", hosts={}, vaults=None, is_ready=None, background=background, close=lambda: events.append("closed")
+    )
+    stop = asyncio.Event()
+
+    async def receive():
+        if events:
+            await stop.wait()
+        return {}
+
+    async def send(message):
+        events.append(message["type"])
+
+    task = asyncio.create_task(app({"type": "lifespan"}, receive, send))
+    await started.wait()
+    stop.set()
+    await task
+    assert events == ["lifespan.startup.complete", "stopped", "closed", "lifespan.shutdown.complete"]

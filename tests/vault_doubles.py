@@ -1,0 +1,50 @@
+"""Vaults and secrets to test with: a vault in a storage of dictionaries, on a clock that tests move."""
+
+from datetime import UTC, datetime, timedelta
+
+from strongroom.custody.store import Purpose
+from strongroom.objects.secrets.service import Secrets
+from strongroom.resources.model import SystemData
+from strongroom.vaults.model import Vault
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+TENANT = "11111111-1111-4111-8111-111111111111"
+SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+MADE = SystemData(
+    created_by="app",
+    created_by_type="Application",
+    created_at=NOON,
+    last_modified_by="app",
+    last_modified_by_type="Application",
+    last_modified_at=NOON,
+)
+
+
+def a_vault(name="kv1", **changes):
+    described = {
+        "vault_id": f"id-of-{name}",
+        "name": name,
+        "subscription_id": SUBSCRIPTION,
+        "resource_group": "group",
+        "tenant_id": TENANT,
+        "location": "local",
+        "sku": "standard",
+        "system_data": MADE,
+    }
+    return Vault(**described | changes)
+
+
+async def put_vault(storage, vault):
+    """Put a vault and its data key into a memory storage."""
+    await storage.stores.vaults.add(vault)
+    await storage.stores.keyring.add(storage.custodian.new_key(Purpose.VAULT, vault.vault_id, 1, NOON))
+    return vault
+
+
+def secrets_of(storage, vault, now=NOON):
+    stores = storage.stores
+    return Secrets(stores.secrets, stores.keyring, storage.custodian, vault=vault, now=now)
+
+
+def days(count):
+    return timedelta(days=count)
