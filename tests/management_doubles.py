@@ -61,9 +61,7 @@ class ManagementWorld:
     async def furnish(self):
         for subscription, tenant in ((SUBSCRIPTION, TENANT.tenant_id), (FOREIGN, OTHER_TENANT)):
             await self.stores.resources.add_subscription(
-                Subscription(
-                    subscription_id=subscription, tenant_id=tenant, display_name="Own", created=TENANT.created
-                )
+                Subscription(subscription_id=subscription, tenant_id=tenant, display_name="Own", created=TENANT.created)
             )
         self.owner = await self.someone("Owner")
         return self
@@ -124,9 +122,7 @@ class ManagementWorld:
         await self.stores.facts.put(CLOCK_FACT, b"%d" % offset)
 
     async def a_group(self, name="rg", location="westeurope"):
-        answer = await self.ask(
-            "PUT", f"{BASE}/resourceGroups/{name}", {"location": location}, version=RESOURCES
-        )
+        answer = await self.ask("PUT", f"{BASE}/resourceGroups/{name}", {"location": location}, version=RESOURCES)
         assert answer.status in {200, 201}, answer.raw
         return answer
 

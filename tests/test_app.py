@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from strongroom.app import Application, host_name, make_request, read_body
-from strongroom.errors import PayloadTooLarge
+from strongroom.errors import BadRequest, PayloadTooLarge
 from strongroom.planes.http import Response
 
 
@@ -124,7 +124,7 @@ async def test_a_body_within_the_limit_is_read(app, gates, body):
 
 @pytest.mark.parametrize("body", [(b"x" * 101,), (b"x" * 60, b"y" * 41), (b"",) * 3 + (b"z" * 101,)])
 async def test_a_body_past_the_limit_is_refused(body):
-    parts = [{"body": part, "more_body": True} for part in body]
+    parts = [{"type": "http.request", "body": part, "more_body": True} for part in body]
     parts[-1]["more_body"] = False
 
     async def receive():
@@ -182,3 +182,14 @@ async def test_what_runs_beside_the_requests_ends_with_them():
     stop.set()
     await task
     assert events == ["lifespan.startup.complete", "stopped", "closed", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize("before", [[], [{"type": "http.request", "body": b"{}", "more_body": True}]])
+async def test_a_body_that_was_left_off_is_not_taken_for_the_whole(before):
+    parts = [*before, {"type": "http.disconnect"}]
+
+    async def receive():
+        return parts.pop(0)
+
+    with pytest.raises(BadRequest):
+        await read_body(receive, 100)

@@ -9,7 +9,7 @@ import structlog
 
 from strongroom.access.identity.verifier import Verifier
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import PayloadTooLarge, StorageUnavailable
+from strongroom.errors import BadRequest, PayloadTooLarge, StorageUnavailable
 from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.gate import Gate, Plane
@@ -156,12 +156,13 @@ def host_name(host: str) -> str:
 
 def make_request(scope: Message) -> Request:
     """Return the request of an ASGI scope; its body is read apart."""
-    headers: dict[bytes, bytes] = {}
-    repeated = []
-    for name, value in scope["headers"]:
-        if name in headers and name in SINGLE_HEADERS:
-            repeated.append(name)
-        headers.setdefault(name, value)
+    pairs = scope["headers"]
+    headers: dict[bytes, bytes] = dict(pairs)
+    repeated: frozenset[bytes] = frozenset()
+    if len(headers) != len(pairs):
+        headers = dict(reversed(pairs))
+        names = [name for name, _ in pairs]
+        repeated = frozenset(name for name in SINGLE_HEADERS if names.count(name) > 1)
     client = scope.get("client")
     return Request(
         method=scope["method"],
@@ -171,7 +172,7 @@ def make_request(scope: Message) -> Request:
         headers=headers,
         client=client[0] if client else "",
         tls=TLS_NAMES.get(scope.get("extensions", {}).get("tls", {}).get("version", ""), ""),
-        repeated=frozenset(repeated),
+        repeated=repeated,
     )
 
 

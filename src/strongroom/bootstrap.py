@@ -96,7 +96,7 @@ async def begin(
     work = _Work(custodian, locations, now, dev=dev)
     if installation is None:
         return await storage.change(work.first_start)
-    if dev and (not is_dev or installation.client_secret is None):
+    if dev and (not is_dev or (installation.client_secret is None and await _application(stores, installation))):
         return await storage.change(partial(work.turn_dev, installation))
     if is_dev and not dev:
         return await storage.change(partial(work.leave_dev, installation))
@@ -144,7 +144,10 @@ class _Work:
     async def turn_dev(self, installation: Installation, stores: Stores) -> tuple[Installation, Record]:
         """Make a rehearsal server of one that was none. What the application signs in with now goes on to work."""
         applications = Applications(stores.identity, stores.keyring, self.custodian)
-        before = await applications.get(installation.client_id)
+        before = await _application(stores, installation)
+        if before is None:  # its operator removed it: there is nobody to make a vault for
+            await stores.facts.put(DEV_FACT, b"1")
+            return installation, _record("Strongroom.Installation/dev", installation, self.now, dev=True)
         after, secret = await applications.reset_secret(before.app_id, now=self.now)
         await stores.identity.replace_application(replace(after, secrets=(*before.secrets, *after.secrets)))
         installation = await self._make_dev(stores, installation, after, secret)
@@ -240,6 +243,10 @@ class _Work:
 async def _find_ids(stores: Stores) -> _Ids | None:
     kept = await stores.facts.get(INSTALLATION_FACT)
     return None if kept is None else msgspec.json.decode(kept, type=_Ids)
+
+
+async def _application(stores: Stores, installation: Installation) -> Application | None:
+    return await stores.identity.find_application(installation.client_id)
 
 
 async def _server_key(stores: Stores) -> DataKey:

@@ -190,8 +190,7 @@ def test_a_certificate_signs_in(server, connection, client_environ, tmp_path, na
     from clients.harness import execute, plain_environ
 
     execute(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=robot"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=robot -keyout {key} -out {certificate}".split(),
         plain_environ(tmp_path),
     )
     server.strongroom("app", "add-certificate", "bootstrap", str(certificate))

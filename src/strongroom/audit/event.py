@@ -33,5 +33,5 @@ class Record:
 
 
 def wire_time(moment: datetime) -> str:
-    """Return a time as records write it: UTC, seven fractional digits."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+    """Return a time, aware UTC, as records write it: seven fractional digits."""
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "0Z"

@@ -181,7 +181,7 @@ def _record(operation: str, application: "Application") -> "Record":
         "appId": application.app_id,
         "objectId": application.object_id,
         "displayName": application.display_name,
-        "keyIds": [each.key_id for each in (*application.secrets, *application.certificates)],
+        "keyIds": [key.key_id for key in application.secrets] + [key.key_id for key in application.certificates],
     }
     return local_record(f"Microsoft.Directory/{operation}", now=real_now(), properties=properties)
 
@@ -196,7 +196,7 @@ def _identity(application: "Application") -> dict[str, str]:
 
 
 def _row(application: "Application") -> dict[str, Any]:
-    expiries = [each.expires for each in (*application.secrets, *application.certificates)]
+    expiries = [key.expires for key in application.secrets] + [key.expires for key in application.certificates]
     return {
         "displayName": application.display_name,
         "clientId": application.app_id,

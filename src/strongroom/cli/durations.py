@@ -17,7 +17,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{UNITS[unit]: int(count) for unit, count in found.groupdict().items() if count})
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[timedelta]):
     """A duration as a parameter of a command."""
 
     name = "duration"

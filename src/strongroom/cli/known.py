@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from strongroom.cli.environment import Credentials
+from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import Running
 from strongroom.errors import StrongroomError
 from strongroom.settings import Settings
@@ -15,7 +16,7 @@ def known_credentials(server: Running, settings: Settings) -> Credentials:
     Whoever may not read the master key gets what is known without it.
     """
     if server.dev:
-        from strongroom.cli.data import CommandFailed, on_data
+        from strongroom.cli.data import on_data
 
         try:
             installation = on_data(settings, lambda data: data.installation())

@@ -1,5 +1,6 @@
 """The command `strongroom`: finds its subcommands by name, loads only the one that runs, tells errors in one line."""
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -74,6 +75,9 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
+    except BrokenPipeError:  # whoever read the output has had enough; nothing is left to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (click.ClickException, SettingsError, StrongroomError, OSError) as error:
         click.echo(one_line(error), err=True)
         return getattr(error, "exit_code", 2 if isinstance(error, SettingsError) else 1)

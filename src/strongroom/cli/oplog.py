@@ -38,4 +38,5 @@ def configure_log(*, level: str, form: str, stream: TextIO = sys.stderr) -> None
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
-    logging.basicConfig(handlers=[handler], level=threshold, force=True)
+    # Libraries tell of their own doings at lower levels; what they warn of is the operator's business.
+    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)

@@ -16,8 +16,17 @@ from strongroom.cli.known import known_credentials
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.running import Running, find_server
 
-NOT_FOUND = 127
-NOT_RUNNABLE = 126
+
+class CommandNotFound(CommandFailed):
+    """There is no such command; the exit code is that of a shell."""
+
+    exit_code = 127
+
+
+class CommandNotRunnable(CommandFailed):
+    """The command cannot be started; the exit code is that of a shell."""
+
+    exit_code = 126
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -109,6 +118,5 @@ def reachable_address(addresses: tuple[str, ...]) -> str:
 
 
 def _not_started(name: str, error: OSError) -> CommandFailed:
-    failed = CommandFailed(f"cannot run {name}: {error.strerror}")
-    failed.exit_code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
-    return failed
+    kind = CommandNotFound if isinstance(error, FileNotFoundError) else CommandNotRunnable
+    return kind(f"cannot run {name}: {error.strerror}")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -25,6 +26,8 @@ KEY_ID_BYTES = 16
 NONCE_BYTES = 12
 KEY_BYTES = 32
 HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class SealBroken(StrongroomError):
@@ -51,9 +54,8 @@ class Context:
     column: str
 
     def encode(self) -> bytes:
-        """Return the context as bytes; no two contexts encode alike, since each part carries its length."""
-        parts = [part.encode() for part in (self.owner, self.kind, self.name, self.version, self.column)]
-        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        """Return the context as bytes (MessagePack); no two encode alike, since each part carries its length."""
+        return _pack((self.owner, self.kind, self.name, self.version, self.column))
 
 
 def sealing_key_id(sealed: bytes) -> str:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -18,6 +20,7 @@ Handler = Callable[["Call"], Awaitable[Response]]
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SMALL_BODY = 64 * 1024
+MATCHES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,13 @@ class Table:
         self._shapes: dict[int, list[tuple[int, ...]]] = {}
         for operation in self.operations:
             self._add(operation)
+        self._find = lru_cache(maxsize=MATCHES)(self._search)  # the same few paths are asked for again and again
 
     def match(self, method: str, path: str) -> Match:
         """Return the operation; NotFound for an unknown path, MethodNotAllowed for a known one with another verb."""
+        return self._find(method, path)
+
+    def _search(self, method: str, path: str) -> Match:
         segments = split_path(path)
         lowered = [segment.lower() for segment in segments]
         known = False
@@ -89,7 +96,7 @@ class Table:
             found = verbs.get(method)
             if found is not None:
                 operation, shape = found
-                return Match(operation, {name: segments[i] for i, name in shape.names})
+                return Match(operation, MappingProxyType({name: segments[i] for i, name in shape.names}))
         if known:
             raise MethodNotAllowed(f"The method '{method}' is not allowed on this path.")
         raise NotFound("The request path names nothing that this service has.")

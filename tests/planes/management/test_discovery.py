@@ -1,7 +1,7 @@
 import pytest
 
 from doubles import TENANT
-from management_doubles import BASE, RESOURCES, SUBSCRIPTION, group_path
+from management_doubles import BASE, FOREIGN, RESOURCES, SUBSCRIPTION, group_path
 
 
 async def test_the_metadata_are_open_to_all_and_follow_the_host(world):
@@ -38,7 +38,12 @@ async def test_tenants_are_the_callers_own(world):
 
 @pytest.mark.parametrize(
     ("role", "scope", "seen"),
-    [(None, BASE, False), ("Reader", BASE, True), ("Key Vault Secrets User", group_path(), True)],
+    [
+        (None, BASE, False),
+        ("Reader", BASE, True),
+        ("Key Vault Secrets User", group_path(), True),
+        ("Owner", f"/subscriptions/{FOREIGN}", False),
+    ],
 )
 async def test_a_subscription_is_seen_by_who_holds_a_role_in_it(world, role, scope, seen):
     await world.a_group()
@@ -90,9 +95,7 @@ async def test_an_unknown_provider_is_not_found(world, namespace, status):
 async def test_registering_takes_the_providers_own_permission(world):
     contributor = await world.someone("Key Vault Contributor")
     for namespace, status in (("Microsoft.KeyVault", 200), ("Microsoft.Resources", 403)):
-        answer = await world.ask(
-            "POST", f"{BASE}/providers/{namespace}/register", version=RESOURCES, who=contributor
-        )
+        answer = await world.ask("POST", f"{BASE}/providers/{namespace}/register", version=RESOURCES, who=contributor)
         assert answer.status == status
 
 

@@ -1,13 +1,17 @@
 """Who is let in, and what every answer carries."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from doubles import TENANT, token_for
 from management_doubles import BASE, FOREIGN, KEY_VAULT, MISSING, OTHER_TENANT, RESOURCES, vault_path
+from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.clock import real_now
 from strongroom.ids import is_guid
+from strongroom.planes.management.places import author
+from strongroom.resources.service import Author
 
 LOGIN = f"https://login.localhost:8443/{TENANT.tenant_id}"
 TARGET = f"{vault_path()}?api-version={KEY_VAULT}"
@@ -59,8 +63,6 @@ async def test_the_public_names_of_the_resource_manager_are_its_own_too(world, a
 
 
 async def test_a_disabled_application_is_refused_at_the_next_request(world):
-    from dataclasses import replace
-
     assert (await world.ask("GET", BASE, version=RESOURCES)).status == 200
     await world.stores.identity.replace_application(replace(world.owner, enabled=False))
     assert (await world.ask("GET", BASE, version=RESOURCES)).status == 401
@@ -173,3 +175,19 @@ async def test_a_server_without_tenants_names_none(world):
     world.stores.identity.tenants.clear()
     answer = await world.send("GET", f"/tenants?api-version={RESOURCES}")
     assert "localhost:8443/common" in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("ann@localhost", "ann@localhost"), (None, "object")])
+def test_a_user_stands_in_system_data_by_name(name, shown):
+    caller = Caller(
+        object_id="object",
+        app_id="app",
+        tenant_id="t",
+        issuer="i",
+        type=PrincipalType.USER,
+        audience="a",
+        token_id="u",
+        expires=TENANT.created,
+        user_principal_name=name,
+    )
+    assert author(caller) == Author(shown, "User")

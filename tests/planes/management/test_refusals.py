@@ -22,31 +22,27 @@ COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Micro
 Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
 Microsoft.KeyVault/checkNameAvailability/read|Microsoft.KeyVault/deletedVaults/read|
 Microsoft.KeyVault/locations/*/read|Microsoft.KeyVault/vaults/*/read|Microsoft.KeyVault/operations/read"""
-# role: (actions, notActions)
+# What a role allows, and what it takes away from that.
+KEY_VAULT_CONTRIBUTOR = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.KeyVault/*|
+Microsoft.Resources/deployments/*|Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*"""
+NOT_KEY_VAULT_CONTRIBUTOR = """Microsoft.KeyVault/locations/deletedVaults/purge/action|
+Microsoft.KeyVault/hsmPools/*|Microsoft.KeyVault/managedHsms/*"""
+NOT_CONTRIBUTOR = """Microsoft.Authorization/*/Delete|Microsoft.Authorization/*/Write|
+Microsoft.Authorization/elevateAccess/Action"""
+PURGE_OPERATOR = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|
+Microsoft.Resources/deployments/*|Microsoft.Resources/subscriptions/resourceGroups/read|
+Microsoft.KeyVault/deletedVaults/read|Microsoft.KeyVault/locations/deletedVaults/read|
+Microsoft.KeyVault/locations/deletedVaults/purge/action|Microsoft.KeyVault/locations/operationResults/read"""
 ROLES = {
     "Owner": ("*", ""),
-    "Contributor": (
-        "*",
-        "Microsoft.Authorization/*/Delete|Microsoft.Authorization/*/Write|Microsoft.Authorization/elevateAccess/Action",
-    ),
+    "Contributor": ("*", NOT_CONTRIBUTOR),
     "Reader": ("*/read", ""),
-    "Key Vault Contributor": (
-        "Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.KeyVault/*|"
-        "Microsoft.Resources/deployments/*|Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*",
-        "Microsoft.KeyVault/locations/deletedVaults/purge/action|Microsoft.KeyVault/hsmPools/*|"
-        "Microsoft.KeyVault/managedHsms/*",
-    ),
+    "Key Vault Contributor": (KEY_VAULT_CONTRIBUTOR, NOT_KEY_VAULT_CONTRIBUTOR),
     "Key Vault Administrator": (COMMON, ""),
     "Key Vault Secrets Officer": (COMMON, ""),
     "Key Vault Reader": (COMMON, ""),
     "Key Vault Secrets User": ("", ""),
-    "Key Vault Purge Operator": (
-        "Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|"
-        "Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.KeyVault/deletedVaults/read|"
-        "Microsoft.KeyVault/locations/deletedVaults/read|Microsoft.KeyVault/locations/deletedVaults/purge/action|"
-        "Microsoft.KeyVault/locations/operationResults/read",
-        "",
-    ),
+    "Key Vault Purge Operator": (PURGE_OPERATOR, ""),
     None: ("", ""),
 }
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
@@ -99,6 +95,13 @@ OPERATIONS = {
         f"{PROVIDER}/checkNameAvailability",
         {"name": "kv9", "type": "Microsoft.KeyVault/vaults"},
         "Microsoft.KeyVault/checkNameAvailability/read",
+        "subscription",
+    ),
+    "hsm name check": (
+        "POST",
+        f"{PROVIDER}/checkMhsmNameAvailability",
+        {"name": "hsm1"},
+        "Microsoft.KeyVault/checkMhsmNameAvailability/read",
         "subscription",
     ),
     "hsms": ("GET", f"{PROVIDER}/managedHSMs", None, HSMS, "subscription"),
@@ -186,7 +189,7 @@ def test_the_matrix_has_every_operation_that_needs_a_permission():
         (method, world.plane.table.match(method, path).operation.path.lower())
         for method, path, *_ in OPERATIONS.values()
     }
-    results = f"/subscriptions/{{subscription}}/providers/microsoft.keyvault/locations/{{location}}"
+    results = "/subscriptions/{subscription}/providers/microsoft.keyvault/locations/{location}"
     apart = {  # seen in test_vaults and test_discovery
         ("GET", f"{results}/operationresults/{{operation}}"),
         ("GET", f"{results}/deletedmanagedhsms/{{deletedhsm}}"),

@@ -380,7 +380,10 @@ async def test_pages_follow_each_other_and_tokens_open_where_they_were_given_onl
     second = await furnished.ask("GET", path, query=query)
     assert [v["name"] for v in second.json["value"]] == ["kv3"]
     assert "nextLink" not in second.json
-    for elsewhere in (f"{group_path()}/providers/Microsoft.KeyVault/vaults", f"{BASE}/providers/Microsoft.KeyVault/deletedVaults"):
+    for elsewhere in (
+        f"{group_path()}/providers/Microsoft.KeyVault/vaults",
+        f"{BASE}/providers/Microsoft.KeyVault/deletedVaults",
+    ):
         assert (await furnished.ask("GET", elsewhere, query=query)).status == 400
     assert (await furnished.ask("GET", path, query=query, host="management.localhost")).status == 400
     assert (await furnished.ask("GET", path, query="$top=2&$skiptoken=AAAA")).status == 400

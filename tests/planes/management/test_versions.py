@@ -5,8 +5,21 @@ from strongroom.errors import BadRequest
 from strongroom.planes.management.versions import KEY_VAULT as KEY_VAULT_VERSIONS
 from strongroom.planes.management.versions import rbac_by_default, require_supported
 
-LISTED = """2015-06-01 2016-10-01 2018-02-14 2019-09-01 2021-10-01 2022-07-01 2022-11-01 2023-02-01 2023-07-01
-2024-11-01 2025-05-01 2026-02-01 2026-05-15""".split()
+LISTED = [
+    "2015-06-01",
+    "2016-10-01",
+    "2018-02-14",
+    "2019-09-01",
+    "2021-10-01",
+    "2022-07-01",
+    "2022-11-01",
+    "2023-02-01",
+    "2023-07-01",
+    "2024-11-01",
+    "2025-05-01",
+    "2026-02-01",
+    "2026-05-15",
+]
 
 
 @pytest.mark.parametrize("version", LISTED)
@@ -30,7 +43,11 @@ def test_versions_of_the_core_are_spoken(version):
         (vault_path(), "7.4", "InvalidApiVersionParameter"),
         (vault_path(), "2024-01-01", "NoRegisteredProviderFound"),
         (f"{BASE}/providers/Microsoft.KeyVault/register", KEY_VAULT_VERSIONS[-1], "InvalidApiVersionParameter"),
-        (f"{BASE}/providers/Microsoft.KeyVault/locations/local/deletedVaults/x", "2019-01-01", "NoRegisteredProviderFound"),
+        (
+            f"{BASE}/providers/Microsoft.KeyVault/locations/local/deletedVaults/x",
+            "2019-01-01",
+            "NoRegisteredProviderFound",
+        ),
     ],
 )
 def test_other_versions_are_refused(path, version, code):

@@ -113,61 +113,51 @@ async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
     return [vault for vault, decision in decided if decision.allowed]
 
 
+GROUPS = "/subscriptions/{subscription}/resourceGroups"
+GROUP = GROUPS + "/{group}"
+_ACTION = "Microsoft.Resources/subscriptions/resourceGroups/"
+READ = partial(Operation, needs=_ACTION + "read", log=_ACTION + "read")
+WRITE = partial(Operation, needs=_ACTION + "write", log=_ACTION + "write", takes=wire.GroupBody, changes=True)
+
+
 def operations(locations: Locations) -> tuple[Operation, ...]:
     """Return the rows of this module; locations: those that the server knows."""
-    groups = "/subscriptions/{subscription}/resourceGroups"
-    group = groups + "/{group}"
-    action = "Microsoft.Resources/subscriptions/resourceGroups/"
     return (
-        Operation(
-            method="PUT",
-            path=group,
-            handler=partial(put, locations=locations),
-            needs=action + "write",
-            log=action + "write",
-            takes=wire.GroupBody,
-            success=(200, 201),
-            changes=True,
-        ),
-        Operation(
-            method="PATCH",
-            path=group,
-            handler=patch,
-            needs=action + "write",
-            log=action + "write",
-            takes=wire.GroupBody,
-            changes=True,
-        ),
-        Operation(method="GET", path=group, handler=get, needs=action + "read", log=action + "read"),
-        Operation(
-            method="HEAD", path=group, handler=exists, needs=action + "read", log=action + "read", success=(204, 404)
-        ),
-        Operation(
-            method="DELETE",
-            path=group,
-            handler=delete,
-            needs=action + "delete",
-            log=action + "delete",
-            success=(202,),
-            changes=True,
-        ),
-        Operation(method="GET", path=groups, handler=list_groups, needs=action + "read", log=action + "read"),
-        Operation(
-            method="GET",
-            path="/subscriptions/{subscription}/resources",
-            handler=list_resources,
-            log="Microsoft.Resources/subscriptions/resources/read",
-        ),
-        Operation(
-            method="GET",
-            path=group + "/resources",
-            handler=list_resources,
-            log="Microsoft.Resources/subscriptions/resourceGroups/resources/read",
-        ),
-        Operation(
-            method="GET",
-            path="/subscriptions/{subscription}/operationresults/{operation}",
-            handler=operation_result,
-            log="Microsoft.Resources/subscriptions/operationresults/read",
-        ),
+        WRITE(method="PUT", path=GROUP, handler=partial(put, locations=locations), success=(200, 201)),
+        *OPERATIONS,
     )
+
+
+OPERATIONS = (
+    WRITE(method="PATCH", path=GROUP, handler=patch),
+    READ(method="GET", path=GROUP, handler=get),
+    READ(method="HEAD", path=GROUP, handler=exists, success=(204, 404)),
+    Operation(
+        method="DELETE",
+        path=GROUP,
+        handler=delete,
+        needs=_ACTION + "delete",
+        log=_ACTION + "delete",
+        success=(202,),
+        changes=True,
+    ),
+    READ(method="GET", path=GROUPS, handler=list_groups),
+    Operation(
+        method="GET",
+        path="/subscriptions/{subscription}/resources",
+        handler=list_resources,
+        log="Microsoft.Resources/subscriptions/resources/read",
+    ),
+    Operation(
+        method="GET",
+        path=GROUP + "/resources",
+        handler=list_resources,
+        log="Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+    ),
+    Operation(
+        method="GET",
+        path="/subscriptions/{subscription}/operationresults/{operation}",
+        handler=operation_result,
+        log="Microsoft.Resources/subscriptions/operationresults/read",
+    ),
+)

@@ -227,76 +227,78 @@ def _grants(vault: Vault | None) -> dict[tuple[str, str, str | None], frozenset[
     }
 
 
+ROW = partial(Operation, category=Category.AUDIT)
+CHANGE = partial(ROW, changes=True, body_limit=BODY_LIMIT)
+
+
 def operations(locations: Locations) -> tuple[Operation, ...]:
     """Return the rows of this module; locations: those that the server knows."""
-    row = partial(Operation, category=Category.AUDIT)
-    change = partial(row, changes=True, body_limit=BODY_LIMIT)
+    putting = partial(put, locations=locations)
     return (
-        change(
-            method="PUT",
-            path=VAULT,
-            handler=partial(put, locations=locations),
-            needs=WRITE,
-            log="VaultPut",
-            takes=wire.VaultBody,
-        ),
-        change(method="PATCH", path=VAULT, handler=patch, needs=WRITE, log="VaultPatch", takes=wire.VaultPatch),
-        change(
-            method="PUT",
-            path=VAULT + "/accessPolicies/{kind}",
-            handler=change_policies,
-            needs="Microsoft.KeyVault/vaults/accessPolicies/write",
-            log="VaultPatch",
-            takes=wire.PoliciesBody,
-        ),
-        row(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet"),
-        row(
-            method="DELETE",
-            path=VAULT,
-            handler=delete,
-            needs="Microsoft.KeyVault/vaults/delete",
-            log="VaultDelete",
-            success=(200, 204),
-            changes=True,
-        ),
-        row(method="GET", path=VAULTS, handler=list_vaults, needs=READ, log="VaultList"),
-        row(method="GET", path=PROVIDER + "/vaults", handler=list_vaults, needs=READ, log="VaultList"),
-        row(
-            method="GET",
-            path=PROVIDER + "/deletedVaults",
-            handler=list_deleted,
-            needs="Microsoft.KeyVault/deletedVaults/read",
-            log="VaultListDeleted",
-        ),
-        row(
-            method="GET",
-            path=DELETED,
-            handler=get_deleted,
-            needs="Microsoft.KeyVault/locations/deletedVaults/read",
-            log="VaultGetDeleted",
-        ),
-        row(
-            method="POST",
-            path=DELETED + "/purge",
-            handler=purge,
-            needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
-            log="VaultPurge",
-            success=(202,),
-            changes=True,
-        ),
-        row(
-            method="POST",
-            path=PROVIDER + "/checkNameAvailability",
-            handler=check_name,
-            needs="Microsoft.KeyVault/checkNameAvailability/read",
-            log="VaultCheckNameAvailability",
-            takes=wire.NameBody,
-        ),
-        Operation(
-            method="GET",
-            path=PROVIDER + "/locations/{location}/operationResults/{operation}",
-            handler=operation_result,
-            needs="Microsoft.KeyVault/locations/operationResults/read",
-            log="Microsoft.KeyVault/locations/operationResults/read",
-        ),
+        CHANGE(method="PUT", path=VAULT, handler=putting, needs=WRITE, log="VaultPut", takes=wire.VaultBody),
+        *LIVING,
+        *DELETED_ONES,
     )
+
+
+LIVING = (
+    CHANGE(method="PATCH", path=VAULT, handler=patch, needs=WRITE, log="VaultPatch", takes=wire.VaultPatch),
+    CHANGE(
+        method="PUT",
+        path=VAULT + "/accessPolicies/{kind}",
+        handler=change_policies,
+        needs="Microsoft.KeyVault/vaults/accessPolicies/write",
+        log="VaultPatch",
+        takes=wire.PoliciesBody,
+    ),
+    ROW(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet"),
+    CHANGE(
+        method="DELETE",
+        path=VAULT,
+        handler=delete,
+        needs="Microsoft.KeyVault/vaults/delete",
+        log="VaultDelete",
+        success=(200, 204),
+    ),
+    ROW(method="GET", path=VAULTS, handler=list_vaults, needs=READ, log="VaultList"),
+    ROW(method="GET", path=PROVIDER + "/vaults", handler=list_vaults, needs=READ, log="VaultList"),
+    ROW(
+        method="POST",
+        path=PROVIDER + "/checkNameAvailability",
+        handler=check_name,
+        needs="Microsoft.KeyVault/checkNameAvailability/read",
+        log="VaultCheckNameAvailability",
+        takes=wire.NameBody,
+    ),
+)
+DELETED_ONES = (
+    ROW(
+        method="GET",
+        path=PROVIDER + "/deletedVaults",
+        handler=list_deleted,
+        needs="Microsoft.KeyVault/deletedVaults/read",
+        log="VaultListDeleted",
+    ),
+    ROW(
+        method="GET",
+        path=DELETED,
+        handler=get_deleted,
+        needs="Microsoft.KeyVault/locations/deletedVaults/read",
+        log="VaultGetDeleted",
+    ),
+    CHANGE(
+        method="POST",
+        path=DELETED + "/purge",
+        handler=purge,
+        needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
+        log="VaultPurge",
+        success=(202,),
+    ),
+    Operation(
+        method="GET",
+        path=PROVIDER + "/locations/{location}/operationResults/{operation}",
+        handler=operation_result,
+        needs="Microsoft.KeyVault/locations/operationResults/read",
+        log="Microsoft.KeyVault/locations/operationResults/read",
+    ),
+)
