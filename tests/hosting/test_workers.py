@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ class Supervised:
             start_new_session=True,
         )
         self.lines = []
+        self.watchdog = threading.Timer(2 * SECONDS, self.kill)
+        self.watchdog.start()
 
     def told(self, name):
         """Return the next thing told under a name."""
@@ -67,9 +70,13 @@ class Supervised:
             seen.add(int(self.ask()))
         return seen
 
-    def end(self):
+    def kill(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self):
+        self.watchdog.cancel()
+        self.kill()
         self.process.stdout.close()
         self.process.wait(SECONDS)
 

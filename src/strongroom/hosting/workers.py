@@ -132,11 +132,16 @@ class _Supervisor:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # none is lost between fork and handlers
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            os._exit(self._be_worker(told, heard, blocked))
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        os.close(told)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(self._be_worker(told, heard, blocked))
+        except OSError:
+            os.close(heard)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(told)
         self._workers[heard] = _Worker(pid, heard, time.monotonic())
         self._selector.register(heard, selectors.EVENT_READ)
 

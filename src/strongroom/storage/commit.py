@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from strongroom.errors import StorageUnavailable
+
 Unit = TypeVar("Unit")
 
 
@@ -27,48 +29,62 @@ Waiting = tuple[Unit, "asyncio.Future[Any]"]
 
 
 class GroupCommit(Generic[Unit]):
-    """A thread that commits batches. commit: makes a batch durable; an outcome for each unit, in order; never raises."""
+    """A thread that commits batches. commit: makes a batch durable; an outcome for each unit, in order.
+
+    All but the thread itself is used from one event loop.
+    """
 
     def __init__(self, name: str, commit: Commit[Unit]) -> None:
         self._commit = commit
         self._waiting: list[Waiting[Unit]] = []
         self._busy = False
-        self._batches: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[Waiting[Unit]]] | None] = SimpleQueue()
+        self._closed = False
+        self._batches: SimpleQueue[list[Waiting[Unit]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, unit: Unit) -> "asyncio.Future[Any]":
-        """Return a future that ends when the unit is durable; called on the event loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        """Return a future that ends when the unit is durable; StorageUnavailable once this is closed.
+
+        A unit is committed whether or not somebody still waits for it.
+        """
+        if self._closed:
+            raise StorageUnavailable("The server is stopping; nothing was changed.")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((unit, future))
         if not self._busy:
-            self._hand_over(loop)
+            self._hand_over()
         return future
 
     def close(self) -> None:
-        """End the thread when what it was handed is done."""
+        """Commit what was submitted and end the thread."""
+        self._closed = True
+        if self._waiting:
+            self._hand_over()
         self._batches.put(None)
         self._thread.join()
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _hand_over(self) -> None:
         batch, self._waiting = self._waiting, []
         self._busy = True
-        self._batches.put((loop, batch))
+        self._batches.put(batch)
 
     def _work(self) -> None:
-        while (handed := self._batches.get()) is not None:
-            loop, batch = handed
-            outcomes = self._commit([unit for unit, _ in batch])
+        while (batch := self._batches.get()) is not None:
             try:
-                loop.call_soon_threadsafe(self._report, loop, batch, outcomes)
-            except RuntimeError:  # the loop has ended: nobody waits for the answer, and the unit is durable or undone
+                outcomes = self._commit([unit for unit, _ in batch])
+            except Exception as error:  # noqa: BLE001 - the thread lives on, and the error goes to those who wait
+                outcomes = [Outcome(error=error)] * len(batch)
+            loop = batch[0][1].get_loop()
+            try:
+                loop.call_soon_threadsafe(self._report, batch, outcomes)
+            except RuntimeError:  # the loop has ended: nobody waits for the answer, and the units are durable or undone
                 self._busy = False
 
-    def _report(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
+    def _report(self, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
         self._busy = False
         if self._waiting:
-            self._hand_over(loop)
+            self._hand_over()
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if future.done():  # its request was given up; the outcome stands all the same
                 continue
@@ -82,8 +98,8 @@ def drive(coroutine: Awaitable[Any]) -> Any:
     """Run a coroutine to its end on this thread and return its result; RuntimeError when it awaits the event loop."""
     steps = coroutine.__await__()
     try:
-        steps.send(None)  # type: ignore[attr-defined]
+        steps.send(None)
     except StopIteration as end:
         return end.value
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()
     raise RuntimeError("a change awaited something else than its stores")

@@ -14,32 +14,52 @@ from strongroom.errors import StorageUnavailable
 
 MAIN_FILE = "strongroom.db"
 AUDIT_FILE = "audit.db"
-UNAVAILABLE = "The storage is not available now; nothing was changed. Try again; its operator's log has the reason."
+UNAVAILABLE = "The storage is not available now; nothing was changed. Try again; the server's own log has the reason."
+PROBE = "UPDATE alembic_version SET version_num = version_num"
+"""A write that changes nothing: whether a file can be written."""
+
+SETTINGS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -16000",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA secure_delete = ON",  # what was purged does not stay in free pages
+)
 
 log = structlog.get_logger(__name__)
 
 
-def unavailable(error: Exception) -> StorageUnavailable:
+def unavailable(error: BaseException) -> StorageUnavailable:
     """Return what a client is told of a failing disk; the reason goes to the operator's log."""
     log.error("the storage failed", reason=str(error), kind=type(error).__name__)
     return StorageUnavailable(UNAVAILABLE)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection in autocommit; every commit is on the disk when it returns.
+    """Return a connection to a file that exists, in autocommit; every commit is on the disk when it returns.
 
-    SQLite's own waiting is for readers that meet a checkpoint; writers wait on `WriteLock`, which wakes them at once.
+    SQLite's own waiting is for readers that meet a recovery; writers wait on `WriteLock`, which wakes them at once.
     """
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA trusted_schema = OFF")
+    address = f"{path.resolve().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        address, uri=True, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    try:
+        for setting in SETTINGS:
+            connection.execute(setting)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
 class WriteLock:
-    """A lock file beside a database: one writer at a time, of all processes and threads that opened it."""
+    """A lock file beside a database: one writer at a time, of all processes that opened it.
+
+    Each thread that writes has its own: one opened file holds a lock once, whichever thread asks.
+    """
 
     def __init__(self, database: Path) -> None:
         self._handle = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -59,24 +79,24 @@ class WriteLock:
 
 
 class Reader:
-    """A connection whose failures are told as StorageUnavailable."""
+    """A connection that only reads, opened when first asked. Its failures are told as StorageUnavailable."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = connect(path)
+        self._connection: sqlite3.Connection | None = None
 
     def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of a statement; StorageUnavailable when the file cannot be read."""
         try:
-            if self._connection is None:
-                self._connection = connect(self._path)
-            return self._connection.execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
+            connection = self._connection or self._open()
+            return connection.execute(statement, parameters).fetchall()
+        except (sqlite3.Error, OSError) as error:
             self.close()
             raise unavailable(error) from error
 
     def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> int:
         """Refuse: what reads does not write."""
+        del statement, parameters
         raise TypeError("this connection only reads")
 
     def close(self) -> None:
@@ -85,17 +105,57 @@ class Reader:
             self._connection.close()
             self._connection = None
 
+    def _open(self) -> sqlite3.Connection:
+        connection = connect(self._path)
+        connection.execute("PRAGMA query_only = ON")
+        self._connection = connection
+        return connection
+
 
 class Writer:
-    """The connection inside a transaction. Its failures stay SQLite's own: the transaction's owner tells them."""
+    """A connection that is opened when first asked and closed after a failure, which rolls back what it had begun.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    Its failures stay SQLite's own: the transaction's owner tells them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = WriteLock(path)
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the lock of the file and run a transaction; what is raised inside undoes it."""
+        with self._lock.held():
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._path)
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._forget()
+                raise
 
     def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-        """Return the rows of a statement."""
-        return self._connection.execute(statement, parameters).fetchall()
+        """Return the rows of a statement, inside a transaction."""
+        return self._open.execute(statement, parameters).fetchall()
 
     def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> int:
-        """Run a statement and return how many rows it touched."""
-        return self._connection.execute(statement, parameters).rowcount
+        """Run a statement, inside a transaction, and return how many rows it touched."""
+        return self._open.execute(statement, parameters).rowcount
+
+    def close(self) -> None:
+        """Close the connection and give the lock back."""
+        self._forget()
+        self._lock.close()
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None  # stores see a writer only inside its transaction
+        return self._connection
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -8,8 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from strongroom.errors import StrongroomError
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WriteLock
+from strongroom.errors import StorageUnavailable, StrongroomError
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WriteLock, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEADS = {MAIN_FILE: "0001", AUDIT_FILE: "0001"}
@@ -23,7 +23,7 @@ class DataDirectoryNewer(StrongroomError):
 def schema_version(data_dir: Path) -> str | None:
     """Return the schema version of the data in `data_dir`, None when there is no data.
 
-    DataDirectoryNewer when this program does not know it; changes nothing.
+    DataDirectoryNewer when this program does not know it, StorageUnavailable when it cannot be read; changes nothing.
     """
     versions = {name: _version(data_dir / name) for name in HEADS}
     for name, version in versions.items():
@@ -38,30 +38,35 @@ def schema_version(data_dir: Path) -> str | None:
 def prepare(data_dir: Path) -> None:
     """Make the files of a data directory, mode 0600, or bring them to this schema; nothing happens when they are.
 
-    DataDirectoryNewer, before anything is changed.
+    DataDirectoryNewer, before anything is changed; StorageUnavailable when it cannot be written, and each file is then
+    as it was.
     """
     schema_version(data_dir)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, head in HEADS.items():
-        if _version(data_dir / name) != head:
-            _migrate(data_dir / name)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, head in HEADS.items():
+            if _version(data_dir / name) != head:
+                _migrate(data_dir / name)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
 
 
 def _version(path: Path) -> str | None:
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
+    try:
+        if not path.exists() or path.stat().st_size == 0:
+            return None
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone() is None:
                 return None
-            raise
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(path, error) from error
     return None if row is None else str(row[0])
 
 
 def _migrate(path: Path) -> None:
     from alembic import command  # noqa: PLC0415 - a third of a second that a usual start does not pay
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from strongroom.storage.migrations.configuration import configuration  # noqa: PLC0415
 
@@ -70,5 +75,22 @@ def _migrate(path: Path) -> None:
     try:
         with lock.held():
             command.upgrade(configuration(path, BRANCHES[path.name]), "head")
+            connect(path).close()  # the journal's mode is kept in the file: no two that open it later race to set it
+    except (sqlite3.Error, SQLAlchemyError) as error:
+        raise _unusable(path, error) from error
     finally:
         lock.close()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder as durable as what the files hold."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unusable(path: Path, error: Exception) -> StorageUnavailable:
+    return StorageUnavailable(f"the data in {path} cannot be used: {error}")

@@ -5,108 +5,91 @@ is: what the outbox carries over may come twice.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import FIRST_LINK, Entry, link_of
-from strongroom.storage.commit import Outcome
-from strongroom.storage.connection import AUDIT_FILE, Reader, WriteLock, connect, unavailable
+from strongroom.audit.log import FIRST_LINK, Entry, from_microseconds, link_of, microseconds
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 
-MICROSECONDS = 1_000_000
 INSERT = "INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a time as microseconds since 1970."""
-    return int(moment.timestamp() * MICROSECONDS)
+LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
+SELECT = "SELECT seq, id, time, body, link FROM records"
 
 
 class RecordWriter:
     """Appends batches of records; used by one thread at a time."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / AUDIT_FILE
-        self._lock = WriteLock(self._path)
-        self._connection: sqlite3.Connection | None = None
+        self._writer = Writer(data_dir / AUDIT_FILE)
 
-    def commit(self, batch: Sequence[Record]) -> list[Outcome]:
-        """Make a batch durable; all of it or none."""
-        try:
-            with self._lock.held():
-                self._append(batch)
-        except (sqlite3.Error, OSError) as error:
-            self._forget()
-            return [Outcome(error=unavailable(error))] * len(batch)
-        return [Outcome()] * len(batch)
+    def append(self, batch: Sequence[Record | None]) -> None:
+        """Make a batch durable, all of it or none; None only asks whether that can be done."""
+        with self._writer.transaction() as connection:
+            if None in batch:
+                connection.execute(PROBE)
+            last = connection.execute(LAST).fetchone()
+            _append(connection, last or (0, FIRST_LINK), [record for record in batch if record is not None])
 
     def close(self) -> None:
         """Close the file."""
-        self._forget()
-        self._lock.close()
+        self._writer.close()
 
-    def _append(self, batch: Iterable[Record]) -> None:
-        if self._connection is None:
-            self._connection = connect(self._path)
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        last = connection.execute("SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-        sequence, link = last or (0, FIRST_LINK)
-        for record in batch:
-            moment = microseconds(record.time)
-            following = link_of(link, record.record_id, moment, record.body)
-            row = (sequence + 1, record.record_id, moment, record.body, following)
-            if connection.execute(INSERT, row).rowcount == 1:
-                sequence, link = sequence + 1, following
-        connection.execute("COMMIT")
 
-    def _forget(self) -> None:
-        """Close the connection, which rolls back what it had begun."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+def _append(connection: sqlite3.Connection, last: tuple[int, bytes], batch: Sequence[Record]) -> None:
+    sequence, link = last
+    for record in batch:
+        following = link_of(link, record)
+        row = (sequence + 1, record.record_id, microseconds(record.time), record.body, following)
+        if connection.execute(INSERT, row).rowcount == 1:
+            sequence, link = sequence + 1, following
 
 
 class SqlRecords:
-    """Reads records: those of the audit file in their order, then those of changes that are still on their way there."""
+    """Reads records. Implements `audit.log.AuditLog`; every method raises StorageUnavailable when it cannot read."""
 
-    def __init__(self, audit: Reader, main: Reader) -> None:
-        self._audit = audit
-        self._main = main
+    def __init__(self, data_dir: Path) -> None:
+        self._audit = Reader(data_dir / AUDIT_FILE)
+        self._main = Reader(data_dir / MAIN_FILE)
 
     def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records past a sequence number, oldest first."""
-        rows = self._audit.rows(
-            "SELECT seq, id, time, body, link FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (sequence, limit)
-        )
-        return tuple([_entry(row) for row in rows])
-
-    def last_sequence(self) -> int:
-        """Return the newest sequence number, 0 when there is no record."""
-        rows = self._audit.rows("SELECT seq FROM records ORDER BY seq DESC LIMIT 1")
-        return int(rows[0][0]) if rows else 0
+        rows = self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (sequence, limit))
+        return tuple(map(_entry, rows))
 
     def before(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records before a sequence number, newest first."""
-        rows = self._audit.rows(
-            "SELECT seq, id, time, body, link FROM records WHERE seq < ? ORDER BY seq DESC LIMIT ?", (sequence, limit)
-        )
-        return tuple([_entry(row) for row in rows])
+        rows = self._audit.rows(f"{SELECT} WHERE seq < ? ORDER BY seq DESC LIMIT ?", (sequence, limit))
+        return tuple(map(_entry, rows))
+
+    def last_sequence(self) -> int:
+        """Return the newest sequence number, 0 when there is no record."""
+        rows = self._audit.rows(LAST)
+        return int(rows[0][0]) if rows else 0
 
     def pending(self) -> tuple[Record, ...]:
-        """Return the records of committed changes that are not in the audit file yet, oldest first."""
-        rows = self._main.rows("SELECT id, time, body FROM outbox ORDER BY rowid")
-        fresh = [row for row in rows if not self._audit.rows("SELECT 1 FROM records WHERE id = ?", (row[0],))]
-        return tuple([_record(row) for row in fresh])
+        """Return the records of committed changes that are not in the chain yet, oldest first."""
+        return tuple([record for record in self.outbox() if not self._is_in_chain(record)])
+
+    def outbox(self, limit: int = -1) -> tuple[Record, ...]:
+        """Return up to `limit` records in the outbox, those included that were carried into the chain since."""
+        rows = self._main.rows("SELECT id, time, body FROM outbox ORDER BY rowid LIMIT ?", (limit,))
+        return tuple([_record(*row) for row in rows])
+
+    def close(self) -> None:
+        """Close both files."""
+        self._audit.close()
+        self._main.close()
+
+    def _is_in_chain(self, record: Record) -> bool:
+        return bool(self._audit.rows("SELECT 1 FROM records WHERE id = ?", (record.record_id,)))
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     sequence, record_id, moment, body, link = row
-    return Entry(sequence, _record((record_id, moment, body)), link)
+    return Entry(sequence, _record(record_id, moment, body), link)
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    record_id, moment, body = row
-    return Record(record_id, datetime.fromtimestamp(moment / MICROSECONDS, UTC), body)
+def _record(record_id: bytes, moment: int, body: bytes) -> Record:
+    return Record(record_id, from_microseconds(moment), body)

@@ -3,6 +3,7 @@
 A get is one statement: the state of the object joined with the version asked for, both checked.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,7 +83,7 @@ class SqlSecrets:
 
     async def find_state(self, vault_id: str, name: str) -> ObjectState | None:
         """Return the state of a secret."""
-        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.vault_id = ? AND o.name = ?"  # noqa: S608 - constants only
+        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.vault_id = ? AND o.name = ?"
         rows = self._session.connection.rows(statement, (vault_id, name.lower()))
         return self._state(rows[0]) if rows else None
 
@@ -109,7 +110,7 @@ class SqlSecrets:
         row = (*_version_key(state, version), *self._sealed(state, version), version.sealed)
         if self._session.connection.run(INSERT_VERSION, row) != 1:
             raise Conflict(f"The version '{version.version}' of the secret '{state.name}' exists already.")
-        self._put_state(state)
+        self._put_state(replace(state, latest=version.version.lower()))
 
     async def replace_version(self, state: ObjectState, version: SecretVersion) -> None:
         """Replace an existing version (its attributes or tags); NotFound when there is none."""
@@ -135,7 +136,7 @@ class SqlSecrets:
 
     async def list_expired(self, now: datetime, limit: int) -> tuple[ObjectState, ...]:
         """Return deleted secrets, of all vaults, whose retention has passed at `now`."""
-        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.purge <= ? ORDER BY o.purge LIMIT ?"  # noqa: S608 - constants
+        statement = f"SELECT {STATE} {FROM_OBJECTS} AND o.purge <= ? ORDER BY o.purge LIMIT ?"
         return tuple([self._state(row) for row in self._session.connection.rows(statement, (now.timestamp(), limit))])
 
     def _put_state(self, state: ObjectState) -> None:

@@ -4,22 +4,27 @@ Reads run inline on a connection that stays open. Changes run on one writer thre
 savepoint, and their records commit with them in the outbox; a second thread writes records into the audit file.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from strongroom.audit.event import Record
+from strongroom.audit.log import microseconds
 from strongroom.clock import real_now
-from strongroom.custody.sealing import Custodian, MasterKeyWrong
-from strongroom.custody.store import DataKey, Purpose
-from strongroom.planes.stores import Stores
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import StorageUnavailable
 from strongroom.storage.commit import GroupCommit, Outcome, drive
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, WriteLock, Writer, connect, unavailable
+from strongroom.storage.connection import MAIN_FILE, PROBE, Reader, Writer, unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keyring import SqlKeyring
-from strongroom.storage.records import RecordWriter, SqlRecords, microseconds
+from strongroom.storage.keys import row_key
+from strongroom.storage.records import RecordWriter, SqlRecords
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import SqlSecrets
@@ -27,10 +32,11 @@ from strongroom.storage.session import Session
 from strongroom.storage.vaults import SqlAssignments, SqlVaults
 
 T = TypeVar("T")
-Work = Callable[[Stores], Awaitable[tuple[Any, Record]]]
 
-SERVER_KEYS = (Purpose.ROWS, Purpose.SERVER, Purpose.CLIENT_SECRETS, Purpose.PAGING)
+log = structlog.get_logger(__name__)
+
 CARRY_BATCH = 1000
+INSERT_RECORD = "INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)"
 
 
 class SqlStores:
@@ -46,45 +52,51 @@ class SqlStores:
         self.vaults = SqlVaults(session)
 
 
+Work = Callable[[SqlStores], Awaitable[tuple[Any, Record]]]
+
+
 class SqliteStorage:
-    """Implements `planes.stores.Storage`. Open it after a fork, never before; close it in the end."""
+    """Implements `planes.stores.Storage`. Open it after a fork, never before; close it in the end.
+
+    records: the log, to be read. All is used from one event loop, the first and the last call perhaps from outside.
+    """
 
     def __init__(self, data_dir: Path, seal: RowSeal) -> None:
         self._seal = seal
-        self._main_path = data_dir / MAIN_FILE
-        self._reader = Reader(self._main_path)
+        self._reader = Reader(data_dir / MAIN_FILE)
         self._cache: dict[Any, Any] = {}
         self._stores = SqlStores(Session(self._reader, seal, self._cache))
-        self._data_version = -1
-        self._epoch = -1
-        self._lock = WriteLock(self._main_path)
-        self._writing: sqlite3.Connection | None = None
-        self._carried: deque[bytes] = deque()
+        self._data_version = self._epoch = -1
+        self._writer = Writer(data_dir / MAIN_FILE)
         self._record_writer = RecordWriter(data_dir)
-        self._changes = GroupCommit[Work]("changes", self._commit)
-        self._records = GroupCommit[Record]("records", self._record_writer.commit)
-        self.records = SqlRecords(Reader(data_dir / AUDIT_FILE), self._reader)
+        self._outbox = SqlRecords(data_dir)
+        self._behind = False
+        self._carried: deque[bytes] = deque()
+        self.records = SqlRecords(data_dir)
+        self._carry_outbox()
+        self._changes = GroupCommit[Work | None]("changes", self._commit)
+        self._records = GroupCommit[Record | None]("records", self._append)
 
     @classmethod
-    def open(cls, data_dir: Path, custodian: Custodian) -> "SqliteStorage":
-        """Open a prepared data directory; its keyring is made when there is none yet.
+    def open(cls, data_dir: Path, custodian: Custodian, now: datetime | None = None) -> "SqliteStorage":
+        """Open a prepared data directory; its keyring is made when it is new, at `now` or the real time.
 
-        MasterKeyWrong when the keyring is under another master key. Records that a crash left behind are carried on.
+        Records that a crash left behind are carried on. MasterKeyWrong when the keyring is under another master key,
+        SealBroken when it is gone, StorageUnavailable when the files cannot be opened.
         """
-        seal = RowSeal(custodian.authenticator(_row_key(data_dir / MAIN_FILE, custodian)))
-        storage = cls(data_dir, seal)
-        storage.carry_outbox()
-        return storage
+        try:
+            key = row_key(data_dir / MAIN_FILE, custodian, now or real_now())
+            return cls(data_dir, RowSeal(custodian.authenticator(key)))
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error) from error
 
     def close(self) -> None:
         """Finish what is under way, carry the outbox on, and close every file."""
         self._changes.close()
         self._records.close()
-        self.carry_outbox()
-        self._forget_writer()
-        self._reader.close()
-        self._record_writer.close()
-        self._lock.close()
+        self._carry_outbox()
+        for part in (self._reader, self._writer, self._record_writer, self._outbox, self.records):
+            part.close()
 
     def read(self) -> SqlStores:
         """Return stores to read from; what was remembered before the last change of the epoch is forgotten."""
@@ -96,111 +108,115 @@ class SqliteStorage:
             self._data_version, self._epoch = version, epoch
         return self._stores
 
-    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, Record]]]) -> T:
+    async def change(self, work: Callable[[SqlStores], Awaitable[tuple[T, Record]]]) -> T:
         """Run `work` in a transaction that commits with its record; what it raises rolls it back."""
-        result, record = await self._changes.submit(work)
-        self._records.submit(record).add_done_callback(lambda done: self._note_carried(record, done.exception()))
-        returned: T = result
-        return returned
+        committed = self._changes.submit(work)
+        committed.add_done_callback(self._hand_on)
+        result: T
+        result, _ = await asyncio.shield(committed)  # a caller that gives up does not keep the record from its log
+        return result
 
     async def record(self, record: Record) -> None:
         """Make a record durable."""
         await self._records.submit(record)
 
     async def is_writable(self) -> bool:
-        """Answer whether a transaction can be committed now."""
+        """Answer whether changes and records can be made durable now."""
         try:
-            with self._lock.held():
-                connection = connect(self._main_path)
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("UPDATE epoch SET value = value")
-                connection.execute("COMMIT")
-                connection.close()
-        except (sqlite3.Error, OSError):
+            await asyncio.gather(self._changes.submit(None), self._records.submit(None))
+        except StorageUnavailable:
             return False
         return True
 
-    def carry_outbox(self) -> None:
-        """Carry every record in the outbox into the audit file; what cannot be carried now stays for the next time."""
-        while pending := self.records.pending()[:CARRY_BATCH]:
-            if any(outcome.error for outcome in self._record_writer.commit(pending)):
-                return
-        self._commit([])
-
-    def _note_carried(self, record: Record, error: BaseException | None) -> None:
-        if error is None:
-            self._carried.append(record.record_id)
-
-    def _commit(self, batch: Sequence[Work]) -> list[Outcome]:
-        """Commit a batch of changes; runs on the writer thread."""
+    def _hand_on(self, committed: "asyncio.Future[Any]") -> None:
+        """Hand the record of a committed change on to the log; should that fail, it is still in the outbox."""
+        if committed.cancelled() or committed.exception() is not None:
+            return
+        _, record = committed.result()
         try:
-            with self._lock.held():
-                return self._transact(batch)
-        except (sqlite3.Error, OSError) as error:
-            self._forget_writer()
-            return [Outcome(error=unavailable(error))] * len(batch)
+            handed = self._records.submit(record)
+        except StorageUnavailable:  # closing: the outbox is carried on then
+            return
+        handed.add_done_callback(lambda done: self._note_carried(record, done))
 
-    def _transact(self, batch: Sequence[Work]) -> list[Outcome]:
-        if self._writing is None:
-            self._writing = connect(self._main_path)
-        connection = self._writing
-        session = Session(Writer(connection), self._seal, None)
-        connection.execute("BEGIN IMMEDIATE")
+    def _note_carried(self, record: Record, handed: "asyncio.Future[Any]") -> None:
+        if handed.exception() is None:
+            self._carried.append(record.record_id)
+        else:
+            self._behind = True
+
+    def _append(self, batch: Sequence[Record | None]) -> list[Outcome]:
+        """Make records durable, those first that an earlier failure left in the outbox; runs on the records thread."""
+        try:
+            late = self._take_late() if self._behind else ()
+            self._record_writer.append((*late, *batch))
+        except (sqlite3.Error, OSError, StorageUnavailable) as error:
+            self._behind = True
+            return _undone(batch, error)
+        self._carried.extend(record.record_id for record in late)
+        return [Outcome()] * len(batch)
+
+    def _take_late(self) -> tuple[Record, ...]:
+        self._behind = False
+        late = self._outbox.outbox(CARRY_BATCH)
+        self._behind = len(late) == CARRY_BATCH
+        return late
+
+    def _carry_outbox(self) -> None:
+        """Carry what is in the outbox into the log and empty it; what cannot be carried now is carried later."""
+        try:
+            while late := self._outbox.outbox(CARRY_BATCH):
+                self._record_writer.append(late)
+                with self._writer.transaction() as connection:
+                    _forget(connection, [record.record_id for record in late])
+        except (sqlite3.Error, OSError, StorageUnavailable) as error:
+            self._behind = True
+            log.warning("the outbox could not be carried into the log yet", reason=str(error))
+
+    def _commit(self, batch: Sequence[Work | None]) -> list[Outcome]:
+        """Commit a batch of changes; None only asks whether that can be done. Runs on the changes thread."""
         carried = [self._carried.popleft() for _ in range(len(self._carried))]
-        connection.executemany("DELETE FROM outbox WHERE id = ?", [(record_id,) for record_id in carried])
-        outcomes = [self._run(connection, session, work) for work in batch]
+        try:
+            with self._writer.transaction() as connection:
+                _forget(connection, carried)
+                return self._run(connection, batch)
+        except (sqlite3.Error, OSError) as error:
+            self._carried.extend(carried)
+            return _undone(batch, error)
+
+    def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
+        session = Session(self._writer, self._seal, None)
+        stores = SqlStores(session)
+        outcomes = [_run_unit(connection, stores, work) for work in batch]
         if session.touched:
             connection.execute("UPDATE epoch SET value = value + 1")
-        connection.execute("COMMIT")
         return outcomes
 
-    def _run(self, connection: sqlite3.Connection, session: Session, work: Work) -> Outcome:
-        """Run one unit in a savepoint of its own; a failure of the disk ends the whole batch."""
-        connection.execute("SAVEPOINT unit")
-        try:
-            result, record = drive(work(SqlStores(session)))
-            row = (record.record_id, microseconds(record.time), record.body)
-            connection.execute("INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)", row)
-        except sqlite3.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
-            connection.execute("ROLLBACK TO unit")
-            connection.execute("RELEASE unit")
-            return Outcome(error=error)
-        connection.execute("RELEASE unit")
-        return Outcome((result, record))
 
-    def _forget_writer(self) -> None:
-        """Close the writing connection, which rolls back what it had begun; the next batch opens another."""
-        if self._writing is not None:
-            self._writing.close()
-            self._writing = None
+def _forget(connection: sqlite3.Connection, carried: list[bytes]) -> None:
+    """Take out of the outbox what is in the log."""
+    connection.executemany("DELETE FROM outbox WHERE id = ?", [(record_id,) for record_id in carried])
 
 
-def _row_key(main: Path, custodian: Custodian) -> DataKey:
-    """Return the key that authenticates rows; a keyring that has none is a new one, and its keys are made."""
-    lock = WriteLock(main)
-    connection = connect(main)
+def _run_unit(connection: sqlite3.Connection, stores: SqlStores, work: Work | None) -> Outcome:
+    """Run one unit in a savepoint of its own: what it raises undoes it alone."""
+    if work is None:
+        connection.execute(PROBE)
+        return Outcome()
+    connection.execute("SAVEPOINT unit")
     try:
-        with lock.held():
-            connection.execute("BEGIN IMMEDIATE")
-            keyring = SqlKeyring(Session(Writer(connection), RowSeal(lambda _: b""), None))
-            key: DataKey = drive(_find_or_make(keyring, custodian))
-            connection.execute("COMMIT")
-        return key
-    except sqlite3.Error as error:
-        raise unavailable(error) from error
-    finally:
-        connection.close()
-        lock.close()
+        result, record = drive(work(stores))
+        connection.execute(INSERT_RECORD, (record.record_id, microseconds(record.time), record.body))
+        outcome = Outcome((result, record))
+    except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
+        # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
+        connection.execute("ROLLBACK TO unit")
+        outcome = Outcome(error=unavailable(error) if isinstance(error, sqlite3.Error) else error)
+    connection.execute("RELEASE unit")
+    return outcome
 
 
-async def _find_or_make(keyring: SqlKeyring, custodian: Custodian) -> DataKey:
-    keys = await keyring.list_all()
-    if not keys:
-        for purpose in SERVER_KEYS:
-            await keyring.add(custodian.new_key(purpose, "", 1, real_now()))
-    found = await keyring.newest(Purpose.ROWS)
-    if found is None:
-        raise MasterKeyWrong("the keyring has no key for its rows")
-    return found
+def _undone(batch: Sequence[Any], error: Exception) -> list[Outcome]:
+    """Return the outcome of a batch that the storage could not make durable: an error for each unit."""
+    told = unavailable(error)
+    return [Outcome(error=StorageUnavailable(told.message)) for _ in batch]

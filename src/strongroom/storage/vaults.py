@@ -81,7 +81,8 @@ class SqlAssignments:
 
     async def add(self, assignment: RoleAssignment) -> None:
         """Add an assignment; Conflict (RoleAssignmentExists) when the same principal, role and scope exist."""
-        columns = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
+        names = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
+        columns = tuple([name.lower() for name in names])
         if not ASSIGNMENTS.insert(self._session, columns, assignment):
             raise Conflict("The role assignment already exists.", code="RoleAssignmentExists")
 
@@ -92,9 +93,10 @@ class SqlAssignments:
 
     async def remove_within(self, scope: str) -> None:
         """Remove every assignment at `scope` or below: the scope is gone."""
+        place = scope.lower()
+        below = place.rstrip("/") + "/"
         self._session.change(
-            "DELETE FROM assignments WHERE scope = ? OR substr(scope, 1, length(?)) = ?",
-            (scope, f"{scope}/", f"{scope}/"),
+            "DELETE FROM assignments WHERE scope = ? OR substr(scope, 1, length(?)) = ?", (place, below, below)
         )
 
     async def remove_principal(self, principal_id: str) -> None:

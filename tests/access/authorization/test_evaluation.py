@@ -74,7 +74,7 @@ def a_role(**said):
         ("Microsoft.KeyVault/*", "Microsoft.KeyVault/vaults/secrets/delete", True),
         ("Microsoft.KeyVault/*", "Microsoft.KeyVaultX/vaults", False),
         ("Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/keys/versions/read", True),
-        ("Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/read", False),
+        ("Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/read", True),
         ("Microsoft.KeyVault/vaults/rea.", "Microsoft.KeyVault/vaults/read", False),
         ("a/b", "a/b/c", False),
         ("a/b", "x/a/b", False),

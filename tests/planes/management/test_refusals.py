@@ -149,7 +149,11 @@ def grants(role, action):
         ["".join(pattern.split()).lower() for pattern in text.split("|") if pattern] for text in ROLES[role]
     )
     lowered = action.lower()
-    return any(fnmatchcase(lowered, p) for p in allowed) and not any(fnmatchcase(lowered, p) for p in taken)
+
+    def fits(patterns):  # `/*/` stands for a single slash too
+        return any(fnmatchcase(lowered, p) or fnmatchcase(lowered, p.replace("/*/", "/")) for p in patterns)
+
+    return fits(allowed) and not fits(taken)
 
 
 async def a_furnished_world():

@@ -21,7 +21,13 @@ REMEMBERED = 8192
 
 @lru_cache(maxsize=1024)
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in text.lower().split("*")), re.DOTALL)
+    """Return what an action of a role matches: `*` stands for anything, and `/*/` for a single `/` too.
+
+    So `vaults/*/read` reads the vault itself: the roles that have nothing else are there to let people see it, as is
+    Virtual Machine User Login with its only `virtualMachines/*/read`.
+    """
+    around = [".*".join(map(re.escape, piece.split("*"))) for piece in text.lower().split("/*/")]
+    return re.compile("/(?:.*/)?".join(around), re.DOTALL)
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:

@@ -1,14 +1,16 @@
 """What Alembic runs: one migration, one transaction, on the file that the configuration names."""
 
 from alembic import context
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 
 def run() -> None:
     """Bring the database of the configuration to the version asked for."""
-    engine = create_engine(f"sqlite:///{context.config.attributes['database']}", poolclass=NullPool)
+    engine = create_engine(
+        URL.create("sqlite", database=str(context.config.attributes["database"])), poolclass=NullPool
+    )
     # The driver would commit before each CREATE; we begin ourselves, so that a migration is whole or not there.
     event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
     event.listen(engine, "begin", _begin)

@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - Alembic's files begin with their version
 """The first schema: who exists, where vaults belong, what they hold, who may, and the outbox of records."""
 
 from alembic import op
@@ -10,7 +11,8 @@ STATEMENTS = (
     "CREATE TABLE epoch (value INTEGER NOT NULL)",
     "INSERT INTO epoch (value) VALUES (1)",
     f"CREATE TABLE tenants (tenant_id TEXT PRIMARY KEY NOT NULL, {AUTHENTICATED})",
-    f"""CREATE TABLE applications (object_id TEXT PRIMARY KEY NOT NULL, app_id TEXT NOT NULL UNIQUE, {AUTHENTICATED})""",
+    f"""CREATE TABLE applications (object_id TEXT PRIMARY KEY NOT NULL, app_id TEXT NOT NULL UNIQUE,
+        {AUTHENTICATED})""",
     f"CREATE TABLE signing_keys (kid TEXT PRIMARY KEY NOT NULL, {AUTHENTICATED})",
     f"CREATE TABLE subscriptions (subscription_id TEXT PRIMARY KEY NOT NULL, {AUTHENTICATED})",
     f"""CREATE TABLE resource_groups (subscription_id TEXT NOT NULL, name TEXT NOT NULL, {AUTHENTICATED},
