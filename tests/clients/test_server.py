@@ -11,6 +11,7 @@ import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -235,11 +236,16 @@ def test_another_domain_has_a_ca_of_its_own_and_says_so(start):
 
 def test_later_starts_answer_within_a_second(start):
     start("--dev").stop()
-    import time
+    # Processor time, which other tests beside this one do not lengthen; the start waits for nothing else.
+    assert processor_seconds(start("--dev").process.pid) < 1.0
 
-    began = time.monotonic()
-    start("--dev", "--workers", "2")
-    assert time.monotonic() - began < 1.0 if os.environ.get("STRICT_TIMING") else True
+
+def processor_seconds(pid):
+    """Return what a process and its children have used of the processor so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(processor_seconds(child) for child in children)
 
 
 def test_a_disabled_application_is_refused_at_its_very_next_request_on_every_worker(start, monkeypatch):

@@ -5,13 +5,13 @@ import base64
 import contextlib
 import json
 import shutil
-import ssl
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from strongroom.clock import real_now
+from strongroom.hosting.ca import new_authority
 from strongroom.hosting.passthrough import (
     EarlierProxy,
     ProxyUnusable,
@@ -267,6 +267,10 @@ def test_the_credentials_of_a_proxy_do_not_show():
     assert isinstance(route(HTTPS_PROXY="http://me:canary@p:1").earlier, EarlierProxy)
 
 
-def test_tls_to_a_proxy_is_verified(authority):
-    assert ssl.create_default_context().verify_mode == ssl.CERT_REQUIRED
-    assert authority.certificate is not None
+async def test_tls_to_an_earlier_proxy_is_verified(authority, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(new_authority("localhost", real_now()).write_trust(tmp_path).ca))
+    async with Upstream(context=ServerTls(authority.mint, real_now()).context) as upstream:
+        async with passing(route(https_proxy=f"https://localhost:{upstream.port}")) as (port, authorization):
+            status, _ = await through(port, authorization, "example.com:443")
+        assert status == "HTTP/1.1 502 example.com:443 cannot be reached"
+        assert upstream.heads == []

@@ -2,10 +2,10 @@
 
 import shlex
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from shutil import which
 
+from strongroom import VERSION
 from strongroom.cli.environment import Credentials
 from strongroom.cli.running import Running
 
@@ -32,7 +32,7 @@ def announce(
         rows.append(("vault", running.url(f"{credentials.vault}.vault")))
     trust = f"{running.ca_file}" + (f"  (a new CA: clients of {running.domain} must trust it)" if new_ca else "")
     rows += [("trust", trust), ("next", _next_command(running, credentials, command))]
-    head = f"Strongroom {version('strongroom')} answers" + (" for rehearsal (--dev)" if running.dev else "")
+    head = f"Strongroom {VERSION} answers" + (" for rehearsal (--dev)" if running.dev else "")
     return "\n".join([head, *(f"  {name:<13}{text}" for name, text in rows), ""])
 
 
@@ -65,6 +65,6 @@ def _hidden_secret(running: Running, credentials: Credentials, command: str) -> 
 
 def _next_command(running: Running, credentials: Credentials, command: str) -> str:
     if credentials.vault:
-        return f"{command} run -- python app.py   (ten lines for it: README.md)"
+        return f"{command} run -- python first.py   (first.py: ten lines of README.md)"
     manage = running.url("management")
     return f"{command} run -- az cloud register -n Strongroom --endpoint-resource-manager {manage}"

@@ -30,8 +30,8 @@ def command() -> None:
     A change counts at once: the next request of a disabled or deleted application is refused, whatever token it holds.
 
     \b
-    strongroom app create billing
-    strongroom app disable billing
+    strongroom app create payments
+    strongroom app disable payments
     strongroom app reset-secret bootstrap
     """
 

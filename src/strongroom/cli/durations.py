@@ -23,8 +23,6 @@ class _Duration(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
         try:
             return parse_duration(str(value))
         except ValueError as error:

@@ -3,13 +3,15 @@
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 import click
 
+from strongroom import VERSION
 from strongroom.cli.failure import one_line
 from strongroom.errors import StrongroomError
 from strongroom.settings import SettingsError
+
+STANDARD_OUTPUT = 1
 
 # What each command does, so that the list of them needs none loaded.
 COMMANDS = {
@@ -45,7 +47,7 @@ class Commands(click.Group):
 
 def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 (click's call)
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"strongroom {version('strongroom')}")
+        click.echo(f"strongroom {VERSION}")
         ctx.exit()
 
 
@@ -76,7 +78,7 @@ def run(arguments: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except BrokenPipeError:  # whoever read the output has had enough; nothing is left to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)
         return 1
     except (click.ClickException, SettingsError, StrongroomError, OSError) as error:
         click.echo(one_line(error), err=True)

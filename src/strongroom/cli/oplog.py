@@ -13,8 +13,12 @@ SHARED = (
 )
 
 
-def configure_log(*, level: str, form: str, stream: TextIO = sys.stderr) -> None:
-    """Send log lines of `level` and above, our own and those of libraries, to `stream`; form: console or json."""
+def configure_log(*, level: str, form: str, stream: TextIO | None = None) -> None:
+    """Send log lines of `level` and above to `stream`, standard error unless given; form: console or json.
+
+    Of libraries only warnings and what is above them are told.
+    """
+    stream = stream or sys.stderr
     if form == "json":
         render: list[structlog.typing.Processor] = [
             structlog.processors.format_exc_info,
@@ -38,5 +42,4 @@ def configure_log(*, level: str, form: str, stream: TextIO = sys.stderr) -> None
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
-    # Libraries tell of their own doings at lower levels; what they warn of is the operator's business.
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from strongroom.cli.data import Data
     from strongroom.planes.stores import Stores
 
-ROLE_HELP = "ROLE is a name or an id, such as 'Key Vault Secrets User'; `strongroom role definitions` lists them."
+ROLE_HELP = (
+    "APP is an application id, an object id or a display name. ROLE is a name or an id, such as "
+    "'Key Vault Secrets User'; `strongroom role definitions` lists them."
+)
 
 
 @click.group(name="role")
@@ -25,31 +28,31 @@ def command() -> None:
     count in vaults with RBAC; the others follow their access policies.
 
     \b
-    strongroom role assign 'Key Vault Secrets User' --to billing --vault pay
-    strongroom role assign Reader --to billing --group production
-    strongroom role list --of billing
+    strongroom role assign payments 'Key Vault Secrets User' --vault pay
+    strongroom role assign payments Reader --group production
+    strongroom role list payments
     """
 
 
 @command.command(name="assign", epilog=ROLE_HELP)
+@click.argument("application", metavar="APP")
 @click.argument("role")
-@click.option("--to", "application", metavar="APP", required=True, help="The application that gets it.")
 @click.option("--scope", metavar="ID", help="Where: a resource id. [default: the subscription]")
 @click.option("--group", metavar="NAME", help="Where: a resource group.")
 @click.option("--vault", metavar="NAME", help="Where: a vault.")
 @format_option
 @settings_options(*PLACE)
 def assign(
+    application: str,
     role: str,
     *,
-    application: str,
     scope: str | None,
     group: str | None,
     vault: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Give ROLE to an application."""
+    """Give APP a role, at the subscription unless told otherwise."""
     from strongroom.access.authorization.assignments import assign_role
     from strongroom.cli.data import on_data
     from strongroom.clock import real_now
@@ -76,12 +79,12 @@ def assign(
 
 
 @command.command(name="list")
-@click.option("--of", "application", metavar="APP", help="Only those of this application.")
+@click.argument("application", metavar="[APP]", required=False)
 @click.option("--scope", metavar="ID", help="Only those at this resource id and below.")
 @format_option
 @settings_options(*PLACE)
-def list_(*, application: str | None, scope: str | None, as_json: bool, **flags: Any) -> None:
-    """List role assignments, oldest first."""
+def list_(application: str | None, *, scope: str | None, as_json: bool, **flags: Any) -> None:
+    """List role assignments, those of APP when it is given, oldest first."""
     from strongroom.access.authorization.assignments import list_assignments
     from strongroom.cli.data import on_data
 

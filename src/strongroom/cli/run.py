@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from ipaddress import ip_address
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -60,11 +60,10 @@ def command(arguments: tuple[str, ...], *, pass_through: bool, **flags: Any) -> 
             "start it with one, or use --pass-through"
         )
     change = client_environment(server, credentials, os.environ, names_resolve=resolve, proxy_url=server.proxy_url)
-    _become(arguments, change.applied_to(os.environ))
-    raise AssertionError("the command has taken this process over")
+    return _become(arguments, change.applied_to(os.environ))
 
 
-def _become(arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def _become(arguments: tuple[str, ...], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by the command: signals, terminal and exit code are then its own."""
     try:
         os.execvpe(arguments[0], arguments, environ)  # noqa: S606 - running what the user asks for is the purpose

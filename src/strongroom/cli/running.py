@@ -96,7 +96,7 @@ def running_pid(data_dir: Path) -> int | None:
     path = data_dir / LOCK_NAME
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return None if _take(handle, fcntl.LOCK_SH) else _holder(path)

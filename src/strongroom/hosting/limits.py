@@ -1,7 +1,6 @@
 """What one client may take: bytes, time and connections, all in one place.
 
-The figures are generous to every real client and small against what a hostile one would like to hold; `docs/limits.md`
-lists them.
+The figures are generous to every real client and small against what a hostile one would like to hold.
 """
 
 import resource

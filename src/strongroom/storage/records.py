@@ -5,7 +5,7 @@ is: what the outbox carries over may come twice.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from strongroom.audit.event import Record
 from strongroom.audit.log import FIRST_LINK, Entry, from_microseconds, link_of, microseconds
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 
-INSERT = "INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+INSERT = "INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?)"
+HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
 SELECT = "SELECT seq, id, time, body, link FROM records"
 
@@ -26,24 +27,35 @@ class RecordWriter:
 
     def append(self, batch: Sequence[Record | None]) -> None:
         """Make a batch durable, all of it or none; None only asks whether that can be done."""
-        with self._writer.transaction() as connection:
-            if None in batch:
-                connection.execute(PROBE)
-            last = connection.execute(LAST).fetchone()
-            _append(connection, last or (0, FIRST_LINK), [record for record in batch if record is not None])
+        records = [record for record in batch if record is not None]
+        try:
+            self._write(records, probe=len(records) < len(batch))
+        except sqlite3.IntegrityError:  # one of them is in the chain already
+            self._write(records, probe=False, seen=True)
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
 
+    def _write(self, records: Sequence[Record], *, probe: bool, seen: bool = False) -> None:
+        """seen: leave out those whose ids are in the chain."""
+        with self._writer.transaction() as connection:
+            if probe:
+                connection.execute(PROBE)
+            if seen:
+                fresh = {record.record_id: record for record in records}
+                records = [
+                    record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()
+                ]
+            last = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
+            connection.executemany(INSERT, _chained(records, *last))
 
-def _append(connection: sqlite3.Connection, last: tuple[int, bytes], batch: Sequence[Record]) -> None:
-    sequence, link = last
-    for record in batch:
-        following = link_of(link, record)
-        row = (sequence + 1, record.record_id, microseconds(record.time), record.body, following)
-        if connection.execute(INSERT, row).rowcount == 1:
-            sequence, link = sequence + 1, following
+
+def _chained(records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of records that follow the record of that number and link."""
+    for record in records:
+        sequence, link = sequence + 1, link_of(link, record)
+        yield sequence, record.record_id, microseconds(record.time), record.body, link
 
 
 class SqlRecords:
@@ -83,7 +95,7 @@ class SqlRecords:
         self._main.close()
 
     def _is_in_chain(self, record: Record) -> bool:
-        return bool(self._audit.rows("SELECT 1 FROM records WHERE id = ?", (record.record_id,)))
+        return bool(self._audit.rows(HAS, (record.record_id,)))
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from strongroom.custody.sealing import SealBroken
 from strongroom.errors import Conflict, NotFound
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import Secret, SecretVersion
@@ -19,24 +20,23 @@ KIND = Kind.SECRET.value
 OBJECTS, VERSIONS = "objects", "versions"
 
 STATE = "o.vault_id, o.name, o.latest, o.deleted, o.purge, o.document, o.mac"
-VERSION = "v.vault_id, v.name, v.version, v.document, v.mac, v.sealed"
+VERSION = "v.version, v.document, v.mac, v.sealed"
 FROM_OBJECTS = f"FROM objects o WHERE o.kind = '{KIND}'"
 JOINED = (
-    f"SELECT {STATE}, {VERSION} FROM objects o JOIN versions v"  # noqa: S608 - constants only
+    f"SELECT {STATE}, {VERSION} FROM objects o {{join}} versions v"  # noqa: S608 - constants only
     f" ON v.vault_id = o.vault_id AND v.kind = o.kind AND v.name = o.name AND v.version = {{version}}"
     f" WHERE o.kind = '{KIND}' AND o.vault_id = ?"
 )
-FIND_NEWEST = JOINED.format(version="o.latest") + " AND o.name = ?"
-FIND_VERSION = JOINED.format(version="?") + " AND o.name = ?"
-LIST_LIVING = JOINED.format(version="o.latest") + " AND o.deleted IS NULL AND o.name > ? ORDER BY o.name LIMIT ?"
-LIST_DELETED = (
-    JOINED.format(version="o.latest") + " AND o.deleted IS NOT NULL AND o.purge > ? AND o.name > ?"
-    " ORDER BY o.name LIMIT ?"
-)
+# A newest version that is not there is no row less, but a row that does not open.
+NEWEST = JOINED.format(join="LEFT JOIN", version="o.latest")
+FIND_NEWEST = NEWEST + " AND o.name = ?"
+FIND_VERSION = JOINED.format(join="JOIN", version="?") + " AND o.name = ?"
+LIST_LIVING = NEWEST + " AND o.deleted IS NULL AND o.name > ? ORDER BY o.name LIMIT ?"
+LIST_DELETED = NEWEST + " AND o.deleted IS NOT NULL AND o.purge > ? AND o.name > ? ORDER BY o.name LIMIT ?"
 LIST_VERSIONS = (
     f"SELECT {VERSION} FROM versions v WHERE v.vault_id = ? AND v.kind = '{KIND}' AND v.name = ?"  # noqa: S608
-    " AND v.seq > COALESCE((SELECT seq FROM versions WHERE vault_id = v.vault_id AND kind = v.kind"
-    " AND name = v.name AND version = ?), 0) ORDER BY v.seq LIMIT ?"
+    " AND v.seq > COALESCE(?, (SELECT seq FROM versions WHERE vault_id = v.vault_id AND kind = v.kind"
+    " AND name = v.name AND version = ?)) ORDER BY v.seq LIMIT ?"
 )
 INSERT_VERSION = (
     "INSERT INTO versions (vault_id, kind, name, version, document, mac, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -102,8 +102,10 @@ class SqlSecrets:
         self, vault_id: str, name: str, *, after: str | None, limit: int
     ) -> tuple[SecretVersion, ...]:
         """Return up to `limit` versions of a secret, oldest first, past the version id `after`."""
-        rows = self._session.connection.rows(LIST_VERSIONS, (vault_id, name.lower(), (after or "").lower(), limit))
-        return tuple([self._version(row) for row in rows])
+        key = (vault_id, name.lower())
+        past = (0, None) if after is None else (None, after.lower())
+        rows = self._session.connection.rows(LIST_VERSIONS, (*key, *past, limit))
+        return tuple([self._version((*key, *row)) for row in rows])
 
     async def add_version(self, state: ObjectState, version: SecretVersion) -> None:
         """Add a version and make it the newest; the first one makes the secret. Conflict when the version exists."""
@@ -160,7 +162,11 @@ class SqlSecrets:
         return document, self._session.seal.mac(VERSIONS, _version_key(state, version), document)
 
     def _secret(self, row: tuple[Any, ...]) -> Secret:
-        return Secret(self._state(row[:7]), self._version(row[7:]))
+        return self._session.verified(row, self._open)
+
+    def _open(self, row: tuple[Any, ...]) -> Secret:
+        vault_id, name = row[:2]
+        return Secret(self._state(row[:7]), self._version((vault_id, name, *row[7:])))
 
     def _state(self, row: tuple[Any, ...]) -> ObjectState:
         vault_id, name, latest, deleted, purge, document, mac = row
@@ -177,6 +183,8 @@ class SqlSecrets:
     def _version(self, row: tuple[Any, ...]) -> SecretVersion:
         vault_id, name, version, document, mac, sealed = row
         self._session.seal.require(VERSIONS, (vault_id, KIND, name, version), document, mac)
+        if not isinstance(sealed, bytes):
+            raise SealBroken("a sealed value is of another type than it was written")
         kept: _Version = _open_version(document)
         return SecretVersion(
             version=version,

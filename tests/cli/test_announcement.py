@@ -1,0 +1,80 @@
+import sys
+from dataclasses import replace
+
+import pytest
+
+from strongroom.cli import announcement
+from strongroom.cli.announcement import announce, command_name
+from strongroom.cli.environment import Credentials
+from strongroom.cli.running import Running
+
+RUNNING = Running(
+    pid=1,
+    domain="localhost",
+    addresses=("127.0.0.1", "::1"),
+    port=443,
+    proxy_port=444,
+    tenant_id="the-tenant",
+    subscription_id="the-subscription",
+    client_id="the-client",
+    location="local",
+    dev=False,
+    ca_file="ca.pem",
+    ca_bundle="bundle.pem",
+)
+
+
+def told(running=RUNNING, *, secret=None, vault=None, shown=None, is_new=False, new_ca=False):
+    credentials = Credentials(client_id="the-client", client_secret=secret, vault=vault)
+    return announce(running, credentials, shown_secret=shown, is_new=is_new, new_ca=new_ca)
+
+
+def test_the_operator_learns_where_who_and_what_next():
+    text = told()
+    for part in ("https://localhost (127.0.0.1, ::1)", "http://127.0.0.1:444", "the-tenant", "the-subscription"):
+        assert part in text
+    assert "run -- az cloud register -n Strongroom --endpoint-resource-manager https://management.localhost" in text
+    assert "secret" not in text
+
+
+def test_without_a_proxy_that_is_said():
+    assert "no proxy" in told(replace(RUNNING, proxy_port=None))
+
+
+def test_a_rehearsal_server_says_that_it_is_one_and_names_its_vault():
+    text = told(replace(RUNNING, dev=True), vault="dev")
+    assert text.splitlines()[0].endswith("answers for rehearsal (--dev)")
+    assert "https://dev.vault.localhost" in text
+    assert "first.py" in text
+
+
+def test_a_secret_in_the_connection_file_is_not_shown_but_pointed_at():
+    text = told(replace(RUNNING, connection_file="/c.json"), secret="hidden", is_new=True)
+    assert "in /c.json" in text
+    assert "hidden" not in text
+
+
+@pytest.mark.parametrize(
+    ("found", "program", "name"),
+    [
+        ("bin/strongroom", "bin/strongroom", "strongroom"),
+        (None, "bin/strongroom", "bin/strongroom"),
+        ("elsewhere/strongroom", "bin/strongroom", "bin/strongroom"),
+        (None, "-c", "strongroom"),
+    ],
+)
+def test_commands_are_named_as_they_are_found_here(home, monkeypatch, found, program, name):
+    (home / "bin").mkdir()
+    (home / "bin/strongroom").touch()
+    monkeypatch.setattr(announcement, "which", lambda _name: found and str(home / found))
+    monkeypatch.setattr(sys, "argv", [str(home / program)])
+    assert command_name() == name
+
+
+def test_a_program_elsewhere_is_named_whole(home, monkeypatch):
+    (home / "a b").touch()
+    (home / "here").mkdir()
+    monkeypatch.chdir(home / "here")
+    monkeypatch.setattr(announcement, "which", lambda _name: None)
+    monkeypatch.setattr(sys, "argv", [str(home / "a b")])
+    assert command_name() == f"'{home}/a b'"

@@ -1,0 +1,110 @@
+"""Records: every one once, in one chain, whoever wrote it and whatever happened in between."""
+
+import asyncio
+import signal
+
+import pytest
+
+from storage_doubles import NOON, a_record
+from storage_kinds import count_of, crash, play_elsewhere
+from strongroom.audit.log import find_break, whole_chain
+
+
+def changing(record):
+    async def work(stores):
+        await stores.facts.put("x", record.record_id)
+        return None, record
+
+    return work
+
+
+def chain_of(storage):
+    return [entry.record for entry in whole_chain(storage.records)]
+
+
+async def test_a_record_is_in_the_log_when_it_was_answered(kind):
+    storage = kind.open()
+    record = a_record(123_456)
+    await storage.record(record)
+    assert chain_of(storage) == [record]
+
+
+async def test_records_of_one_batch_are_numbered_and_linked_in_their_order(kind):
+    storage = kind.open()
+    records = [a_record(number) for number in range(50)]
+    await asyncio.gather(*map(storage.record, records))
+    entries = list(whole_chain(storage.records))
+    assert [entry.record for entry in entries] == records
+    assert [entry.sequence for entry in entries] == list(range(1, 51))
+    assert find_break(entries) is None
+
+
+async def test_records_of_several_writers_are_one_chain(kind):
+    storages = [kind.open() for _ in range(3)]
+    works = [
+        storage.change(changing(a_record())) if number % 3 else storage.record(a_record())
+        for number in range(30)
+        for storage in storages
+    ]
+    await asyncio.gather(*works)
+    kind.close()
+    entries = list(whole_chain(kind.open().records))
+    assert find_break(entries) is None
+    assert len({entry.record.record_id for entry in entries}) == len(entries) == 90
+
+
+async def test_a_record_that_comes_twice_is_kept_once(kind):
+    storage = kind.open()
+    first, second = a_record(1), a_record(2)
+    await storage.record(first)
+    await asyncio.gather(*map(storage.record, [second, first, second]))
+    assert chain_of(storage) == [first, second]
+    assert find_break(whole_chain(storage.records)) is None
+
+
+async def test_the_record_of_a_change_is_seen_at_once_and_once(kind):
+    storage = kind.open()
+    record = a_record()
+    await storage.change(changing(record))
+    seen = [*storage.records.pending(), *chain_of(storage)]
+    assert set(seen) == {record}
+    await storage.record(a_record(2))  # goes through the same door, behind it
+    assert storage.records.pending() == ()
+    assert record in chain_of(storage)
+
+
+async def test_the_log_is_read_forwards_and_backwards_in_pages(kind):
+    storage = kind.open()
+    records = [a_record(number) for number in range(5)]
+    assert storage.records.last_sequence() == 0
+    await asyncio.gather(*map(storage.record, records))
+    log = storage.records
+    assert log.last_sequence() == 5
+    assert [entry.sequence for entry in log.after(1, 2)] == [2, 3]
+    assert log.after(5, 2) == ()
+    assert [entry.sequence for entry in log.before(4, 2)] == [3, 2]
+    assert log.before(1, 2) == ()
+
+
+@pytest.fixture
+def crashed(kind):
+    """A place whose server was killed after it had answered a change, before its record was in the log."""
+    process = play_elsewhere(kind, crash)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return kind
+
+
+async def test_a_new_start_carries_on_what_a_crash_left_behind(crashed):
+    storage = crashed.open()
+    assert [record.time for record in chain_of(storage)] == [a_record(7).time]
+    assert storage.records.pending() == ()
+    assert await count_of(storage) == 1
+
+
+async def test_what_a_crash_left_behind_is_carried_once_by_all_that_start(crashed):
+    storages = [crashed.open() for _ in range(3)]
+    await asyncio.gather(*[storage.record(a_record(when=NOON)) for storage in storages])
+    entries = list(whole_chain(storages[0].records))
+    assert len(entries) == 4
+    assert find_break(entries) is None

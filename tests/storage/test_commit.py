@@ -1,0 +1,137 @@
+import asyncio
+import threading
+
+import pytest
+
+from strongroom.errors import StorageUnavailable
+from strongroom.storage.commit import GroupCommit, Outcome, drive
+
+
+class Committer:
+    """Commits what it is told to when it is let; `batches` are what it saw."""
+
+    def __init__(self):
+        self.batches = []
+        self.let = threading.Event()
+        self.let.set()
+        self.error = None
+
+    def __call__(self, batch):
+        assert self.let.wait(10)
+        self.batches.append(list(batch))
+        if self.error:
+            raise self.error
+        return [Outcome(error=unit) if isinstance(unit, Exception) else Outcome(unit) for unit in batch]
+
+
+@pytest.fixture
+def committer():
+    return Committer()
+
+
+@pytest.fixture
+def group(committer):
+    group = GroupCommit("test", committer)
+    yield group
+    committer.let.set()
+    if not group._closed:
+        group.close()
+
+
+async def test_a_lone_unit_goes_at_once(group, committer):
+    assert await group.submit("a") == "a"
+    assert await group.submit("b") == "b"
+    assert committer.batches == [["a"], ["b"]]
+
+
+async def test_what_comes_while_a_batch_is_under_way_is_the_next_batch(group, committer):
+    committer.let.clear()
+    futures = [group.submit(unit) for unit in "abcd"]
+    committer.let.set()
+    assert await asyncio.gather(*futures) == list("abcd")
+    assert committer.batches == [["a"], ["b", "c", "d"]]
+
+
+async def test_each_unit_gets_its_own_outcome(group, committer):
+    committer.let.clear()
+    refused = ValueError("no")
+    futures = [group.submit(unit) for unit in ("a", "b", refused, "c")]
+    committer.let.set()
+    assert await asyncio.gather(*futures, return_exceptions=True) == ["a", "b", refused, "c"]
+
+
+async def test_an_unforeseen_error_goes_to_all_who_wait_and_the_thread_lives_on(group, committer):
+    committer.error = MemoryError()
+    with pytest.raises(MemoryError):
+        await group.submit("a")
+    committer.error = None
+    assert await group.submit("b") == "b"
+
+
+async def test_a_unit_that_was_given_up_is_committed_all_the_same(group, committer):
+    committer.let.clear()
+    first, given_up, last = (group.submit(unit) for unit in "abc")
+    given_up.cancel()
+    committer.let.set()
+    assert await first == "a"
+    assert await last == "c"
+    assert committer.batches == [["a"], ["b", "c"]]
+
+
+async def test_closing_commits_what_was_submitted_and_takes_no_more(group, committer):
+    committer.let.clear()
+    futures = [group.submit(unit) for unit in "abc"]
+    committer.let.set()
+    group.close()
+    assert committer.batches == [["a"], ["b", "c"]]
+    assert await asyncio.gather(*futures) == ["a", "b", "c"]
+    with pytest.raises(StorageUnavailable):
+        group.submit("d")
+
+
+def test_units_of_a_loop_that_has_ended_are_committed_and_the_next_loop_is_served(group, committer):
+    async def leave():
+        group.submit("a")
+
+    async def stay():
+        return await group.submit("b")
+
+    committer.let.clear()
+    asyncio.run(leave())
+    committer.let.set()
+    while group._busy:
+        threading.Event().wait(0.001)
+    assert asyncio.run(stay()) == "b"
+    assert committer.batches == [["a"], ["b"]]
+
+
+def test_a_coroutine_is_driven_to_its_end():
+    async def inner():
+        return 2
+
+    async def outer():
+        return await inner() + await inner()
+
+    assert drive(outer()) == 4
+
+
+def test_a_coroutine_that_raises_raises():
+    async def work():
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        drive(work())
+
+
+def test_a_coroutine_that_waits_for_the_loop_is_ended():
+    ended = []
+
+    async def work():
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended.append(True)
+
+    with pytest.raises(RuntimeError, match="awaited something else"):
+        drive(work())
+    assert ended

@@ -1,0 +1,241 @@
+"""What the disk does to the storage, and how it goes on."""
+
+import asyncio
+import resource
+import sqlite3
+from contextlib import contextmanager
+
+import pytest
+
+from storage_doubles import CUSTODIAN, a_record, a_state, a_version, adding
+from storage_kinds import count_of, counting
+from strongroom.audit.log import find_break, whole_chain
+from strongroom.errors import StorageUnavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
+from strongroom.storage.session import CACHE_ENTRIES, VERIFIED_BYTES, VERIFIED_ENTRIES
+from strongroom.storage.sqlite import SqliteStorage
+
+
+@contextmanager
+def full_disk():
+    """No file grows past four kilobytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def broken_log(storage, monkeypatch):
+    """The audit file cannot be written until `mend` is called."""
+
+    def fail(batch):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(storage._record_writer, "append", fail)
+
+    class Broken:
+        mend = monkeypatch.undo
+
+    return Broken
+
+
+def log_of(storage):
+    return [entry.record for entry in whole_chain(storage.records)]
+
+
+async def test_on_a_full_disk_all_that_writes_fails_and_all_that_reads_goes_on(storage):
+    assert await storage.change(counting()) == 1
+    with full_disk():
+        works = [storage.change(counting()), storage.change(counting()), storage.record(a_record())]
+        outcomes = await asyncio.gather(*works, return_exceptions=True)
+        assert not await storage.is_writable()
+        assert await count_of(storage) == 1
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable] * 3
+
+
+async def test_when_there_is_room_again_it_resumes_by_itself_with_nothing_half_done(storage):
+    with full_disk(), pytest.raises(StorageUnavailable):
+        await storage.change(counting())
+    assert await storage.is_writable()
+    assert await storage.change(counting()) == 1
+    await storage.record(a_record())
+    assert len(log_of(storage)) == 2
+    assert find_break(whole_chain(storage.records)) is None
+
+
+async def test_a_large_change_that_fills_the_disk_takes_its_batch_with_it_and_no_more(storage):
+    async def large(stores):
+        for number in range(500):
+            await stores.secrets.add_version(a_state(f"secret-{number}"), a_version(sealed=b"x" * 20_000))
+        return None, a_record()
+
+    assert await storage.change(counting()) == 1
+    with full_disk(), pytest.raises(StorageUnavailable):
+        await storage.change(large)
+    assert await storage.read().secrets.find("vault-1", "secret-0") is None
+    assert await storage.change(counting()) == 2
+
+
+async def test_while_the_log_cannot_be_written_nothing_is_recorded_and_the_outbox_keeps_what_was_changed(
+    storage, broken_log
+):
+    record = a_record()
+    assert await storage.change(counting(record)) == 1
+    with pytest.raises(StorageUnavailable):
+        await storage.record(a_record())
+    assert not await storage.is_writable()
+    assert storage.records.pending() == (record,)
+    assert log_of(storage) == []
+
+
+async def test_when_the_log_can_be_written_again_it_gets_what_the_outbox_kept(storage, sql, broken_log):
+    kept, later = a_record(1), a_record(2)
+    await storage.change(counting(kept))
+    with pytest.raises(StorageUnavailable):
+        await storage.record(a_record())
+    broken_log.mend()
+    await storage.record(later)
+    assert log_of(storage) == [kept, later]
+    await storage.change(counting())
+    await storage.change(counting())
+    assert sql("SELECT count(*) FROM outbox WHERE id = ?", (kept.record_id,)) == [(0,)]
+
+
+async def test_a_closing_storage_leaves_what_cannot_be_carried_to_the_next_start(place, monkeypatch):
+    storage, record = SqliteStorage.open(place, CUSTODIAN), a_record()
+
+    def fail(batch):
+        raise OSError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage._record_writer, "append", fail)
+        await storage.change(counting(record))
+        storage.close()
+    again = SqliteStorage.open(place, CUSTODIAN)
+    assert log_of(again) == [record]
+    again.close()
+
+
+async def test_a_long_outbox_is_carried_in_pieces(place, sql):
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    storage.close()
+    for number in range(5):
+        record = a_record(number)
+        sql("INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)", (record.record_id, number, record.body))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("strongroom.storage.sqlite.CARRY_BATCH", 2)
+        again = SqliteStorage.open(place, CUSTODIAN)
+    assert len(log_of(again)) == 5
+    assert sql("SELECT count(*) FROM outbox") == [(0,)]
+    again.close()
+
+
+async def test_carried_records_leave_the_outbox_with_the_next_change(storage, sql):
+    first, second = a_record(1), a_record(2)
+    await storage.change(counting(first))
+    await storage.record(a_record())  # behind the first in the same queue: the first is in the log now
+    await storage.change(counting(second))
+    assert sql("SELECT id FROM outbox") == [(second.record_id,)]
+
+
+async def test_what_failed_to_leave_the_outbox_leaves_it_later(storage, sql):
+    await storage.change(counting())
+    await storage.record(a_record())
+    with full_disk(), pytest.raises(StorageUnavailable):
+        await storage.change(counting())
+    record = a_record()
+    await storage.change(counting(record))
+    assert sql("SELECT id FROM outbox") == [(record.record_id,)]
+
+
+async def test_a_connection_that_broke_is_opened_again(storage):
+    await storage.change(counting())
+    storage.read()
+    storage._reader._connection.close()
+    with pytest.raises(StorageUnavailable):
+        storage.read()
+    assert await count_of(storage) == 1
+
+
+@pytest.mark.parametrize("missing", [MAIN_FILE, AUDIT_FILE])
+def test_a_directory_without_its_files_is_not_opened_and_none_is_made(place, missing):
+    (place / missing).unlink()
+    if missing == MAIN_FILE:
+        with pytest.raises(StorageUnavailable):
+            SqliteStorage.open(place, CUSTODIAN)
+    else:
+        SqliteStorage.open(place, CUSTODIAN).close()
+    assert not (place / missing).exists()
+
+
+async def test_without_its_audit_file_nothing_is_recorded(place):
+    (place / AUDIT_FILE).unlink()
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    with pytest.raises(StorageUnavailable):
+        await storage.record(a_record())
+    assert not await storage.is_writable()
+    storage.close()
+
+
+def test_a_directory_that_is_not_there_is_not_opened(tmp_path):
+    with pytest.raises(StorageUnavailable):
+        SqliteStorage.open(tmp_path / "nowhere", CUSTODIAN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_start_on_a_full_disk_makes_no_keys(place, sql):
+    with full_disk(), pytest.raises(StorageUnavailable):
+        SqliteStorage.open(place, CUSTODIAN)
+    assert sql("SELECT count(*) FROM data_keys") == [(0,)]
+    SqliteStorage.open(place, CUSTODIAN).close()
+
+
+async def test_a_change_that_is_answered_while_it_closes_has_its_record_in_the_log(place):
+    storage, record = SqliteStorage.open(place, CUSTODIAN), a_record()
+    change = asyncio.create_task(storage.change(counting(record)))
+    await asyncio.sleep(0)
+    storage.close()
+    assert await change == 1
+    again = SqliteStorage.open(place, CUSTODIAN)
+    assert log_of(again) == [record]
+    again.close()
+
+
+async def test_what_is_remembered_is_bounded(storage):
+    for number in range(CACHE_ENTRIES + 5):
+        await storage.read().vaults.find(f"v{number}")
+    assert len(storage._cache) <= CACHE_ENTRIES
+
+
+async def test_rows_that_were_verified_are_remembered_up_to_a_bound(storage):
+    async def fill(stores):
+        for number in range(VERIFIED_ENTRIES + 5):
+            await stores.secrets.add_version(a_state(f"s{number}"), a_version(number))
+        await stores.secrets.add_version(a_state("large"), a_version(1, sealed=b"x" * VERIFIED_BYTES))
+        return None, a_record()
+
+    await storage.change(fill)
+    secrets = storage.read().secrets
+    assert await secrets.find("vault-1", "s1") is await secrets.find("vault-1", "s1")
+    assert await secrets.find("vault-1", "large") is not await secrets.find("vault-1", "large")
+    for number in range(VERIFIED_ENTRIES + 5):
+        assert (await secrets.find("vault-1", f"s{number}")).version == a_version(number)
+    assert len(secrets._session._verified) <= VERIFIED_ENTRIES
+
+
+async def test_what_reads_cannot_write(storage):
+    with pytest.raises(TypeError):
+        await storage.read().facts.put("x", b"y")
+    with pytest.raises(StorageUnavailable):
+        storage._reader.rows("DELETE FROM epoch")
+
+
+async def test_every_commit_is_on_the_disk_when_it_returns(storage):
+    await storage.change(adding())
+    for writer in (storage._writer, storage._record_writer._writer):
+        await storage.is_writable()
+        assert writer._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert writer._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,146 @@
+"""What storages are tested with: things to keep, records, data directories that are ready in no time."""
+
+import atexit
+import functools
+import json
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from strongroom.access.authorization.model import RoleAssignment
+from strongroom.access.identity.model import (
+    Application,
+    ClientCertificate,
+    ClientSecret,
+    PrincipalType,
+    SigningKey,
+    Tenant,
+)
+from strongroom.audit.event import Record, new_record_id
+from strongroom.custody.sealing import Custodian
+from strongroom.objects.lifecycle import Kind, ObjectState
+from strongroom.objects.secrets.model import SecretVersion
+from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.sensitive import Sensitive
+from strongroom.storage.directory import prepare
+from vault_doubles import MADE
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CUSTODIAN = Custodian(Sensitive(bytes(range(32))))
+
+
+@functools.cache
+def _empty_directory():
+    """Return a data directory of this schema: a migration takes a second, a copy of its work none."""
+    place = Path(tempfile.mkdtemp(prefix="strongroom-test-"))
+    atexit.register(shutil.rmtree, place)
+    prepare(place)
+    return place
+
+
+def a_data_directory(place):
+    shutil.copytree(_empty_directory(), place)
+    place.chmod(0o700)
+    return place
+
+
+def a_record(number=0, *, when=NOON, **said):
+    body = {
+        "operationName": f"Operation{number}",
+        "category": "AuditEvent",
+        "resultType": "Success",
+        "resourceId": "",
+        "properties": {},
+    } | said
+    return Record(new_record_id(), when + timedelta(microseconds=number), json.dumps(body).encode())
+
+
+def a_tenant(number=1):
+    return Tenant(tenant_id=f"tenant-{number}", display_name=f"Tenant {number}", created=NOON)
+
+
+def an_application(number=1, **changes):
+    described = {
+        "app_id": f"app-{number}",
+        "object_id": f"object-{number}",
+        "tenant_id": "tenant-1",
+        "display_name": f"Application {number}",
+        "created": NOON,
+        "secrets": (
+            ClientSecret(
+                key_id="k1",
+                digest=b"\x00\xff",
+                digest_key="d1",
+                hint="abc",
+                display_name="one",
+                created=NOON,
+                expires=NOON + timedelta(days=365),
+            ),
+        ),
+        "certificates": (
+            ClientCertificate(
+                key_id="k2", der=b"der", sha1=b"1", sha256=b"256", display_name="two", expires=NOON + timedelta(days=1)
+            ),
+        ),
+    }
+    return Application(**described | changes)
+
+
+def a_signing_key(number=1):
+    return SigningKey(
+        kid=f"Kid-{number}", public_der=b"public", sealed_private=b"\x01sealed", created=NOON + timedelta(days=number)
+    )
+
+
+def an_assignment(number=1, *, principal="object-1", scope="/subscriptions/s1", role="role-1"):
+    return RoleAssignment(
+        assignment_id=f"assignment-{number}",
+        scope=scope,
+        role_id=role,
+        principal_id=principal,
+        principal_type=PrincipalType.SERVICE_PRINCIPAL,
+        created=NOON,
+    )
+
+
+def a_subscription(number=1):
+    return Subscription(
+        subscription_id=f"s{number}", tenant_id="tenant-1", display_name=f"Subscription {number}", created=NOON
+    )
+
+
+def a_group(name="Group", *, subscription="s1", **changes):
+    described = {
+        "subscription_id": subscription,
+        "name": name,
+        "location": "local",
+        "tags": (("a", "b"), ("ä", "")),
+        "system_data": MADE,
+    }
+    return ResourceGroup(**described | changes)
+
+
+def a_version(number=1, **changes):
+    described = {
+        "version": f"{number:032x}",
+        "sealed": b"sealed %d" % number,
+        "created": NOON + timedelta(seconds=number),
+        "updated": NOON + timedelta(seconds=number),
+    }
+    return SecretVersion(**described | changes)
+
+
+def a_state(name="Secret", *, vault="vault-1", latest=1, **changes):
+    described = {"vault_id": vault, "kind": Kind.SECRET, "name": name, "latest": f"{latest:032x}"}
+    return ObjectState(**described | changes)
+
+
+def adding(*things):
+    """Return work that calls `await add(stores)` for each of `things` and leaves a record."""
+
+    async def work(stores):
+        results = [await thing(stores) for thing in things]
+        return results[-1] if results else None, a_record()
+
+    return work
