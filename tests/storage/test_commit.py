@@ -1,5 +1,7 @@
 import asyncio
+import os
 import threading
+import warnings
 
 import pytest
 
@@ -34,8 +36,7 @@ def group(committer):
     group = GroupCommit("test", committer)
     yield group
     committer.let.set()
-    if not group._closed:
-        group.close()
+    group.close()
 
 
 async def test_a_lone_unit_goes_at_once(group, committer):
@@ -60,12 +61,26 @@ async def test_each_unit_gets_its_own_outcome(group, committer):
     assert await asyncio.gather(*futures, return_exceptions=True) == ["a", "b", refused, "c"]
 
 
-async def test_an_unforeseen_error_goes_to_all_who_wait_and_the_thread_lives_on(group, committer):
-    committer.error = MemoryError()
-    with pytest.raises(MemoryError):
-        await group.submit("a")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), MemoryError),
+        (SystemExit(), RuntimeError),
+        (KeyboardInterrupt(), RuntimeError),
+        (asyncio.CancelledError(), RuntimeError),
+        (StopIteration(), RuntimeError),
+    ],
+    ids=repr,
+)
+async def test_an_unforeseen_error_goes_to_all_who_wait_and_the_thread_lives_on(group, committer, error, told):
+    committer.error = error
+    committer.let.clear()
+    waiting = [group.submit(unit) for unit in "abc"]
+    committer.let.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [told] * 3
     committer.error = None
-    assert await group.submit("b") == "b"
+    assert await group.submit("d") == "d"
 
 
 async def test_a_unit_that_was_given_up_is_committed_all_the_same(group, committer):
@@ -103,6 +118,38 @@ def test_units_of_a_loop_that_has_ended_are_committed_and_the_next_loop_is_serve
         threading.Event().wait(0.001)
     assert asyncio.run(stay()) == "b"
     assert committer.batches == [["a"], ["b"]]
+
+
+def test_what_a_loop_left_waiting_goes_with_the_next_loop_and_harms_it_not(group, committer):
+    async def leave():
+        group.submit("a")
+        group.submit("b")
+
+    async def stay():
+        return await group.submit("c")
+
+    committer.let.clear()
+    asyncio.run(leave())
+    committer.let.set()
+    while group._busy:
+        threading.Event().wait(0.001)
+    assert asyncio.run(stay()) == "c"
+    assert committer.batches == [["a"], ["b", "c"]]
+
+
+async def test_the_child_of_a_fork_is_told_that_nobody_works_there(group):
+    assert await group.submit("a") == "a"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of just what is shown here
+        child = os.fork()
+    if child == 0:
+        try:
+            group.submit("b")
+        except StorageUnavailable:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert await group.submit("c") == "c"
 
 
 def test_a_coroutine_is_driven_to_its_end():

@@ -67,6 +67,9 @@ def strongroom() -> None:
 
 def main() -> None:
     """Run the command line: exit code 0, 1 when it could not be done, 2 when it was asked wrongly, 130 after Ctrl-C."""
+    # Where rich is installed, structlog loads it (a third of a second of each start) for tracebacks that show local
+    # variables, which ours must not. None stands for a module that there is not.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     sys.exit(run(sys.argv[1:]))
 
 

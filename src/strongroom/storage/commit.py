@@ -38,17 +38,16 @@ class GroupCommit(Generic[Unit]):
         self._commit = commit
         self._waiting: list[Waiting[Unit]] = []
         self._busy = False
-        self._closed = False
         self._batches: SimpleQueue[list[Waiting[Unit]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, unit: Unit) -> "asyncio.Future[Any]":
-        """Return a future that ends when the unit is durable; StorageUnavailable once this is closed.
+        """Return a future that ends when the unit is durable; StorageUnavailable where no thread works any more.
 
         A unit is committed whether or not somebody still waits for it.
         """
-        if self._closed:
+        if not self._thread.is_alive():  # it was closed, or this is the child of a fork, where no thread came along
             raise StorageUnavailable("The server is stopping; nothing was changed.")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((unit, future))
@@ -58,7 +57,6 @@ class GroupCommit(Generic[Unit]):
 
     def close(self) -> None:
         """Commit what was submitted and end the thread."""
-        self._closed = True
         if self._waiting:
             self._hand_over()
         self._batches.put(None)
@@ -73,25 +71,35 @@ class GroupCommit(Generic[Unit]):
         while (batch := self._batches.get()) is not None:
             try:
                 outcomes = self._commit([unit for unit, _ in batch])
-            except Exception as error:  # noqa: BLE001 - the thread lives on, and the error goes to those who wait
-                outcomes = [Outcome(error=error)] * len(batch)
-            loop = batch[0][1].get_loop()
+            except BaseException as error:  # noqa: BLE001 - the thread lives on, and the error goes to those who wait
+                outcomes = [Outcome(error=raisable(error))] * len(batch)
+            loop = batch[-1][1].get_loop()
             try:
                 loop.call_soon_threadsafe(self._report, batch, outcomes)
             except RuntimeError:  # the loop has ended: nobody waits for the answer, and the units are durable or undone
                 self._busy = False
 
     def _report(self, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
+        loop = asyncio.get_running_loop()
         self._busy = False
         if self._waiting:
             self._hand_over()
         for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if future.done():  # its request was given up; the outcome stands all the same
-                continue
+            if future.done() or future.get_loop() is not loop:
+                continue  # its request was given up, or its loop has ended; the outcome stands all the same
             if outcome.error is not None:
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
+
+
+def raisable(error: BaseException) -> Exception:
+    """Return an error that a future can carry to who waits: what would end a task or a thread is no answer to them."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError(f"the work was broken off by {type(error).__name__}")
+    told.__cause__ = error
+    return told
 
 
 def drive(coroutine: Awaitable[Any]) -> Any:

@@ -18,6 +18,10 @@ UNAVAILABLE = "The storage is not available now; nothing was changed. Try again;
 PROBE = "UPDATE alembic_version SET version_num = version_num"
 """A write that changes nothing: whether a file can be written."""
 
+READER_PATIENCE = 2.0
+WRITER_PATIENCE = 10.0
+"""Seconds that a connection waits for a foreign program that locked the file; a reader keeps every request waiting."""
+
 SETTINGS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -37,14 +41,15 @@ def unavailable(error: BaseException) -> StorageUnavailable:
     return StorageUnavailable(UNAVAILABLE)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, patience: float) -> sqlite3.Connection:
     """Return a connection to a file that exists, in autocommit; every commit is on the disk when it returns.
 
-    SQLite's own waiting is for readers that meet a recovery; writers wait on `WriteLock`, which wakes them at once.
+    patience: for how many seconds SQLite itself waits for a lock, in its sleeps. That is for a recovery, and for
+    programs that are not ours: our writers wait on `WriteLock`, which wakes them at once.
     """
     address = f"{path.resolve().as_uri()}?mode=rw"
     connection = sqlite3.connect(
-        address, uri=True, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
+        address, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
         for setting in SETTINGS:
@@ -84,6 +89,18 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._version: int | None = None
+
+    def has_changed(self) -> bool:
+        """Answer whether another connection has committed anything since this was last asked, or may have.
+
+        A connection that was opened anew counts anew, so that its numbers say nothing of the time before.
+        """
+        version: int = self.rows("PRAGMA data_version")[0][0]
+        if version == self._version:
+            return False
+        self._version = version
+        return True
 
     def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of a statement; StorageUnavailable when the file cannot be read."""
@@ -101,12 +118,12 @@ class Reader:
 
     def close(self) -> None:
         """Close the connection; the next statement opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection, self._version = self._connection, None, None
+        if connection is not None:
+            connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        connection = connect(self._path)
+        connection = connect(self._path, READER_PATIENCE)
         connection.execute("PRAGMA query_only = ON")
         self._connection = connection
         return connection
@@ -129,7 +146,7 @@ class Writer:
         with self._lock.held():
             try:
                 if self._connection is None:
-                    self._connection = connect(self._path)
+                    self._connection = connect(self._path, WRITER_PATIENCE)
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -152,10 +169,13 @@ class Writer:
 
     @property
     def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None  # stores see a writer only inside its transaction
-        return self._connection
+        connection = self._connection
+        if connection is None or not connection.in_transaction:
+            # SQLite ends a transaction by itself when a disk is full: what is written after that would stand alone.
+            raise sqlite3.OperationalError("there is no transaction to work in")
+        return connection
 
     def _forget(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -8,12 +8,16 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+
 from strongroom.errors import StorageUnavailable, StrongroomError
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WriteLock, connect
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WRITER_PATIENCE, WriteLock, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEADS = {MAIN_FILE: "0001", AUDIT_FILE: "0001"}
 BRANCHES = {MAIN_FILE: "main", AUDIT_FILE: "audit"}
+
+log = structlog.get_logger(__name__)
 
 
 class DataDirectoryNewer(StrongroomError):
@@ -44,9 +48,11 @@ def prepare(data_dir: Path) -> None:
     schema_version(data_dir)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, head in HEADS.items():
-            if _version(data_dir / name) != head:
-                _migrate(data_dir / name)
+        due = [name for name, head in HEADS.items() if _version(data_dir / name) != head]
+        if due:
+            log.info("preparing the data directory", schema=HEADS[MAIN_FILE])
+        for name in due:
+            _migrate(data_dir / name)
     except OSError as error:
         raise _unusable(data_dir, error) from error
 
@@ -55,9 +61,7 @@ def _version(path: Path) -> str | None:
     try:
         if not path.exists() or path.stat().st_size == 0:
             return None
-        # Without its log beside it nobody has the file open: then even the files that a reader makes are left out.
-        how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{_way_to_read(path)}", uri=True)) as connection:
             if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone() is None:
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -66,8 +70,18 @@ def _version(path: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
+def _way_to_read(path: Path) -> str:
+    """Return how to open a file whose version is asked, so that no more than that happens to it."""
+    if path.with_name(f"{path.name}-journal").exists():
+        return "mode=rw"  # a migration is under way, or a crash cut it short: SQLite undoes it before it can be read
+    if path.with_name(f"{path.name}-wal").exists():
+        return "mode=ro"
+    return "immutable=1"  # nobody is at it: even the files that a reader makes beside it are left out
+
+
 def _migrate(path: Path) -> None:
     from alembic import command  # noqa: PLC0415 - a third of a second that a usual start does not pay
+    from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from strongroom.storage.migrations.configuration import configuration  # noqa: PLC0415
@@ -77,8 +91,9 @@ def _migrate(path: Path) -> None:
     try:
         with lock.held():
             command.upgrade(configuration(path, BRANCHES[path.name]), "head")
-            connect(path).close()  # the journal's mode is kept in the file: no two that open it later race to set it
-    except (sqlite3.Error, SQLAlchemyError) as error:
+            # The journal's mode is kept in the file: no two that open it later race to set it.
+            connect(path, WRITER_PATIENCE).close()
+    except (sqlite3.Error, SQLAlchemyError, CommandError) as error:
         raise _unusable(path, error) from error
     finally:
         lock.close()

@@ -3,11 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from strongroom.custody.sealing import SealBroken
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import Conflict
 from strongroom.storage.session import Session
 
 SELECT = "SELECT key_id, purpose, scope, version, sealed, created FROM data_keys"
+
+_Row = tuple[str, Purpose, str, int, bytes, int]
 
 
 class SqlKeyring:
@@ -49,12 +54,10 @@ class SqlKeyring:
 
 
 def _key(row: tuple[Any, ...]) -> DataKey:
-    key_id, purpose, scope, version, sealed, created = row
-    return DataKey(
-        key_id=key_id,
-        purpose=Purpose(purpose),
-        scope=scope,
-        version=version,
-        sealed=sealed,
-        created=datetime.fromtimestamp(created, UTC),
-    )
+    """Return the key of a row. Whether it belongs there shows when it is opened; here, that it is one at all."""
+    try:
+        key_id, purpose, scope, version, sealed, created = msgspec.convert(row, _Row)
+        moment = datetime.fromtimestamp(created, UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
+        raise SealBroken("a row of data_keys is not as it was written") from None
+    return DataKey(key_id=key_id, purpose=purpose, scope=scope, version=version, sealed=sealed, created=moment)

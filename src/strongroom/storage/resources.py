@@ -67,11 +67,11 @@ class SqlFacts:
     async def get(self, name: str) -> bytes | None:
         """Return a fact."""
 
-        def load() -> bytes | None:
-            found = FACTS.read(self._session, "WHERE name = ?", (name,))
-            return found[0].value if found else None
+        def load() -> tuple[_Fact, ...]:  # that a fact is not set is remembered too: the names are our own, and few
+            return FACTS.read(self._session, "WHERE name = ?", (name,))
 
-        return self._session.remember(("fact", name), load)
+        found = self._session.remember(("fact", name), load)
+        return found[0].value if found else None
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""

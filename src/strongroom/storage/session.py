@@ -52,7 +52,10 @@ class Session:
         return found
 
     def remember(self, key: tuple[Any, ...], load: Callable[[], T]) -> T:
-        """Return what `load` gives, from the cache where it is known."""
+        """Return what `load` gives, from the cache where it is known.
+
+        That something is not there is not remembered: names of what is not there are a stranger's to choose.
+        """
         cache = self.cache
         if cache is None:
             return load()
@@ -60,9 +63,10 @@ class Session:
             found: T = cache[key]
         except KeyError:
             found = load()
-            if len(cache) >= CACHE_ENTRIES:
-                cache.clear()
-            cache[key] = found
+            if found is not None:
+                if len(cache) >= CACHE_ENTRIES:
+                    cache.clear()
+                cache[key] = found
         return found
 
     def change(self, statement: str, parameters: tuple[Any, ...]) -> int:

@@ -19,7 +19,7 @@ from strongroom.audit.log import microseconds
 from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
-from strongroom.storage.commit import GroupCommit, Outcome, drive
+from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable
 from strongroom.storage.connection import MAIN_FILE, PROBE, Reader, Writer, unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keyring import SqlKeyring
@@ -66,7 +66,7 @@ class SqliteStorage:
         self._reader = Reader(data_dir / MAIN_FILE)
         self._cache: dict[Any, Any] = {}
         self._stores = SqlStores(Session(self._reader, seal, self._cache))
-        self._data_version = self._epoch = -1
+        self._epoch: int | None = None
         self._writer = Writer(data_dir / MAIN_FILE)
         self._record_writer = RecordWriter(data_dir)
         self._outbox = SqlRecords(data_dir)
@@ -100,12 +100,8 @@ class SqliteStorage:
 
     def read(self) -> SqlStores:
         """Return stores to read from; what was remembered before the last change of the epoch is forgotten."""
-        version = self._reader.rows("PRAGMA data_version")[0][0]
-        if version != self._data_version:
-            epoch = self._reader.rows("SELECT value FROM epoch")[0][0]
-            if epoch != self._epoch:
-                self._cache.clear()
-            self._data_version, self._epoch = version, epoch
+        if self._reader.has_changed():
+            self._look_anew()
         return self._stores
 
     async def change(self, work: Callable[[SqlStores], Awaitable[tuple[T, Record]]]) -> T:
@@ -127,6 +123,13 @@ class SqliteStorage:
         except StorageUnavailable:
             return False
         return True
+
+    def _look_anew(self) -> None:
+        rows = self._reader.rows("SELECT value FROM epoch")
+        epoch = rows[0][0] if rows else None
+        if epoch != self._epoch or epoch is None:
+            self._cache.clear()
+        self._epoch = epoch
 
     def _hand_on(self, committed: "asyncio.Future[Any]") -> None:
         """Hand the record of a committed change on to the log; should that fail, it is still in the outbox."""
@@ -163,15 +166,25 @@ class SqliteStorage:
         return late
 
     def _carry_outbox(self) -> None:
-        """Carry what is in the outbox into the log and empty it; what cannot be carried now is carried later."""
+        """Carry what is in the outbox into the log and empty it; what cannot be carried now is carried later.
+
+        What other processes add meanwhile they carry themselves.
+        """
         try:
-            while late := self._outbox.outbox(CARRY_BATCH):
-                self._record_writer.append(late)
-                with self._writer.transaction() as connection:
-                    _forget(connection, [record.record_id for record in late])
+            more = True
+            while more:
+                late = self._outbox.outbox(CARRY_BATCH)
+                more = len(late) == CARRY_BATCH
+                self._carry(late)
         except (sqlite3.Error, OSError, StorageUnavailable) as error:
             self._behind = True
             log.warning("the outbox could not be carried into the log yet", reason=str(error))
+
+    def _carry(self, late: tuple[Record, ...]) -> None:
+        if late:
+            self._record_writer.append(late)
+            with self._writer.transaction() as connection:
+                _forget(connection, [record.record_id for record in late])
 
     def _commit(self, batch: Sequence[Work | None]) -> list[Outcome]:
         """Commit a batch of changes; None only asks whether that can be done. Runs on the changes thread."""
@@ -180,9 +193,11 @@ class SqliteStorage:
             with self._writer.transaction() as connection:
                 _forget(connection, carried)
                 return self._run(connection, batch)
-        except (sqlite3.Error, OSError) as error:
-            self._carried.extend(carried)
-            return _undone(batch, error)
+        except BaseException as error:
+            self._carried.extend(carried)  # to leave another time; should they have left, that is no harm
+            if isinstance(error, (sqlite3.Error, OSError)):
+                return _undone(batch, error)
+            raise
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
         session = Session(self._writer, self._seal, None)
@@ -208,10 +223,10 @@ def _run_unit(connection: sqlite3.Connection, stores: SqlStores, work: Work | No
         result, record = drive(work(stores))
         connection.execute(INSERT_RECORD, (record.record_id, microseconds(record.time), record.body))
         outcome = Outcome((result, record))
-    except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
         # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
         connection.execute("ROLLBACK TO unit")
-        outcome = Outcome(error=unavailable(error) if isinstance(error, sqlite3.Error) else error)
+        outcome = Outcome(error=unavailable(error) if isinstance(error, sqlite3.Error) else raisable(error))
     connection.execute("RELEASE unit")
     return outcome
 

@@ -1,4 +1,3 @@
-# ruff: noqa: N999 - Alembic's files begin with their version
 """The first schema of the audit file: records in one chain."""
 
 from alembic import op

@@ -1,4 +1,3 @@
-# ruff: noqa: N999 - Alembic's files begin with their version
 """The first schema: who exists, where vaults belong, what they hold, who may, and the outbox of records."""
 
 from alembic import op
