@@ -5,7 +5,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 CHECKOUT=$PWD
 VENV=$CHECKOUT/.venv
 TOOLS=$CHECKOUT/.tools
-OLDEST_NODE=22
 
 say() { printf '%s\n' "strongroom: $*" >&2; }
 
@@ -96,15 +95,10 @@ set_up_az() {
   ln -sf ../az/bin/az "$TOOLS/bin/az"
 }
 
-node_is_new() { [ "$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge $OLDEST_NODE ]; }
-
-# Node: the machine's own if it is new enough, else one from a wheel.
+# Node: always the pinned one, whatever the machine has.
 set_up_node() {
   local venv=$TOOLS/node stamp=$TOOLS/node/.pins home
   mkdir -p "$TOOLS/bin"
-  if [ ! -d "$venv" ] && [ -x "$(command -v npm)" ] && node_is_new node; then
-    return
-  fi
   if ! is_current "$stamp" requirements/node.txt; then
     say "installing Node into .tools/node"
     new_venv "$venv"

@@ -78,7 +78,8 @@ def test_what_the_connection_file_says_outlives_the_server_but_its_state_does_no
     assert "clientSecret" not in json.loads(Path("c.json").read_text())
 
 
-def test_an_operators_certificate_is_read_at_the_start(serving, strongroom, home):
+def test_an_operators_certificate_is_read_at_the_start(serving, strongroom, done, home):
+    done("serve", "--port", "0")
     (home / "c.pem").write_text("nonsense")
     (home / "k.pem").write_text("nonsense")
     assert "c.pem" in refused(strongroom, "--tls-certificate", "c.pem", "--tls-key", "k.pem")

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -58,7 +59,7 @@ def start(tmp_path):
 
 
 def python(server, *arguments):
-    return server.run(STRONGROOM.replace("strongroom", "python"), "-c", SET, *arguments).stdout.strip()
+    return server.run(sys.executable, "-c", SET, *arguments).stdout.strip()
 
 
 def free_port():

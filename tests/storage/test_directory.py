@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 
 import pytest
+import structlog
 from alembic import command
 from alembic.script import ScriptDirectory
 
@@ -68,6 +69,69 @@ def test_a_newer_directory_is_refused_and_left_as_it_is(tmp_path, file, act):
     with pytest.raises(DataDirectoryNewer, match="9999"):
         act(place)
     assert contents(place) == before
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("act", [prepare, schema_version])
+def test_a_newer_directory_that_was_not_closed_is_refused_and_left_as_it_is(tmp_path, file, act):
+    place = a_data_directory(tmp_path / "data")
+    code = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("UPDATE alembic_version SET version_num = '9999'")
+os._exit(0)
+"""
+    assert run_python(code, place / file).wait() == 0
+    before = contents(place)
+    assert f"{file}-wal" in before
+    with pytest.raises(DataDirectoryNewer, match="9999"):
+        act(place)
+    after = contents(place)
+    assert {name: after[name] for name in before if not name.endswith("-shm")} == {
+        name: before[name] for name in before if not name.endswith("-shm")
+    }
+
+
+def test_a_migration_that_a_crash_cut_short_is_undone_and_done_again(tmp_path):
+    code = """
+import os, pathlib, sqlite3, sys
+place = pathlib.Path(sys.argv[1])
+place.mkdir()
+connection = sqlite3.connect(place / "strongroom.db", isolation_level=None)
+connection.execute("CREATE TABLE kept (x)")
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+connection.execute("CREATE TABLE large (x)")
+connection.executemany("INSERT INTO large VALUES (zeroblob(3000))", [()] * 100)
+os._exit(0)
+"""
+    place = tmp_path / "data"
+    assert run_python(code, place).wait() == 0
+    assert (place / f"{MAIN_FILE}-journal").stat().st_size > 0
+    assert schema_version(place) is None
+    prepare(place)
+    with closing(sqlite3.connect(place / MAIN_FILE)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    assert {"kept", "outbox"} < names
+    assert "large" not in names
+
+
+def test_a_version_that_no_history_has_is_told(tmp_path):
+    place = a_data_directory(tmp_path / "data")
+    with closing(sqlite3.connect(place / MAIN_FILE)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(StorageUnavailable, match="0000"):
+        prepare(place)
+
+
+def test_a_preparation_says_one_line_and_a_usual_start_none(tmp_path, capfd):
+    with structlog.testing.capture_logs() as lines:
+        prepare(tmp_path / "data")
+        prepare(tmp_path / "data")
+    assert [(line["event"], line["schema"]) for line in lines] == [("preparing the data directory", HEADS[MAIN_FILE])]
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -3,24 +3,26 @@
 import asyncio
 import resource
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from storage_doubles import CUSTODIAN, a_record, a_state, a_version, adding
+from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version, adding, an_application
 from storage_kinds import count_of, counting
 from strongroom.audit.log import find_break, whole_chain
+from strongroom.custody.store import Purpose
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
-from strongroom.storage.session import CACHE_ENTRIES, VERIFIED_BYTES, VERIFIED_ENTRIES
+from strongroom.storage.keys import _make as make_keys
+from strongroom.storage.session import VERIFIED_BYTES
 from strongroom.storage.sqlite import SqliteStorage
 
 
 @contextmanager
-def full_disk():
-    """No file grows past four kilobytes."""
+def full_disk(size=4096):
+    """No file grows past `size` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
@@ -66,9 +68,10 @@ async def test_when_there_is_room_again_it_resumes_by_itself_with_nothing_half_d
     assert find_break(whole_chain(storage.records)) is None
 
 
-async def test_a_large_change_that_fills_the_disk_takes_its_batch_with_it_and_no_more(storage):
+@pytest.mark.parametrize("count", [50, 1500], ids=["at its commit", "halfway"])
+async def test_a_large_change_that_fills_the_disk_takes_its_batch_with_it_and_no_more(storage, count):
     async def large(stores):
-        for number in range(500):
+        for number in range(count):
             await stores.secrets.add_version(a_state(f"secret-{number}"), a_version(sealed=b"x" * 20_000))
         return None, a_record()
 
@@ -77,6 +80,35 @@ async def test_a_large_change_that_fills_the_disk_takes_its_batch_with_it_and_no
         await storage.change(large)
     assert await storage.read().secrets.find("vault-1", "secret-0") is None
     assert await storage.change(counting()) == 2
+
+
+async def test_a_change_that_goes_on_after_the_disk_was_full_leaves_nothing(storage):
+    async def stubborn(stores):
+        with suppress(sqlite3.Error):
+            for number in range(1500):
+                await stores.secrets.add_version(a_state(f"secret-{number}"), a_version(sealed=b"x" * 20_000))
+        await stores.facts.put("counter", b"9")
+        return None, a_record()
+
+    with full_disk(8_000_000), pytest.raises(StorageUnavailable):
+        await storage.change(stubborn)
+    assert await count_of(storage) == 0
+    assert await storage.read().secrets.find("vault-1", "secret-0") is None
+    assert await storage.change(counting()) == 1
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit])
+async def test_a_unit_that_breaks_off_breaks_off_alone(storage, error):
+    async def break_off(stores):
+        await stores.facts.put("counter", b"9")
+        raise error
+
+    works = [storage.change(work) for work in (counting(), break_off, counting())]
+    first, broken, last = await asyncio.gather(*works, return_exceptions=True)
+    assert (first, last) == (1, 2)
+    assert type(broken) is RuntimeError
+    assert type(broken.__cause__) is error
+    assert await count_of(storage) == 2
 
 
 async def test_while_the_log_cannot_be_written_nothing_is_recorded_and_the_outbox_keeps_what_was_changed(
@@ -151,6 +183,36 @@ async def test_what_failed_to_leave_the_outbox_leaves_it_later(storage, sql):
     assert sql("SELECT id FROM outbox") == [(record.record_id,)]
 
 
+async def test_what_did_not_leave_the_outbox_for_an_unforeseen_error_leaves_it_later(storage, sql, monkeypatch):
+    await storage.change(counting())
+    await storage.record(a_record())
+
+    def fail(connection, batch):
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "_run", fail)
+        with pytest.raises(MemoryError):
+            await storage.change(counting())
+    record = a_record()
+    await storage.change(counting(record))
+    assert sql("SELECT id FROM outbox") == [(record.record_id,)]
+
+
+def test_a_storage_closes_though_others_go_on_changing(place, sql):
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    carry = storage._carry
+
+    def carry_while_others_change(late):
+        carry(late)
+        sql("INSERT INTO outbox (id, time, body) VALUES (randomblob(16), 1, x'7b7d')")
+
+    carry_while_others_change(())
+    storage._carry = carry_while_others_change
+    storage.close()
+    assert sql("SELECT count(*) FROM outbox") == [(1,)]
+
+
 async def test_a_connection_that_broke_is_opened_again(storage):
     await storage.change(counting())
     storage.read()
@@ -204,15 +266,39 @@ async def test_a_change_that_is_answered_while_it_closes_has_its_record_in_the_l
     again.close()
 
 
-async def test_what_is_remembered_is_bounded(storage):
-    for number in range(CACHE_ENTRIES + 5):
-        await storage.read().vaults.find(f"v{number}")
-    assert len(storage._cache) <= CACHE_ENTRIES
+async def test_what_is_remembered_is_bounded(storage, monkeypatch):
+    monkeypatch.setattr("strongroom.storage.session.CACHE_ENTRIES", 20)
+    for number in range(25):
+        await storage.read().assignments.list_for(f"object-{number}")
+        assert 0 < len(storage._cache) <= 20
 
 
-async def test_rows_that_were_verified_are_remembered_up_to_a_bound(storage):
+async def test_what_is_not_there_is_not_remembered_under_the_name_a_stranger_gave_it(storage):
+    stores = storage.read()
+    assert await stores.facts.get("clock") is None  # our own name: asked at every request
+    before = len(storage._cache)
+    for number in range(5):
+        assert await stores.vaults.find(f"v{number}") is None
+        assert await stores.identity.find_application(f"a{number}") is None
+        assert await stores.identity.find_principal(f"p{number}") is None
+        assert await stores.keyring.find(f"k{number}") is None
+    assert len(storage._cache) == before == 1
+
+
+async def test_without_its_epoch_a_storage_remembers_nothing_past_a_change(storage, sql):
+    await storage.change(adding(lambda stores: stores.identity.add_application(an_application())))
+    sql("DELETE FROM epoch")
+    assert (await storage.read().identity.find_application("app-1")).enabled
+    off = an_application(enabled=False)
+    await storage.change(adding(lambda stores: stores.identity.replace_application(off)))
+    assert not (await storage.read().identity.find_application("app-1")).enabled
+
+
+async def test_rows_that_were_verified_are_remembered_up_to_a_bound(storage, monkeypatch):
+    monkeypatch.setattr("strongroom.storage.session.VERIFIED_ENTRIES", 20)
+
     async def fill(stores):
-        for number in range(VERIFIED_ENTRIES + 5):
+        for number in range(25):
             await stores.secrets.add_version(a_state(f"s{number}"), a_version(number))
         await stores.secrets.add_version(a_state("large"), a_version(1, sealed=b"x" * VERIFIED_BYTES))
         return None, a_record()
@@ -221,9 +307,55 @@ async def test_rows_that_were_verified_are_remembered_up_to_a_bound(storage):
     secrets = storage.read().secrets
     assert await secrets.find("vault-1", "s1") is await secrets.find("vault-1", "s1")
     assert await secrets.find("vault-1", "large") is not await secrets.find("vault-1", "large")
-    for number in range(VERIFIED_ENTRIES + 5):
+    for number in range(25):
         assert (await secrets.find("vault-1", f"s{number}")).version == a_version(number)
-    assert len(secrets._session._verified) <= VERIFIED_ENTRIES
+        assert 0 < len(secrets._session._verified) <= 20
+
+
+def test_who_opens_a_new_directory_second_takes_the_keys_of_who_was_first(place, sql):
+    first = make_keys(place / MAIN_FILE, CUSTODIAN, NOON)
+    assert make_keys(place / MAIN_FILE, CUSTODIAN, NOON) == first
+    assert sql("SELECT count(*) FROM data_keys") == [(4,)]
+
+
+def test_a_lock_file_that_cannot_be_made_is_told(place):
+    SqliteStorage.open(place, CUSTODIAN).close()
+    lock = place / f"{MAIN_FILE}.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StorageUnavailable):
+        SqliteStorage.open(place, CUSTODIAN)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda stores: stores.secrets.find("v", "s"),
+        lambda stores: stores.secrets.find("v", "s", "1"),
+        lambda stores: stores.secrets.find_state("v", "s"),
+        lambda stores: stores.secrets.list_newest("v", deleted=False, after="a", limit=9, now=NOON),
+        lambda stores: stores.secrets.list_newest("v", deleted=True, after="a", limit=9, now=NOON),
+        lambda stores: stores.secrets.list_versions("v", "s", after="1", limit=9),
+        lambda stores: stores.secrets.list_expired(NOON, 9),
+        lambda stores: stores.vaults.find("v"),
+        lambda stores: stores.vaults.list_living("s"),
+        lambda stores: stores.vaults.list_living("s", "g"),
+        lambda stores: stores.identity.find_application("a"),
+        lambda stores: stores.identity.find_principal("a"),
+        lambda stores: stores.assignments.list_for("p"),
+        lambda stores: stores.keyring.newest(Purpose.VAULT, "v"),
+        lambda stores: stores.keyring.find("k"),
+    ],
+)
+async def test_what_requests_read_is_found_by_an_index(storage, read):
+    statements = []
+    storage.read()
+    storage._reader._connection.set_trace_callback(statements.append)
+    await read(storage.read())
+    storage._reader._connection.set_trace_callback(None)
+    plans = [row[3] for each in statements[1:] for row in storage._reader.rows(f"EXPLAIN QUERY PLAN {each}")]
+    assert plans
+    assert not [plan for plan in plans if plan.startswith("SCAN")]
 
 
 async def test_what_reads_cannot_write(storage):

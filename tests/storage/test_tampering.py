@@ -190,6 +190,17 @@ async def test_a_key_that_was_edited_does_not_open(filled, sql, edit):
         fresh.mac(after, b"")
 
 
+@pytest.mark.parametrize(
+    "edit", ["purpose = 'unheard of'", "scope = x'00'", "version = 'one'", "sealed = 'text'", "created = 1e300"]
+)
+async def test_a_row_that_is_no_key_at_all_is_not_believed(filled, sql, edit):
+    key = CUSTODIAN.new_key(Purpose.VAULT, "vault-1", 1, NOON)
+    await filled.change(adding(lambda stores: stores.keyring.add(key)))
+    sql(f"UPDATE data_keys SET {edit} WHERE key_id = ?", (key.key_id,))
+    with pytest.raises(SealBroken, match="data_keys"):
+        await filled.read().keyring.find(key.key_id)
+
+
 def test_another_master_key_is_told_before_anything_is_done(place):
     SqliteStorage.open(place, CUSTODIAN).close()
     before = sorted((path.name, path.read_bytes()) for path in place.glob("*.db"))

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Category(StrEnum):
@@ -34,4 +35,9 @@ class Record:
 
 def wire_time(moment: datetime) -> str:
     """Return a time, aware UTC, as records write it: seven fractional digits."""
-    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "0Z"
+    return f"{_whole_second(moment.replace(microsecond=0))}.{moment.microsecond:06d}0Z"
+
+
+@lru_cache(maxsize=16)
+def _whole_second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")

@@ -29,6 +29,8 @@ MakeApp = Callable[[], Asgi]
 READY = b"R"
 START_FAILED = 3
 RENEWAL_SECONDS = 12 * 3600
+GC_THRESHOLDS = (10_000, 20, 50)
+"""A request makes some hundred objects and no cycles: the usual 700 would look for garbage every few requests."""
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +120,7 @@ class _Server(uvicorn.Server):
             )
             self._chores += [loop.create_task(proxy.serve(listener)) for listener in self._site.proxies]
         gc.collect()
+        gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what is alive now lives as long as the worker: collections need not look at it again
         self.started = True
         os.write(self._ready, READY)

@@ -1,7 +1,8 @@
 """Group commit: what many requests ask for at once becomes durable at once.
 
-Units are collected while a commit is under way and handed to the thread as one batch when it reports back. There is no
-timer: a lone unit goes at once, and under load batches fill by themselves.
+Units are collected while a commit is under way and handed to the thread as one batch after it reports back, once the
+loop has run what was ready: the thread and the loop share one interpreter lock, and a batch that begins with what is
+already there costs less than two. There is no timer: a lone unit goes at once, under load batches fill by themselves.
 """
 
 import asyncio
@@ -52,7 +53,8 @@ class GroupCommit(Generic[Unit]):
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((unit, future))
         if not self._busy:
-            self._hand_over()
+            self._busy = True
+            future.get_loop().call_soon(self._hand_over)
         return future
 
     def close(self) -> None:
@@ -81,9 +83,9 @@ class GroupCommit(Generic[Unit]):
 
     def _report(self, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
         loop = asyncio.get_running_loop()
-        self._busy = False
-        if self._waiting:
-            self._hand_over()
+        self._busy = bool(self._waiting)
+        if self._busy:
+            loop.call_soon(self._hand_over)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if future.done() or future.get_loop() is not loop:
                 continue  # its request was given up, or its loop has ended; the outcome stands all the same

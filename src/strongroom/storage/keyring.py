@@ -56,7 +56,7 @@ class SqlKeyring:
 def _key(row: tuple[Any, ...]) -> DataKey:
     """Return the key of a row. Whether it belongs there shows when it is opened; here, that it is one at all."""
     try:
-        key_id, purpose, scope, version, sealed, created = msgspec.convert(row, _Row)
+        key_id, purpose, scope, version, sealed, created = msgspec.convert(row, _Row, builtin_types=(bytes,))
         moment = datetime.fromtimestamp(created, UTC)
     except (msgspec.ValidationError, ValueError, OverflowError, OSError):
         raise SealBroken("a row of data_keys is not as it was written") from None

@@ -1,0 +1,145 @@
+"""Connections: what they notice, whom they wait for, and that nothing is written outside a transaction."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from storage_doubles import CUSTODIAN, a_record, adding, an_application
+from storage_kinds import count_of, counting
+from strongroom.audit.log import find_break, whole_chain
+from strongroom.errors import StorageUnavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
+from strongroom.storage.sqlite import SqliteStorage
+
+FILES = (MAIN_FILE, AUDIT_FILE)
+
+
+@pytest.fixture
+def reader(place):
+    reader = Reader(place / MAIN_FILE)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def foreign(place):
+    """Open a connection as another program does, with its own ways."""
+    opened = []
+
+    def connect(file=MAIN_FILE):
+        opened.append(sqlite3.connect(place / file, isolation_level=None))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+def test_a_reader_notices_what_others_commit(reader, sql):
+    assert reader.has_changed()
+    assert not reader.has_changed()
+    sql("UPDATE epoch SET value = value + 1")
+    assert reader.has_changed()
+    assert not reader.has_changed()
+
+
+def test_a_connection_that_was_opened_anew_knows_nothing_of_the_time_before(reader):
+    assert reader.has_changed()
+    reader.close()
+    assert reader.has_changed()
+
+
+async def test_what_was_changed_while_a_reader_was_broken_is_seen(place, storage):
+    other = SqliteStorage.open(place, CUSTODIAN)
+    await other.change(adding(lambda stores: stores.identity.add_application(an_application())))
+    assert (await storage.read().identity.find_application("app-1")).enabled
+    storage._reader._connection.close()
+    with pytest.raises(StorageUnavailable):
+        storage.read()
+    off = an_application(enabled=False)
+    await other.change(adding(lambda stores: stores.identity.replace_application(off)))
+    assert not (await storage.read().identity.find_application("app-1")).enabled
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "act", [lambda writer: writer.rows("SELECT 1"), lambda writer: writer.run("DELETE FROM epoch")]
+)
+def test_a_writer_works_in_a_transaction_only(place, act):
+    with closing(Writer(place / MAIN_FILE)) as writer:
+        with pytest.raises(sqlite3.OperationalError, match="no transaction"):
+            act(writer)
+        with writer.transaction() as connection:
+            act(writer)
+            connection.execute("ROLLBACK")  # as SQLite does by itself when a disk is full
+            with pytest.raises(sqlite3.OperationalError, match="no transaction"):
+                act(writer)
+            connection.execute("BEGIN")
+
+
+@pytest.mark.parametrize("file", FILES)
+async def test_a_program_that_locks_a_file_makes_writers_fail_and_no_readers(place, foreign, monkeypatch, file):
+    monkeypatch.setattr("strongroom.storage.connection.WRITER_PATIENCE", 0.02)
+    with closing(SqliteStorage.open(place, CUSTODIAN)) as storage:
+        await storage.change(counting())
+        await storage.record(a_record())
+        intruder = foreign(file)
+        intruder.execute("BEGIN IMMEDIATE")
+        assert not await storage.is_writable()
+        with pytest.raises(StorageUnavailable):
+            await (storage.change(counting()) if file == MAIN_FILE else storage.record(a_record()))
+        assert await count_of(storage) == 1
+        intruder.execute("ROLLBACK")
+        assert await storage.is_writable()
+        assert await storage.change(counting()) == 2
+
+
+def test_a_program_that_has_a_file_for_itself_is_not_waited_for_long(place, foreign, monkeypatch):
+    monkeypatch.setattr("strongroom.storage.connection.READER_PATIENCE", 0.02)
+    intruder = foreign()
+    intruder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    intruder.execute("UPDATE epoch SET value = value")
+    with pytest.raises(StorageUnavailable):
+        SqliteStorage.open(place, CUSTODIAN)
+    intruder.close()
+    SqliteStorage.open(place, CUSTODIAN).close()
+
+
+async def test_a_lock_file_that_was_removed_costs_time_but_loses_nothing(place, storage):
+    await storage.change(counting())
+    for file in FILES:
+        (place / f"{file}.lock").unlink()
+    other = SqliteStorage.open(place, CUSTODIAN)
+    storages = [storage, other] * 15
+    await asyncio.gather(
+        *[each.change(counting()) for each in storages], *[each.record(a_record()) for each in storages]
+    )
+    assert await count_of(storage) == await count_of(other) == 31
+    other.close()
+    entries = list(whole_chain(storage.records))
+    assert find_break(entries) is None
+    assert len(entries) >= 30
+
+
+async def test_the_journals_of_both_files_stay_small_while_others_read_all_the_time(place, storage):
+    other = SqliteStorage.open(place, CUSTODIAN)
+    reading = True
+
+    async def read():
+        while reading:
+            assert await count_of(other) <= 2000
+            other.records.last_sequence()
+            await asyncio.sleep(0)
+
+    readers = [asyncio.create_task(read()) for _ in range(3)]
+    for _ in range(40):
+        works = [counting(a_record(body="x" * 10_000)) for _ in range(50)]
+        await asyncio.gather(*map(storage.change, works))
+    reading = False
+    await asyncio.gather(*readers)
+    other.close()
+    sizes = {path.name: path.stat().st_size for path in place.glob("*-wal")}
+    assert len(sizes) == 2
+    assert max(sizes.values()) < 12_000_000, sizes
