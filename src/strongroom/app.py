@@ -178,17 +178,16 @@ def make_request(scope: Message) -> Request:
 
 async def read_body(receive: Receive, limit: int) -> bytes:
     """Return the body of a request; PayloadTooLarge past `limit` bytes, BadRequest when it ends before its time."""
-    message = await _receive_part(receive)
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return _within(body, limit)
-    chunks, size = [body], len(body)
-    while message.get("more_body"):
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await _receive_part(receive)
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        _within(chunks[-1], limit - size + len(chunks[-1]))
-    return b"".join(chunks)
+        if size > limit:
+            raise PayloadTooLarge(f"The request body is too large; this operation takes at most {limit} bytes.")
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _receive_part(receive: Receive) -> Message:
@@ -197,12 +196,6 @@ async def _receive_part(receive: Receive) -> Message:
     if message["type"] == "http.disconnect":
         raise BadRequest("The connection ended before the body of the request did.")
     return message
-
-
-def _within(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise PayloadTooLarge(f"The request body is too large; this operation takes at most {limit} bytes.")
-    return body
 
 
 async def _send(send: Send, method: str, response: Response) -> None:

@@ -320,6 +320,11 @@ def _value(option: Option, given: _Given) -> Any:
     return Path(os.path.normpath(given.folder / values[0])) if isinstance(values[0], Path) else values[0]
 
 
+def found_data_dir(environ: Mapping[str, str]) -> Path:
+    """Return the data directory that a command finds when no flag and no file names one."""
+    return Path(os.path.normpath(Path.cwd() / (environ.get("STRONGROOM_DATA_DIR") or (HOME / "data").expanduser())))
+
+
 def _settings(given: Mapping[str, _Given]) -> Settings:
     values = {name: _value(BY_NAME[name], value) for name, value in given.items()}
     data_dir = values.setdefault("data-dir", (HOME / "data").expanduser())

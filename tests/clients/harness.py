@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / ".tools"
+TOOLS = ROOT / ".tools"  # the clients that are no Python packages, as scripts/test sets them up
 STRONGROOM = str(Path(sys.executable).with_name("strongroom"))
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -93,7 +93,7 @@ def plain_environ(home):
         for name, value in os.environ.items()
         if name.upper() not in NAMES and not name.startswith(SURROUNDINGS)
     }
-    return kept | {"HOME": str(home)}
+    return kept | {"HOME": str(home), "PATH": f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 def execute(command, environ, *, check=True, stdin="", seconds=COMMAND_SECONDS):

@@ -47,10 +47,17 @@ async def test_a_lone_unit_goes_at_once(group, committer):
 
 async def test_what_comes_while_a_batch_is_under_way_is_the_next_batch(group, committer):
     committer.let.clear()
-    futures = [group.submit(unit) for unit in "abcd"]
+    futures = [group.submit(unit) for unit in "ab"]
+    await asyncio.sleep(0)  # the loop has run what was ready: the batch goes
+    futures += [group.submit(unit) for unit in "cd"]
     committer.let.set()
     assert await asyncio.gather(*futures) == list("abcd")
-    assert committer.batches == [["a"], ["b", "c", "d"]]
+    assert committer.batches == [["a", "b"], ["c", "d"]]
+
+
+async def test_what_is_asked_for_in_one_turn_of_the_loop_is_one_batch(group, committer):
+    assert await asyncio.gather(*[group.submit(unit) for unit in "abcd"]) == list("abcd")
+    assert committer.batches == [["a", "b", "c", "d"]]
 
 
 async def test_each_unit_gets_its_own_outcome(group, committer):
@@ -90,7 +97,7 @@ async def test_a_unit_that_was_given_up_is_committed_all_the_same(group, committ
     committer.let.set()
     assert await first == "a"
     assert await last == "c"
-    assert committer.batches == [["a"], ["b", "c"]]
+    assert committer.batches == [["a", "b", "c"]]
 
 
 async def test_closing_commits_what_was_submitted_and_takes_no_more(group, committer):
@@ -98,7 +105,7 @@ async def test_closing_commits_what_was_submitted_and_takes_no_more(group, commi
     futures = [group.submit(unit) for unit in "abc"]
     committer.let.set()
     group.close()
-    assert committer.batches == [["a"], ["b", "c"]]
+    assert committer.batches == [["a", "b", "c"]]
     assert await asyncio.gather(*futures) == ["a", "b", "c"]
     with pytest.raises(StorageUnavailable):
         group.submit("d")
@@ -134,7 +141,27 @@ def test_what_a_loop_left_waiting_goes_with_the_next_loop_and_harms_it_not(group
     while group._busy:
         threading.Event().wait(0.001)
     assert asyncio.run(stay()) == "c"
-    assert committer.batches == [["a"], ["b", "c"]]
+    assert [unit for batch in committer.batches for unit in batch] == ["a", "b", "c"]
+
+
+def test_a_loop_that_ended_before_it_handed_over_does_not_hold_the_next_one_up(group, committer):
+    gone = asyncio.new_event_loop()
+
+    async def leave():
+        group.submit("a")
+        gone.stop()
+
+    leaving = gone.create_task(leave())
+    gone.run_forever()
+    assert not leaving.done() or leaving.result() is None
+    gone._ready.clear()  # as a loop does that is closed with callbacks still to run
+    gone.close()
+
+    async def stay():
+        return await group.submit("b")
+
+    assert asyncio.run(stay()) == "b"
+    assert committer.batches == [["a", "b"]]
 
 
 async def test_the_child_of_a_fork_is_told_that_nobody_works_there(group):

@@ -11,12 +11,20 @@ from strongroom.cli.running import Running
 
 
 def announce(
-    running: Running, credentials: Credentials, *, shown_secret: str | None, is_new: bool, new_ca: bool
+    running: Running,
+    credentials: Credentials,
+    *,
+    shown_secret: str | None,
+    is_new: bool,
+    new_ca: bool,
+    data_dir: Path | None = None,
 ) -> str:
     """Return the lines to print; an empty one ends them.
 
-    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet.
+    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet. data_dir: what other
+    commands must be told to find this server, None when they find it by themselves.
     """
+    options = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
     command = command_name()
     rows = [
         ("listening", f"https://{running.host_suffix} ({', '.join(running.addresses)}), {_proxy(running)}"),
@@ -27,11 +35,11 @@ def announce(
     if shown_secret is not None:
         rows.append(("secret", f"{shown_secret}  ({_secret_note(running)})"))
     elif is_new:
-        rows.append(("secret", _hidden_secret(running, credentials, command)))
+        rows.append(("secret", _hidden_secret(running, credentials, command, options)))
     if credentials.vault:
         rows.append(("vault", running.url(f"{credentials.vault}.vault")))
     trust = f"{running.ca_file}" + (f"  (a new CA: clients of {running.domain} must trust it)" if new_ca else "")
-    rows += [("trust", trust), ("next", _next_command(running, credentials, command))]
+    rows += [("trust", trust), ("next", _next_command(running, credentials, f"{command} run{options} --"))]
     head = f"Strongroom {VERSION} answers" + (" for rehearsal (--dev)" if running.dev else "")
     return "\n".join([head, *(f"  {name:<13}{text}" for name, text in rows), ""])
 
@@ -57,14 +65,16 @@ def _secret_note(running: Running) -> str:
     return "of a rehearsal server: shown at each start" if running.dev else "shown this once; keep it"
 
 
-def _hidden_secret(running: Running, credentials: Credentials, command: str) -> str:
+def _hidden_secret(running: Running, credentials: Credentials, command: str, options: str) -> str:
     if running.connection_file is not None and credentials.client_secret is not None:
         return f"in {running.connection_file}"
-    return f"not shown, since this is no terminal; make a new one: {command} app reset-secret bootstrap"
+    if running.dev:
+        return f"not shown, since this is no terminal; see it with: {command} env{options}"
+    return f"not shown, since this is no terminal; make a new one: {command} app reset-secret{options} bootstrap"
 
 
-def _next_command(running: Running, credentials: Credentials, command: str) -> str:
+def _next_command(running: Running, credentials: Credentials, run: str) -> str:
     if credentials.vault:
-        return f"{command} run -- python first.py   (first.py: ten lines of README.md)"
+        return f"{run} python first.py   (first.py: ten lines of README.md)"
     manage = running.url("management")
-    return f"{command} run -- az cloud register -n Strongroom --endpoint-resource-manager {manage}"
+    return f"{run} az cloud register -n Strongroom --endpoint-resource-manager {manage}"

@@ -25,7 +25,7 @@ DEFAULT_DAYS = 730
 
 @click.group(name="app", epilog=APPLICATION_HELP)
 def command() -> None:
-    r"""Make, list, disable and delete the applications that sign in.
+    """Make, list, disable and delete the applications that sign in.
 
     A change counts at once: the next request of a disabled or deleted application is refused, whatever token it holds.
 

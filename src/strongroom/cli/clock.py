@@ -21,7 +21,7 @@ FURTHEST = timedelta(days=36500)
 
 @click.group(name="clock")
 def command() -> None:
-    r"""Move the clock of a rehearsal server (--dev): vaults and secrets then live in that time.
+    """Move the clock of a rehearsal server (--dev): vaults and secrets then live in that time.
 
     Tokens, certificates and records keep real time. Whoever holds the master key may do this, and it is recorded.
 

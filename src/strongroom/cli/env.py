@@ -39,7 +39,7 @@ FORMATS: dict[str, Callable[[Change], str]] = {"sh": as_shell, "json": as_json, 
 @settings_options(*PLACE)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="sh", show_default=True, help="For whom.")
 def command(form: str, **flags: Any) -> None:
-    r"""Print the environment in which Azure clients find and trust the running server.
+    """Print the environment in which Azure clients find and trust the running server.
 
     It holds the bootstrap application's secret where that is known: with --dev, or from the connection file.
 

@@ -68,7 +68,7 @@ def command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    r"""Show the newest records, oldest of them first: who asked what, and what was answered.
+    """Show the newest records, oldest of them first: who asked what, and what was answered.
 
     \b
     strongroom logs --follow

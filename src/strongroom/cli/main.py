@@ -56,7 +56,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> 
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
 def strongroom() -> None:
-    r"""A key vault that you run yourself, for every unmodified Azure SDK and tool.
+    """A key vault that you run yourself, for every unmodified Azure SDK and tool.
 
     \b
     strongroom serve --dev             a server to try things on

@@ -13,7 +13,7 @@ UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 REASON_LENGTH = 120
 # Where a record names who it is about: the caller's claims, else what sign-ins and commands note.
 CALLER_CLAIMS = ("appid", OBJECT_CLAIM, UPN_CLAIM)
-CALLER_PROPERTIES = ("appId", "servicePrincipalId", "localUser", "actor")
+CALLER_PROPERTIES = ("localUser", "actor", "appId", "servicePrincipalId")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ ROLE_HELP = (
 
 @click.group(name="role")
 def command() -> None:
-    r"""Give roles to applications, list them, take them away.
+    """Give roles to applications, list them, take them away.
 
     A role counts at its scope and below: a subscription, a resource group, a vault. Roles on the objects of a vault
     count in vaults with RBAC; the others follow their access policies.

@@ -38,7 +38,7 @@ class CommandNotRunnable(CommandFailed):
 )
 @click.argument("arguments", metavar="-- COMMAND…", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...], *, pass_through: bool, **flags: Any) -> int:
-    r"""Run COMMAND so that its Azure clients find, trust and sign in to the running server.
+    """Run COMMAND so that its Azure clients find, trust and sign in to the running server.
 
     Where names under the server's domain resolve, no proxy is set. Where they do not, the server's own proxy is, and it
     refuses HTTPS to any other host unless --pass-through is given. The exit code is the command's.

@@ -14,10 +14,11 @@ from strongroom.cli.connection import connection, require_writable_folder, write
 from strongroom.cli.environment import Credentials
 from strongroom.cli.options import settings_from, settings_options
 from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
-from strongroom.settings import Settings
+from strongroom.settings import Settings, found_data_dir
 
 if TYPE_CHECKING:
     from strongroom.cli.beginning import Beginning
+    from strongroom.hosting.tls import CertificateFiles
 
 PROXY_ADDRESSES = ("127.0.0.1", "::1")
 
@@ -25,7 +26,7 @@ PROXY_ADDRESSES = ("127.0.0.1", "::1")
 @click.command(name="serve")
 @settings_options()
 def command(**flags: Any) -> int:
-    r"""Start the server and serve until Ctrl-C.
+    """Start the server and serve until Ctrl-C.
 
     The first start makes the data directory, the master key beside it, a private CA, a tenant, a subscription and the
     bootstrap application that owns it. Later starts find all of it again, on another port too.
@@ -48,13 +49,14 @@ def serve_with(settings: Settings) -> int:
     if settings.connection_file is not None:
         require_writable_folder(settings.connection_file)
     require_usable(settings)
+    operator = _operator_certificate(settings)
     with _bound(settings) as (listeners, proxies):
         make_data_folder(settings.data_dir)
         with ServerLock(settings.data_dir):
             clear_state(settings.data_dir)
             start = begin_server(settings, real_now())
             try:
-                return _serve(settings, start, listeners, proxies)
+                return _serve(settings, start, listeners, proxies, operator)
             finally:
                 clear_state(settings.data_dir)
 
@@ -75,17 +77,29 @@ def _bound(settings: Settings) -> Iterator[tuple[Sequence[socket.socket], Sequen
             each.close()
 
 
+def _operator_certificate(settings: Settings) -> "CertificateFiles | None":
+    """Return the operator's own certificate, if there is one; CertificateUnusable, before anything is made."""
+    from strongroom.hosting.tls import CertificateFiles, require_servable
+
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    files = CertificateFiles(settings.tls_certificate, settings.tls_key)
+    require_servable(files)
+    return files
+
+
 def _serve(
-    settings: Settings, start: "Beginning", listeners: Sequence[socket.socket], proxies: Sequence[socket.socket]
+    settings: Settings,
+    start: "Beginning",
+    listeners: Sequence[socket.socket],
+    proxies: Sequence[socket.socket],
+    operator: "CertificateFiles | None",
 ) -> int:
     from strongroom.cli.workers import application_maker
     from strongroom.clock import real_now
-    from strongroom.hosting.tls import CertificateFiles, ServerTls
+    from strongroom.hosting.tls import ServerTls
     from strongroom.hosting.workers import serve
 
-    operator = None
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        operator = CertificateFiles(settings.tls_certificate, settings.tls_key)
     running = _describe(settings, start, listeners, proxies)
     return serve(
         application_maker(settings, start.custodian),
@@ -131,6 +145,13 @@ def _tell(settings: Settings, start: "Beginning", running: Running) -> None:
         write_connection(settings.connection_file, connection(running, credentials, start.installation.vault))
     shown = credentials.client_secret if sys.stdout.isatty() else None
     click.echo(
-        announce(running, credentials, shown_secret=shown, is_new=start.installation.is_new, new_ca=start.new_authority)
+        announce(
+            running,
+            credentials,
+            shown_secret=shown,
+            is_new=start.installation.is_new,
+            new_ca=start.new_authority,
+            data_dir=None if settings.data_dir == found_data_dir(os.environ) else settings.data_dir,
+        )
     )
     sys.stdout.flush()

@@ -87,7 +87,9 @@ def _bind_one(address: str, port: int) -> socket.socket:
 def _explain(error: OSError, address: str, port: int) -> BindFailed:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return PortBusy(f"{place} is busy: another process listens there; choose another --port or stop that process")
+        return PortBusy(
+            f"{place} is busy: another process listens there; stop it or choose another --port (--proxy-port)"
+        )
     if error.errno == errno.EACCES:
         return BindFailed(f"{place} may not be bound: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)")
     if error.errno in NO_SUCH_ADDRESS or isinstance(error, socket.gaierror):

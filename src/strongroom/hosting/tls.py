@@ -88,6 +88,11 @@ class ServerTls:
             connection.context = operator.context
 
 
+def require_servable(files: CertificateFiles) -> None:
+    """Raise CertificateUnusable unless a server can serve these files."""
+    _load_operator(files)
+
+
 def covers(names: frozenset[str], host: str) -> bool:
     """Answer whether a certificate for `names` is good for `host`; a wildcard stands for one label (RFC 6125 6.4.3)."""
     host = host.lower()

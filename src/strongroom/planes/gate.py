@@ -16,7 +16,7 @@ from strongroom.access.identity.model import Caller
 from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import BadRequest, StorageUnavailable, StrongroomError
+from strongroom.errors import BadRequest, ServiceUnavailable, StorageUnavailable, StrongroomError
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
@@ -25,6 +25,7 @@ from strongroom.planes.stores import Storage, Stores
 
 ReadBody = Callable[[int], Awaitable[bytes]]
 UNKNOWN_OPERATION = "Unknown"
+OPAQUE = "An internal error occurred; the log of the server has its details."
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +84,7 @@ class Gate:
             response = self._fail(call, error)
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
-            response = self._fail(call, StrongroomError("An internal error occurred; the log has its details."))
+            response = self._fail(call, StrongroomError("an error of another kind, told above"))
         if run.recorded:
             return response
         try:
@@ -138,6 +139,10 @@ class Gate:
         return response
 
     def _fail(self, call: Call, error: StrongroomError) -> Response:
+        """Return an error as the plane writes it; one that no client caused is an alarm and tells nothing of itself."""
+        if error.status >= 500 and not isinstance(error, ServiceUnavailable):
+            log.error("alarm", error=type(error).__name__, reason=error.message, path=call.request.path)
+            error = StrongroomError(OPAQUE)
         call.refusal = error.message
         return self._plane.finish(self._plane.render_error(error, call), call)
 

@@ -39,6 +39,7 @@ class GroupCommit(Generic[Unit]):
         self._commit = commit
         self._waiting: list[Waiting[Unit]] = []
         self._busy = False
+        self._due: asyncio.AbstractEventLoop | None = None  # where a hand-over is about to happen
         self._batches: SimpleQueue[list[Waiting[Unit]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -50,11 +51,11 @@ class GroupCommit(Generic[Unit]):
         """
         if not self._thread.is_alive():  # it was closed, or this is the child of a fork, where no thread came along
             raise StorageUnavailable("The server is stopping; nothing was changed.")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((unit, future))
-        if not self._busy:
-            self._busy = True
-            future.get_loop().call_soon(self._hand_over)
+        if not self._busy or self._due not in (None, loop):  # a loop that ended first does not hand over any more
+            self._hand_over_soon(loop)
         return future
 
     def close(self) -> None:
@@ -64,10 +65,15 @@ class GroupCommit(Generic[Unit]):
         self._batches.put(None)
         self._thread.join()
 
+    def _hand_over_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._busy, self._due = True, loop
+        loop.call_soon(self._hand_over)
+
     def _hand_over(self) -> None:
         batch, self._waiting = self._waiting, []
-        self._busy = True
-        self._batches.put(batch)
+        self._busy, self._due = bool(batch), None
+        if batch:
+            self._batches.put(batch)
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
@@ -83,9 +89,9 @@ class GroupCommit(Generic[Unit]):
 
     def _report(self, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
         loop = asyncio.get_running_loop()
-        self._busy = bool(self._waiting)
-        if self._busy:
-            loop.call_soon(self._hand_over)
+        self._busy = False
+        if self._waiting:
+            self._hand_over_soon(loop)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if future.done() or future.get_loop() is not loop:
                 continue  # its request was given up, or its loop has ended; the outcome stands all the same

@@ -9,9 +9,10 @@ from data_doubles import DOMAIN, an_application, token_for
 from strongroom.access.identity.audiences import Service
 from strongroom.clock import real_now
 from strongroom.custody.store import Purpose
-from strongroom.planes.data import errors, throttling
+from strongroom.planes.data import throttling
 from strongroom.planes.data.secrets import OPERATIONS
 from strongroom.planes.data.versions import SUPPORTED
+from strongroom.planes.gate import OPAQUE
 from strongroom.vaults.model import Deletion
 from vault_doubles import SUBSCRIPTION, TENANT, a_vault
 
@@ -273,7 +274,7 @@ async def test_an_error_of_ours_says_nothing_of_its_insides(world, caplog):
     with caplog.at_level(logging.ERROR):
         answer = await world.ask("GET", "/secrets/s")
     assert answer.says(500, "InternalServerError")
-    assert answer.error["message"] == errors.OPAQUE
+    assert answer.error["message"] == OPAQUE
     assert "key" not in answer.error["message"]
 
 
