@@ -75,7 +75,7 @@ class World:
             "owner": self.connection.clientId,
             "guest_id": guest_id,
             "guest_object": guest_object,
-            "contributor": contributor_id,
+            "contributor_id": contributor_id,
             "contributor_object": contributor_object,
             "vault": self.policy_vault,
             "rbac_vault": self.rbac_vault,
@@ -108,7 +108,14 @@ class World:
 
     def vaults(self, who="owner", subscription=None, **kwargs):
         """Return the vault operations of the SDK's management client."""
-        made = self._kept(
+        return self._management(who, subscription, **kwargs).vaults
+
+    def hsms(self):
+        """Return its operations on managed HSMs."""
+        return self._management("owner", None).managed_hsms
+
+    def _management(self, who, subscription, **kwargs):
+        return self._kept(
             (who, subscription, *kwargs.values()),
             lambda: KeyVaultManagementClient(
                 self.credential(who),
@@ -120,7 +127,6 @@ class World:
                 **kwargs,
             ),
         )
-        return made.vaults
 
     def _kept(self, key, make):
         """Return the client of that key: what is asked for once more is asked for over the same connection."""
