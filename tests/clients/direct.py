@@ -10,11 +10,15 @@ import socket
 import ssl
 import uuid
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPSConnection
+from http.client import HTTPResponse, HTTPSConnection
 from urllib.parse import urlencode, urlsplit
 
 import jwt
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from strongroom.access.authorization.assignments import assign_role
 from strongroom.access.identity.signing import SigningKeys
@@ -111,6 +115,16 @@ class Direct:
             kept = self._kept[parts.netloc] = self.open(url)
         return kept.ask(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), **kwargs)
 
+    def send(self, url, sent):
+        """Send bytes as they are to the host of a URL, over a connection of their own; return the first answer."""
+        connection = self.open(url)
+        connection.connect()
+        with connection.sock:
+            connection.sock.sendall(sent)
+            response = HTTPResponse(connection.sock)
+            response.begin()
+            return Answer(response)
+
     # --- tokens
 
     def post_form(self, form, *, tenant=None, path="oauth2/v2.0/token", headers=None):
@@ -141,6 +155,11 @@ class Direct:
         if service not in self._tokens:
             self._tokens[service] = self.sign_in(self.facts.clientId, self.facts.clientSecret, service)
         return self._tokens[service]
+
+    @property
+    def owner_id(self):
+        """The object id of the bootstrap application."""
+        return claims_in(self.owner())["oid"]
 
     # --- the management plane
 
@@ -272,6 +291,42 @@ def make_applications(server, names, *, roles=None, lifetime=timedelta(days=1)):
         return await data.storage.change(unit)
 
     return on_server_data(server, work)
+
+
+def disable(server, app_id):
+    """Disable an application, as `strongroom app disable` does."""
+
+    async def work(data):
+        async def unit(stores):
+            await data.applications(stores).disable(app_id)
+            return None, local_record("Test/applications/disable", now=real_now(), properties={})
+
+        await data.storage.change(unit)
+
+    on_server_data(server, work)
+
+
+def make_certificate(subject="robot"):
+    """Return a new RSA key and a certificate of it, signed by itself."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, now - timedelta(days=1), now + timedelta(days=1))
+    return key, builder.sign(key, SHA256())
+
+
+def add_certificate(server, app_id, certificate):
+    """Let a certificate's key sign in as an application, as `strongroom app add-certificate` does."""
+
+    async def work(data):
+        async def unit(stores):
+            await data.applications(stores).add_certificate(
+                app_id, certificate.public_bytes(Encoding.PEM), now=real_now()
+            )
+            return None, local_record("Test/applications/certificate", now=real_now(), properties={})
+
+        await data.storage.change(unit)
+
+    on_server_data(server, work)
 
 
 def seconds_from_now(seconds):

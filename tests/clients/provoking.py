@@ -13,7 +13,7 @@ from azure.keyvault.secrets import SecretClient
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.keyvault.models import Sku, VaultCreateOrUpdateParameters, VaultProperties
 
-from clients.direct import Direct, make_applications, object_id_in, unique
+from clients.direct import Direct, disable, make_applications, object_id_in, unique
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 
@@ -43,8 +43,16 @@ class World:
         self.deleted_vault, self.deleted_protected_vault = unique("erd"), unique("ere")
         self.group = unique("errors-")
         self._clients = {}
+        self.token_of_disabled = self._disable()
         self._make_places()
         self._make_secrets()
+
+    def _disable(self):
+        """Disable an application and return the token that it holds."""
+        client_id, _, secret = self.applications["disabled"]
+        token = self.direct.sign_in(client_id, secret)
+        disable(self.server, client_id)
+        return token
 
     def _make_places(self):
         direct = self.direct
@@ -69,6 +77,7 @@ class World:
     def facts(self):
         guest_id, guest_object, _ = self.applications["guest"]
         contributor_id, contributor_object, _ = self.applications["contributor"]
+        group = f"/subscriptions/{self.connection.subscriptionId}/resourcegroups/dev"
         return vars(self.connection) | {
             "domain": self.connection.managementUrl.partition("//management.")[2],
             "guest": f"appid={guest_id};oid={guest_object};iss=https://sts.localhost/{self.connection.tenantId}/",
@@ -81,7 +90,7 @@ class World:
             "rbac_vault": self.rbac_vault,
             "protected_vault": self.protected_vault,
             "deleted_vault": self.deleted_vault,
-            "vaults": f"/subscriptions/{self.connection.subscriptionId}/resourcegroups/dev/providers/microsoft.keyvault",
+            "vaults": f"{group}/providers/microsoft.keyvault",
         }
 
     def close(self):

@@ -166,8 +166,10 @@ ROWS = {
     "NoRegisteredProviderFound": (
         lambda w: w.vaults(api_version="1999-01-01").get("dev", w.policy_vault),
         (400, "NoRegisteredProviderFound"),
-        "No registered resource provider found for location '' and API version '1999-01-01' for type 'vaults'. The "
-        "supported api-versions are '…'. The supported locations are '…'.",
+        (
+            "No registered resource provider found for location '' and API version '1999-01-01' for type 'vaults'. The "
+            "supported api-versions are '…'. The supported locations are '…'."
+        ),
     ),
     "InvalidRequestContent": (
         lambda w: w.direct.manage("PUT", w.direct.vault_path("any-vault"), "{nonsense"),
@@ -232,8 +234,10 @@ ROWS = {
     "VaultNameNotValid": (
         lambda w: w.make("1-begins-with-a-digit"),
         (400, "VaultNameNotValid"),
-        "The vault name '1-begins-with-a-digit' is invalid. A vault's name must be between 3-24 alphanumeric "
-        "characters. …",
+        (
+            "The vault name '1-begins-with-a-digit' is invalid. A vault's name must be between 3-24 alphanumeric "
+            "characters. …"
+        ),
     ),
     "SkuNotSupported": (
         lambda w: w.make(sku="gold"),
@@ -289,8 +293,10 @@ ROWS = {
     "BadRequest: no purge protection any more": (
         patch("protected_vault", enable_purge_protection=False),
         (400, "BadRequest"),
-        'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an '
-        "irreversible action.",
+        (
+            'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is '
+            "an irreversible action."
+        ),
     ),
     "BadRequest: retention changed": (
         patch(soft_delete_retention_in_days=30),
@@ -330,23 +336,30 @@ ROWS = {
     "AuthorizationFailed": (
         lambda w: w.vaults("guest").get("dev", w.policy_vault),
         (403, "AuthorizationFailed"),
-        "The client '{guest_id}' with object id '{guest_object}' does not have authorization to perform action "
-        "'Microsoft.KeyVault/vaults/read' over scope '/subscriptions/{subscriptionId}/resourceGroups/dev/providers/"
-        "Microsoft.KeyVault/vaults/{vault}' or the scope is invalid. If access was recently granted, please refresh "
-        "your credentials.",
+        (
+            "The client '{guest_id}' with object id '{guest_object}' does not have authorization to perform action "
+            "'Microsoft.KeyVault/vaults/read' over scope '/subscriptions/{subscriptionId}/resourceGroups/dev/providers/"
+            "Microsoft.KeyVault/vaults/{vault}' or the scope is invalid. If access was recently granted, please "
+            "refresh your credentials."
+        ),
     ),
     "AuthorizationFailed of one who may manage vaults": (
         lambda w: w.vaults("contributor").begin_purge_deleted(w.deleted_vault, w.connection.location),
         (403, "AuthorizationFailed"),
-        "The client '{contributor_id}' with object id '{contributor_object}' does not have authorization to perform "
-        "action 'Microsoft.KeyVault/locations/deletedVaults/purge/action' over scope '…' or the scope is invalid. …",
+        (
+            "The client '{contributor_id}' with object id '{contributor_object}' does not have authorization to "
+            "perform action 'Microsoft.KeyVault/locations/deletedVaults/purge/action' over scope '…' or the scope is "
+            "invalid. …"
+        ),
     ),
     "InsufficientPermissions": (
         patch(who="contributor", enable_rbac_authorization=True),
         (403, "InsufficientPermissions"),
-        "Caller is not allowed to change permission model. For more information on how to change the permissions model "
-        "follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. Details: oid={contributor_object}; "
-        "action=Microsoft.Authorization/roleAssignments/write; resource=…/vaults/{vault}; decision=NotAllowed;",
+        (
+            "Caller is not allowed to change permission model. For more information on how to change the permissions "
+            "model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. Details: "
+            "oid={contributor_object}; action=Microsoft.Authorization/roleAssignments/write; resource=…/vaults/{vault}; decision=NotAllowed;"
+        ),
     ),
     "SubscriptionNotFound": (
         lambda w: w.vaults(subscription=NOWHERE).get("dev", "any"),
@@ -361,8 +374,10 @@ ROWS = {
     "ResourceNotFound": (
         lambda w: w.vaults().get("dev", "no-such-vault"),
         (404, "ResourceNotFound"),
-        "The Resource 'Microsoft.KeyVault/vaults/no-such-vault' under resource group 'dev' was not found. For more "
-        "details please go to https://aka.ms/ARMResourceNotFoundFix",
+        (
+            "The Resource 'Microsoft.KeyVault/vaults/no-such-vault' under resource group 'dev' was not found. For more "
+            "details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ),
     ),
     "ResourceNotFound of a deleted one": (
         lambda w: w.vaults().get("dev", w.deleted_vault),
@@ -427,8 +442,11 @@ ROWS = {
     "ConflictError": (
         lambda w: w.make(w.deleted_vault),
         (409, "ConflictError"),
-        "A vault with the same name already exists in deleted state. You need to either recover or purge existing key "
-        "vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.",
+        (
+            "A vault with the same name already exists in deleted state. You need to either recover or purge existing "
+            "key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft "
+            "delete."
+        ),
     ),
     "InvalidResourceLocation": (
         lambda w: w.make(w.policy_vault, location="westeurope"),

@@ -5,10 +5,15 @@ Source: Azure Monitor resource logs of Key Vault (`docs/audit.md` lists every fi
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import field
 
 
 class Category(StrEnum):
@@ -31,6 +36,35 @@ class Record:
     record_id: bytes
     time: datetime
     body: bytes
+
+
+class RecordBody(msgspec.Struct, rename="camel", kw_only=True):
+    """What a record says, in the order and with the names of the service's diagnostic log.
+
+    identity: who called, {} when nobody proved to; properties: what is particular to the operation.
+    """
+
+    time: str
+    resource_id: str
+    operation_name: str
+    operation_version: str = ""
+    category: Category
+    result_type: str = "Success"
+    result_signature: str = "OK"
+    result_description: str = ""
+    duration_ms: float = 0
+    caller_ip_address: str = ""
+    correlation_id: str = ""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def new_record(moment: datetime, body: RecordBody) -> Record:
+    """Return the record of what began at `moment`."""
+    return Record(new_record_id(), moment, _encode(body))
 
 
 def wire_time(moment: datetime) -> str:

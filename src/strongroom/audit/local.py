@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from strongroom.audit.event import Category, Record, new_record_id, wire_time
+from strongroom.audit.event import Category, Record, RecordBody, new_record, wire_time
 
 
 def local_record(
@@ -24,22 +22,14 @@ def local_record(
     actor: `operator` for a command (who ran it is added), `server` for what the server does by itself.
     """
     who = {"actor": actor} | ({"localUser": _user_name()} if actor == "operator" else {})
-    body = {
-        "time": wire_time(now),
-        "resourceId": resource_id.upper(),
-        "operationName": operation,
-        "operationVersion": "",
-        "category": category.value,
-        "resultType": "Success",
-        "resultSignature": "OK",
-        "resultDescription": "",
-        "durationMs": 0,
-        "callerIpAddress": "",
-        "correlationId": "",
-        "identity": {},
-        "properties": {**who, **properties},
-    }
-    return Record(new_record_id(), now, msgspec.json.encode(body))
+    body = RecordBody(
+        time=wire_time(now),
+        resource_id=resource_id.upper(),
+        operation_name=operation,
+        category=category,
+        properties={**who, **properties},
+    )
+    return new_record(now, body)
 
 
 def _user_name() -> str:

@@ -8,18 +8,14 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
 from strongroom.access.identity.model import Caller
-from strongroom.audit.event import Category, Record, new_record_id, wire_time
+from strongroom.audit.event import Category, Record, RecordBody, new_record, wire_time
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 
 OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
-
-_encode = msgspec.json.Encoder().encode
 
 
 def compose(
@@ -34,22 +30,22 @@ def compose(
 ) -> Record:
     """Return the record of `call`, answered with `response` after `ms` milliseconds."""
     request = call.request
-    body = {
-        "time": wire_time(started),
-        "resourceId": resource_id.upper(),
-        "operationName": operation,
-        "operationVersion": request.api_version,
-        "category": category.value,
-        "resultType": "Success" if response.status < 400 else "Failed",
-        "resultSignature": SIGNATURES.get(response.status, str(response.status)),
-        "resultDescription": call.refusal,
-        "durationMs": round(ms, 3),
-        "callerIpAddress": request.client,
-        "correlationId": request.correlation_id,
-        "identity": _identity(call.caller),
-        "properties": _properties(call, response),
-    }
-    return Record(new_record_id(), started, _encode(body))
+    body = RecordBody(
+        time=wire_time(started),
+        resource_id=resource_id.upper(),
+        operation_name=operation,
+        operation_version=request.api_version,
+        category=category,
+        result_type="Success" if response.status < 400 else "Failed",
+        result_signature=SIGNATURES.get(response.status, str(response.status)),
+        result_description=call.refusal,
+        duration_ms=round(ms, 3),
+        caller_ip_address=request.client,
+        correlation_id=request.correlation_id,
+        identity=_identity(call.caller),
+        properties=_properties(call, response),
+    )
+    return new_record(started, body)
 
 
 def _identity(caller: Caller | None) -> dict[str, Any]:
