@@ -147,7 +147,17 @@ def test_a_peer_without_an_address_has_none():
 
 
 @pytest.mark.parametrize(
-    ("host", "name"), [("a:1", "a"), ("a", "a"), ("[::1]", "[::1]"), ("[::1]:5", "[::1]"), ("a:", ""), ("a:²", "")]
+    ("host", "name"),
+    [
+        ("a:1", "a"),
+        ("a", "a"),
+        ("[::1]", "[::1]"),
+        ("[::1]:5", "[::1]"),
+        ("a:", ""),
+        ("a:²", ""),
+        ("a:" + "1" * 5000, ""),
+        ("a" * 300, ""),
+    ],
 )
 def test_the_name_in_a_host_header(host, name):
     assert host_name(host) == name

@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SWEEP_SECONDS = 60
+HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
 LIVE = "/health/live"
 READY = "/health/ready"
 TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
@@ -147,7 +148,9 @@ async def _run(background: Callable[[], Awaitable[None]]) -> None:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header, without its port; "" when the port is none."""
+    """Return the name in a Host header, without its port; "" when it can be no name or the port is none."""
+    if len(host) > HOST_LENGTH:
+        return ""
     name, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):
         return host

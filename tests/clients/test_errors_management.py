@@ -358,7 +358,8 @@ ROWS = {
         (
             "Caller is not allowed to change permission model. For more information on how to change the permissions "
             "model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. Details: "
-            "oid={contributor_object}; action=Microsoft.Authorization/roleAssignments/write; resource=…/vaults/{vault}; decision=NotAllowed;"
+            "oid={contributor_object}; action=Microsoft.Authorization/roleAssignments/write; resource="
+            "…/vaults/{vault}; decision=NotAllowed;"
         ),
     ),
     "SubscriptionNotFound": (

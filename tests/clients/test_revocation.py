@@ -4,19 +4,16 @@ One server with two workers, and connections kept alive until both of them hold 
 over the management plane; when that has been answered, each connection's next request must be refused.
 """
 
-import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
-from time import monotonic
 from types import SimpleNamespace
 
 import pytest
 
 from clients.direct import DATA_VERSION, GROUP_VERSION, Direct, make_applications, unique
-from clients.harness import start_server
+from clients.harness import STOP_SECONDS, start_server
 
 pytestmark = pytest.mark.xdist_group("revocation")
 
@@ -73,7 +70,6 @@ class Crowd:
     def __init__(self, direct, server, url, token):
         self.token = token
         self.connections = []
-        self.port = int(url.rpartition(":")[2])
         held = {}
         while len(held) < WORKERS or min(map(len, held.values())) < HELD_BY_EACH:
             assert len(self.connections) < MOST_CONNECTIONS, held
@@ -110,10 +106,18 @@ def holders(parent, client_ports):
     found = {}
     for pid in children(parent):
         for handle in Path(f"/proc/{pid}/fd").iterdir():
-            inode = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(handle))
+            inode = re.fullmatch(r"socket:\[(\d+)\]", target_of(handle))
             if inode and inode.group(1) in ports:
                 found.setdefault(pid, set()).add(ports[inode.group(1)])
     return found
+
+
+def target_of(handle):
+    """Return what a file descriptor leads to, "" when it has been closed meanwhile."""
+    try:
+        return str(handle.readlink())
+    except FileNotFoundError:
+        return ""
 
 
 def accepted_sockets():
@@ -182,32 +186,28 @@ def test_a_disabled_application_manages_nothing_more(server, direct, someone):
 
 def test_no_request_that_begins_after_the_answer_gets_through(server, someone, crowd):
     """Requests never stop while the application is disabled: those that began after that must all be refused."""
-    began = [count() for _ in range(ASKING)]
-    enough, seen = threading.Event(), [[] for _ in range(ASKING)]
+    revoked, warm = threading.Event(), threading.Barrier(ASKING + 1)
 
-    def ask(number):
-        connection = crowd.connections[number]
-        while not enough.is_set():
-            moment = monotonic()
-            answer = connection.ask("GET", PATH, token=crowd.token)
-            seen[number].append((moment, answer.status))
-            next(began[number])
+    def ask(connection):
+        """Return the statuses of what began before the change was answered, and of what began after."""
+        before, after = [connection.ask("GET", PATH, token=crowd.token).status], []
+        warm.wait(STOP_SECONDS)
+        while len(after) < MORE_REQUESTS:
+            seen = after if revoked.is_set() else before
+            seen.append(connection.ask("GET", PATH, token=crowd.token).status)
+        return before, after
 
     with ThreadPoolExecutor(ASKING) as pool:
-        asking = [pool.submit(ask, number) for number in range(ASKING)]
-        server.strongroom("app", "disable", someone[0])
-        answered = monotonic()
+        asking = [pool.submit(ask, connection) for connection in crowd.connections[:ASKING]]
+        warm.wait(STOP_SECONDS)
         try:
-            while any(sum(moment > answered for moment, _ in each) < MORE_REQUESTS for each in map(list, seen)):
-                assert not any(each.done() for each in asking)
+            server.strongroom("app", "disable", someone[0])
         finally:
-            enough.set()
-        for each in asking:
-            each.result()
-    for each in seen:
-        assert {status for moment, status in each if moment > answered} == {401}
-        assert {status for _, status in each} <= {200, 401}
-        assert each[0][1] == 200
+            revoked.set()
+    for before, after in (each.result() for each in asking):
+        assert before[0] == 200
+        assert set(before) <= {200, 401}
+        assert set(after) == {401}
 
 
 def test_a_removed_access_policy_counts_no_more(direct, someone, vault, crowd):

@@ -7,6 +7,7 @@ from doubles import MemoryStorage, a_custodian
 from strongroom.access.identity.model import PrincipalType
 from strongroom.audit.event import Category
 from strongroom.clock import CLOCK_FACT
+from strongroom.custody.sealing import SealBroken
 from strongroom.errors import BadRequest, Forbidden, NotFound, PayloadTooLarge, StorageUnavailable, Unauthenticated
 from strongroom.planes.gate import Gate, parse_json
 from strongroom.planes.http import Request, Response
@@ -191,6 +192,29 @@ async def test_a_change_that_fails_halfway_leaves_nothing_but_its_record(ask, pl
     assert (await ask("PUT", body=b'{"value":"new"}')).status == 400
     assert await storage.read().facts.get("thing") is None
     assert [record["resultType"] for record in storage.bodies()] == ["Failed"]
+
+
+async def test_a_stranger_cannot_make_records_large(plane, storage):
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+    plane.failing["authenticate"] = Unauthenticated("x" * 9000)
+    headers = {b"user-agent": b"\xff" * 60_000, b"x-ms-client-request-id": b"\xff" * 9000}
+    query = b"api-version=" + b"9" * 9000
+    request = Request("GET", "v.localhost:8443", "/things/" + "a" * 9000, query, headers, "127.0.0.1")
+
+    async def read(_limit):
+        return b""
+
+    assert (await gate.serve(request, read)).status == 401
+    assert len(storage.records[0].body) < 10_000
+
+
+async def test_what_no_client_caused_is_an_alarm_and_tells_nothing_of_itself(ask, plane, storage, caplog):
+    plane.failing["handler"] = SealBroken("a row of canary-3c55 is not as it was written")
+    with caplog.at_level("ERROR"):
+        response = await ask()
+    assert response.status == 500
+    assert b"canary" not in response.body
+    assert "canary" not in json.dumps(storage.bodies())
 
 
 async def test_an_unknown_error_is_opaque_to_the_client_and_recorded(ask, plane, storage):

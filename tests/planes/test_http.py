@@ -34,3 +34,10 @@ def test_what_is_absent_is_empty():
     assert request(b"api-version=1&api-version=2").api_version == ""
     assert request().header(b"x") == ""
     assert request(headers={b"x-ms-client-request-id": b"c" * 200}).correlation_id == "c" * 128
+
+
+def test_a_long_query_is_read_and_not_remembered():
+    long = b"a=" + b"x" * 1000
+    assert parse_query(long) == {"a": "x" * 1000}
+    assert parse_query(long) is not parse_query(long)
+    assert parse_query(b"a=1") is parse_query(b"a=1")

@@ -143,3 +143,26 @@ async def test_the_journals_of_both_files_stay_small_while_others_read_all_the_t
     sizes = {path.name: path.stat().st_size for path in place.glob("*-wal")}
     assert len(sizes) == 2
     assert max(sizes.values()) < 12_000_000, sizes
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_is_written_into_a_file_that_is_no_longer_in_its_place(place, file):
+    writer = Writer(place / file)
+    with writer.transaction():
+        pass
+    (place / file).rename(place / "aside")
+    with pytest.raises((OSError, sqlite3.Error)), writer.transaction():
+        raise AssertionError("the transaction began")
+    (place / "aside").rename(place / file)
+    with writer.transaction():
+        pass
+    writer.close()
+
+
+async def test_no_request_is_answered_when_its_record_would_be_lost(storage, place):
+    await storage.record(a_record())
+    (place / AUDIT_FILE).rename(place / "aside")
+    with pytest.raises(StorageUnavailable):
+        await storage.record(a_record())
+    (place / "aside").rename(place / AUDIT_FILE)
+    await storage.record(a_record())

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import structlog
@@ -13,7 +14,7 @@ from alembic.script import ScriptDirectory
 from storage_doubles import CUSTODIAN, a_data_directory
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
-from strongroom.storage.directory import BRANCHES, HEADS, DataDirectoryNewer, prepare, schema_version
+from strongroom.storage.directory import BRANCHES, HEADS, DataDirectoryNewer, RecordsMissing, prepare, schema_version
 from strongroom.storage.migrations.configuration import configuration
 from strongroom.storage.sqlite import SqliteStorage
 
@@ -51,12 +52,22 @@ def test_a_current_directory_is_left_as_it_is(tmp_path):
     assert contents(place) == before
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_preparation_that_was_cut_short_is_taken_up_again(tmp_path, file):
+@pytest.mark.parametrize("unmade", [("strongroom.db",), ("strongroom.db", "audit.db")])
+def test_a_preparation_that_was_cut_short_is_taken_up_again(tmp_path, unmade):
     place = a_data_directory(tmp_path / "data")
-    (place / file).write_bytes(b"")
+    for file in unmade:
+        (place / file).write_bytes(b"")
     prepare(place)
     SqliteStorage.open(place, CUSTODIAN).close()
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda file: file.write_bytes(b"")])
+@pytest.mark.parametrize("act", [prepare, schema_version])
+def test_no_records_are_begun_anew_beside_data(tmp_path, lose, act):
+    place = a_data_directory(tmp_path / "data")
+    lose(place / "audit.db")
+    with pytest.raises(RecordsMissing, match=r"audit\.db"):
+        act(place)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -104,7 +104,9 @@ class Authority:
     def write_trust(self, data_dir: Path) -> TrustFiles:
         """Write this CA's trust files under `data_dir`, each only when missing or different; return where they are."""
         folder = data_dir / "trust" / self.domain
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for made in (folder.parent, folder):
+            made.mkdir(parents=True, exist_ok=True)
+            made.chmod(0o755)  # whatever the umask: anyone may read what to trust, only we write it
         files = TrustFiles(ca=folder / "ca.pem", bundle=folder / "ca-bundle.pem")
         _write_if_different(files.ca, self.pem)
         _write_if_different(files.bundle, Path(certifi.where()).read_bytes().rstrip() + b"\n\n" + self.pem)
@@ -234,6 +236,7 @@ def _write_if_different(path: Path, content: bytes) -> None:
     if path.exists() and path.read_bytes() == content:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
     fresh.chmod(0o644)
     fresh.replace(path)

@@ -13,12 +13,18 @@ NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+REMEMBERED_LENGTH = 256
 
-@lru_cache(maxsize=4096)
+
 def parse_query(raw: bytes) -> Mapping[str, str]:
-    """Return the query's parameters, names in lower case; BadRequest when one stands twice."""
-    if not raw:
-        return MappingProxyType({})
+    """Return the query's parameters, names in lower case; BadRequest when one stands twice.
+
+    Short ones are remembered, long ones not: what strangers send must not fill the memory.
+    """
+    return _remembered(raw) if len(raw) <= REMEMBERED_LENGTH else _parse_query(raw)
+
+
+def _parse_query(raw: bytes) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=64)
     except ValueError:
@@ -29,6 +35,9 @@ def parse_query(raw: bytes) -> Mapping[str, str]:
             raise BadRequest(f"The query parameter '{name}' is given more than once.")
         found[name.lower()] = value
     return MappingProxyType(found)
+
+
+_remembered = lru_cache(maxsize=1024)(_parse_query)
 
 
 @dataclass(slots=True)

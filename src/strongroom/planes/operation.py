@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from strongroom.access.authorization.model import Action
 from strongroom.audit.event import Category
 from strongroom.errors import MethodNotAllowed, NotFound
-from strongroom.planes.http import Response
+from strongroom.planes.http import REMEMBERED_LENGTH, Response
 
 if TYPE_CHECKING:
     from strongroom.planes.call import Call
@@ -82,6 +82,8 @@ class Table:
 
     def match(self, method: str, path: str) -> Match:
         """Return the operation; NotFound for an unknown path, MethodNotAllowed for a known one with another verb."""
+        if len(path) > REMEMBERED_LENGTH:  # what strangers send must not fill the memory
+            return self._search(method, path)
         return self._find(method, path)
 
     def _search(self, method: str, path: str) -> Match:

@@ -15,6 +15,8 @@ from strongroom.planes.http import Response
 
 OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
+# What strangers choose is cut: a record must cost its request more than it costs us.
+TEXT_LENGTH, URL_LENGTH, VERSION_LENGTH = 512, 2048, 64
 SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
 
 
@@ -32,13 +34,13 @@ def compose(
     request = call.request
     body = RecordBody(
         time=wire_time(started),
-        resource_id=resource_id.upper(),
+        resource_id=resource_id[:URL_LENGTH].upper(),
         operation_name=operation,
-        operation_version=request.api_version,
+        operation_version=request.api_version[:VERSION_LENGTH],
         category=category,
         result_type="Success" if response.status < 400 else "Failed",
         result_signature=SIGNATURES.get(response.status, str(response.status)),
-        result_description=call.refusal,
+        result_description=call.refusal[:TEXT_LENGTH],
         duration_ms=round(ms, 3),
         caller_ip_address=request.client,
         correlation_id=request.correlation_id,
@@ -60,9 +62,9 @@ def _identity(caller: Caller | None) -> dict[str, Any]:
 def _properties(call: Call, response: Response) -> dict[str, Any]:
     request = call.request
     return {
-        "clientInfo": request.header(b"user-agent"),
-        "requestUri": request.url,
-        "id": call.object_id or request.base + "/",
+        "clientInfo": request.header(b"user-agent")[:TEXT_LENGTH],
+        "requestUri": request.url[:URL_LENGTH],
+        "id": (call.object_id or request.base + "/")[:URL_LENGTH],
         "httpStatusCode": response.status,
         "tlsVersion": request.tls,
         **call.notes,

@@ -139,6 +139,12 @@ class Writer:
         self._path = path
         self._lock = WriteLock(path)
         self._connection: sqlite3.Connection | None = None
+        self._place = 0
+
+    def _require_in_place(self) -> None:
+        """Raise OSError when the file is no longer the one at its path: what is written there would be lost."""
+        if self._path.stat().st_ino != self._place:
+            raise OSError(f"{self._path.name} was replaced while it was open")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -147,6 +153,8 @@ class Writer:
             try:
                 if self._connection is None:
                     self._connection = connect(self._path, WRITER_PATIENCE)
+                    self._place = self._path.stat().st_ino
+                self._require_in_place()
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")

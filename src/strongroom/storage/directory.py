@@ -14,7 +14,7 @@ from strongroom.errors import StorageUnavailable, StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WRITER_PATIENCE, WriteLock, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEADS = {MAIN_FILE: "0001", AUDIT_FILE: "0001"}
+HEADS = {AUDIT_FILE: "0001", MAIN_FILE: "0001"}  # in the order in which they are made: no data without its records
 BRANCHES = {MAIN_FILE: "main", AUDIT_FILE: "audit"}
 
 log = structlog.get_logger(__name__)
@@ -24,10 +24,15 @@ class DataDirectoryNewer(StrongroomError):
     """The data directory was written by a newer version of Strongroom; this one leaves it as it is."""
 
 
+class RecordsMissing(StrongroomError):
+    """There is data, and the file of its records is gone; a new one would hide that."""
+
+
 def schema_version(data_dir: Path) -> str | None:
     """Return the schema version of the data in `data_dir`, None when there is no data.
 
-    DataDirectoryNewer when this program does not know it, StorageUnavailable when it cannot be read; changes nothing.
+    DataDirectoryNewer when this program does not know it, RecordsMissing when its records are gone, StorageUnavailable
+    when it cannot be read; changes nothing.
     """
     versions = {name: _version(data_dir / name) for name in HEADS}
     for name, version in versions.items():
@@ -36,6 +41,11 @@ def schema_version(data_dir: Path) -> str | None:
                 f"the data in {data_dir} is of schema {version}, newer than this version of Strongroom knows "
                 f"({HEADS[name]}); start it with the version that wrote it, or a newer one"
             )
+    if versions[MAIN_FILE] is not None and versions[AUDIT_FILE] is None:
+        raise RecordsMissing(
+            f"the records of the data in {data_dir} are missing: {AUDIT_FILE} is not there or empty; put it back from "
+            "a backup (none is begun anew beside data that was recorded)"
+        )
     return versions[MAIN_FILE]
 
 

@@ -89,7 +89,7 @@ async def page(
 def _top(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_TOP):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TOP)) and 1 <= int(text) <= MAX_TOP):
         raise BadRequest(f"The value '{text}' of $top is not a number from 1 to {MAX_TOP}.", code="InvalidTopValue")
     return int(text)
 
