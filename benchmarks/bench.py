@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from load import Load, Result, cpu_seconds, memory_megabytes, run
+from load import Load, Result, memory_megabytes, run
 
 ROOT = Path(__file__).parent.parent
 API = "api-version=7.6"
@@ -51,8 +51,10 @@ def started(folder: Path, workers: int) -> Iterator[tuple[Server, float]]:
     connection.unlink(missing_ok=True)
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command("serve", "--dev", "--data-dir", str(folder / "data"), "--port", "0", "--no-proxy", "--workers", str(workers),
-                "--connection-file", str(connection)),
+        command(
+            "serve", "--dev", "--data-dir", str(folder / "data"), "--port", "0", "--no-proxy",
+            "--workers", str(workers), "--connection-file", str(connection),
+        ),
         stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
@@ -84,7 +86,7 @@ def ask(server: Server, host: str, method: str, path: str, body: bytes | None = 
     """Send one request to a host of the server, whatever the machine's resolver thinks of its name."""
     context = ssl.create_default_context(cafile=server.facts["caBundle"])
     context.check_hostname = False
-    request = urllib.request.Request(f"https://127.0.0.1:{server.port}{path}", body, headers, method=method)  # noqa: S310
+    request = urllib.request.Request(f"https://127.0.0.1:{server.port}{path}", body, headers, method=method)
     request.add_header("Host", host if host == "localhost" else f"{host}:{server.port}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     with opener.open(request) as answer:
@@ -121,7 +123,7 @@ def loads(server: Server) -> list[tuple[Load, tuple[int, ...]]]:
         (Load("list page", f"{base}/secrets?{API}", headers=allowed), (1, 16, 64)),
         (Load("401 challenge", f"{base}/secrets/bench-007?{API}", headers=there, expects_error=True), (1, 16, 64)),
         (Load("token issue", f"{base}{path}", "POST", (("Host", login), *form.items()), token_form(server)), (1, 16)),
-        (Load("secret set", f"{base}/secrets/bench-set?{API}", "PUT", allowed, '{"value":"one more version"}'), (1, 16, 64)),
+        (Load("secret set", f"{base}/secrets/bench-set?{API}", "PUT", allowed, '{"value":"once more"}'), (1, 16, 64)),
     ]  # fmt: skip
 
 
@@ -159,7 +161,8 @@ def row(name: str, connections: int, pairs: list[tuple[Result, Result]]) -> str:
     mine, limit = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     mark = ""
     if (name, connections) == ("secret get", 64):
-        mark = f" (bar {BAR:.2f}, aim {AIM:.2f}: {'above the aim' if ratio >= AIM else 'met' if ratio >= BAR else 'MISSED'})"
+        verdict = "above the aim" if ratio >= AIM else "met" if ratio >= BAR else "MISSED"
+        mark = f" (bar {BAR:.2f}, aim {AIM:.2f}: {verdict})"
     cpu = f"{middle(r.cpu for r in mine):.0f} ({middle(r.cpu for r in limit):.0f})"
     figures = (
         f"{middle(r.rate for r in mine):.0f} | {middle(r.p50 for r in mine):.2f} | {middle(r.p99 for r in mine):.2f}"
@@ -196,11 +199,10 @@ def main() -> None:
             idle = memory_megabytes(server.process.pid)
             rows = measure(server, hello, seconds, repeats, folder)
             loaded = memory_megabytes(server.process.pid)
-            cpu = cpu_seconds(server.process.pid)
     closing = [
         "",
         f"Start to first answer: {first_start:.2f} s with an empty data directory, {later_start:.2f} s later.",
-        f"Memory of the parent and {options.workers} workers: {idle:.0f} MB idle, {loaded:.0f} MB after the load ({cpu:.0f} s of CPU).",
+        f"Memory of the parent and {options.workers} workers: {idle:.0f} MB idle, {loaded:.0f} MB after the load.",
         f"Machine: {machine()}.",
     ]
     print(*closing, sep="\n")
