@@ -2,8 +2,10 @@ import asyncio
 
 import pytest
 
+import strongroom.app
 from strongroom.app import Application, host_name, make_request, read_body
-from strongroom.errors import BadRequest, PayloadTooLarge
+from strongroom.custody.sealing import SealBroken
+from strongroom.errors import BadRequest, PayloadTooLarge, StorageUnavailable
 from strongroom.planes.http import Response
 
 
@@ -203,3 +205,21 @@ async def test_a_body_that_was_left_off_is_not_taken_for_the_whole(before):
 
     with pytest.raises(BadRequest):
         await read_body(receive, 100)
+
+
+@pytest.mark.parametrize(
+    "error", [StorageUnavailable("full"), SealBroken("edited"), RuntimeError("unforeseen")], ids=repr
+)
+async def test_a_sweep_that_fails_is_not_the_last_one(monkeypatch, error):
+    monkeypatch.setattr(strongroom.app, "SWEEP_SECONDS", 0)
+    swept = asyncio.Event()
+    errors = [error]
+
+    async def sweep():
+        if errors:
+            raise errors.pop()
+        swept.set()
+
+    task = asyncio.create_task(strongroom.app._repeat(sweep))
+    await asyncio.wait_for(swept.wait(), 5)
+    task.cancel()

@@ -1,7 +1,6 @@
 """Where everything meets: a storage, a custodian and a domain in, one ASGI application out."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import structlog
 
 from strongroom.access.identity.verifier import Verifier
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import BadRequest, PayloadTooLarge, StorageUnavailable
+from strongroom.errors import BadRequest, PayloadTooLarge, StrongroomError
 from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.gate import Gate, Plane
@@ -66,17 +65,23 @@ def create_app(
 
 
 async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
+    """Sweep again and again; one that fails is told, and the next one tries anew: retention must not end unnoticed."""
     while True:
-        with contextlib.suppress(StorageUnavailable):  # said by the storage; the next turn tries again
+        try:
             await sweep()
+        except StrongroomError as error:
+            log.error("a sweep failed", error=type(error).__name__, reason=error.message)  # noqa: TRY400
+        except Exception:
+            log.exception("a sweep failed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 
 class Application:
     """One ASGI application: the host's suffix picks the plane, its first label the vault.
 
-    domain: the base domain; gates: a gate for each first label (`login`, `management`), and "" for vaults.
+    domain: the base domain. hosts: a gate for each first label (`login`, `management`); vaults: the one for all vaults.
     is_ready: answers whether the storage can be written. background: what runs beside the requests of this worker.
+    close: called when the worker ends.
     """
 
     def __init__(

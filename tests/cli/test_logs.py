@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +55,12 @@ def test_what_is_not_wanted_does_not_count():
 def test_looking_back_ends_where_it_was_told_to():
     records = Kept([record(number) for number in range(9)])
     assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 9)) == [7, 8]
+
+
+def test_a_slow_request_hides_none_that_ended_before_it():
+    slow = replace(record(9), time=NOON - timedelta(hours=2))
+    records = Kept([*(record(number) for number in range(9)), slow])
+    assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 10)) == [7, 8]
 
 
 def test_following_shows_each_record_once(monkeypatch):

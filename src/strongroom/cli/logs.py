@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 CATEGORIES = ("AuditEvent", "Administrative", "SignInLogs")
 DEFAULT_COUNT = 20
 BATCH = 500
+LONGEST_REQUEST = timedelta(hours=3)
+"""The largest body at the slowest pace that is taken (`hosting/limits.py`).
+
+Records lie in the order in which requests ended and tell when they began: behind an old one there may be newer ones.
+"""
 FOLLOW_SECONDS = 0.5
 
 
@@ -105,7 +110,7 @@ def newest(records: "SqlRecords", choice: "Choice", count: int, position: int) -
     """Return the newest `count` wanted records up to a sequence number and those still on their way, oldest first."""
     found: list[Record] = []
     for record in _backwards(records, position):
-        if len(found) >= count or (choice.since is not None and record.time < choice.since):
+        if len(found) >= count or (choice.since is not None and record.time < choice.since - LONGEST_REQUEST):
             break
         if choice.fits(record):
             found.append(record)
