@@ -57,10 +57,11 @@ need_commands() {
   [ ${#missing[@]} = 0 ] || need_packages "${missing[@]}"
 }
 
+# Pin files hold all that is needed, so nothing is resolved: what is published after the pins were made changes nothing.
 install_pins() { # virtual environment, pip's options and pin files…
   local venv=$1
   shift
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "$@"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes "$@"
 }
 
 new_venv() {
