@@ -29,11 +29,17 @@ class Plane:
         self.failing = {}
         self.table = Table(
             [
-                Operation(method="GET", path="/things/{name}", handler=self.read, log="ThingGet"),
+                Operation(method="GET", path="/things/{name}", handler=self.read, log="ThingGet", gives=None),
                 Operation(
-                    method="PUT", path="/things/{name}", handler=self.write, log="ThingSet", takes=Body, changes=True
+                    method="PUT",
+                    path="/things/{name}",
+                    handler=self.write,
+                    log="ThingSet",
+                    takes=Body,
+                    gives=None,
+                    changes=True,
                 ),
-                Operation(method="GET", path="/open", handler=self.read, log="Open", anonymous=True),
+                Operation(method="GET", path="/open", handler=self.read, log="Open", gives=None, anonymous=True),
             ]
         )
 
@@ -261,7 +267,7 @@ async def test_the_rehearsal_clock_moves_what_handlers_see_and_not_the_record(as
         return Response(200)
 
     await storage.read().facts.put(CLOCK_FACT, b"86400")
-    plane.table = Table([Operation(method="GET", path="/things/{name}", handler=handler, log="ThingGet")])
+    plane.table = Table([Operation(method="GET", path="/things/{name}", handler=handler, log="ThingGet", gives=None)])
     await ask()
     assert seen == [86400]
 

@@ -5,7 +5,7 @@ from strongroom.planes.operation import Operation, Table, split_path
 
 
 def operation(method, path):
-    return Operation(method=method, path=path, handler=None, log=f"{method} {path}")
+    return Operation(method=method, path=path, handler=None, log=f"{method} {path}", gives=None)
 
 
 TABLE = Table(

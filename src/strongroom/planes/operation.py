@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from strongroom.access.authorization.model import Action
@@ -21,6 +21,18 @@ Handler = Callable[["Call"], Awaitable[Response]]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SMALL_BODY = 64 * 1024
 MATCHES = 4096
+JSON_BODY = "application/json"
+FORM_BODY = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What a path's placeholder or a query's parameter may say. kind: its type, with `msgspec.Meta` for its bounds."""
+
+    name: str
+    kind: Any
+    text: str
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +42,35 @@ class Operation:
     path: literals and `{placeholders}`, a whole segment each. needs: the data action, or the RBAC action's name on the
     management plane; None when any authenticated caller may. anonymous: no token is asked for.
     changes: the handler runs inside a storage transaction, and its record commits with it.
-    takes, gives: wire types, `msgspec.Struct`s. log: operation name in the record; category: its log, where it is not
-    the plane's own. body_limit: bytes.
-    since: the first api-version that has it, "" for all. success: statuses of usual answers, for documents and tests.
+    takes, gives: types of the bodies, None for none; media: what `takes` is written in. query: its parameters beside
+    those of every row of the plane. log: operation name in the record; category: its log, where it is not the plane's
+    own. body_limit: bytes. since: the first api-version that has it, "" for all.
+    success: statuses of usual answers; refuses: those of refusals beside the ones that the plane derives (its `Face`).
+    name: how documents call it, where one handler serves several rows; else the handler's own name is taken.
     """
 
     method: str
     path: str
     handler: Handler
     log: str
+    gives: Any
     needs: Action | str | None = None
     takes: type | None = None
-    gives: type | None = None
+    media: str = JSON_BODY
+    query: tuple[Parameter, ...] = ()
     success: tuple[int, ...] = (200,)
+    refuses: tuple[int, ...] = ()
+    name: str = ""
     changes: bool = False
     anonymous: bool = False
     body_limit: int = SMALL_BODY
     since: str = ""
     category: Category | None = None
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names of the path's placeholders, in their order."""
+        return tuple(PLACEHOLDER.findall(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,24 @@ from strongroom.errors import StrongroomError
 from strongroom.planes.http import JSON, Headers, Response
 
 
-class _Inner(msgspec.Struct, frozen=True):
+class InnerError(msgspec.Struct, frozen=True):
+    """What the refusal is, more closely than its code says."""
+
     code: str
 
 
-class _Error(msgspec.Struct, frozen=True, omit_defaults=True):
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refusal: its code for programs, its message for people."""
+
     code: str
     message: str
-    innererror: _Inner | None = None
+    innererror: InnerError | None = None
 
 
-class _Body(msgspec.Struct, frozen=True):
-    error: _Error
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The body of every refusal."""
+
+    error: Error
 
 
 _encode = msgspec.json.Encoder().encode
@@ -25,6 +31,6 @@ _encode = msgspec.json.Encoder().encode
 
 def render(error: StrongroomError, headers: Headers = ()) -> Response:
     """Return an error as an answer with `headers` beside its content type."""
-    inner = _Inner(error.inner) if error.inner else None
-    body = _encode(_Body(_Error(error.code, error.message, inner)))
+    inner = InnerError(error.inner) if error.inner else None
+    body = _encode(ErrorBody(Error(error.code, error.message, inner)))
     return Response(error.status, body, (JSON, *headers))

@@ -4,14 +4,26 @@ A token is bound to the vault and the collection it was made for; it says where 
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import quote
+
+from msgspec import Meta
 
 from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
+from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import open_token, paging_key, seal_token
 
 LARGEST_PAGE = 25
 SKIP_TOKEN = "$skiptoken"  # noqa: S105 - a query parameter, no password
+PAGE = (
+    Parameter(
+        name="maxresults",
+        kind=Annotated[int, Meta(ge=1, le=LARGEST_PAGE)],
+        text=f"How many items a page has at most; {LARGEST_PAGE} unless said.",
+    ),
+    Parameter(name=SKIP_TOKEN, kind=str, text="Where the page begins: taken from a `nextLink`, never made up."),
+)
 
 
 @dataclass(frozen=True, slots=True)

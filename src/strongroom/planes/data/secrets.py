@@ -8,7 +8,7 @@ from strongroom.objects.secrets.model import Secret
 from strongroom.objects.secrets.service import Secrets
 from strongroom.planes.call import Call
 from strongroom.planes.data import wire
-from strongroom.planes.data.pages import Page, read_page
+from strongroom.planes.data.pages import PAGE, Page, read_page
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.operation import Operation
 from strongroom.sensitive import Sensitive
@@ -134,6 +134,7 @@ OPERATIONS = (
         log="SecretSet",
         takes=wire.SecretSet,
         gives=wire.SecretBundle,
+        refuses=(409,),
         changes=True,
         body_limit=SET_LIMIT,
     ),
@@ -145,8 +146,9 @@ OPERATIONS = (
             needs=actions.SECRET_GET,
             log="SecretGet",
             gives=wire.SecretBundle,
+            name=name,
         )
-        for path in ("/secrets/{name}", "/secrets/{name}/{version}")
+        for path, name in (("/secrets/{name}", "get_secret"), ("/secrets/{name}/{version}", "get_secret_version"))
     ),
     *(
         Operation(
@@ -159,8 +161,9 @@ OPERATIONS = (
             gives=wire.SecretBundle,
             changes=True,
             body_limit=SET_LIMIT,
+            name=name,
         )
-        for path in ("/secrets/{name}", "/secrets/{name}/{version}")
+        for path, name in (("/secrets/{name}", "update_secret"), ("/secrets/{name}/{version}", "update_secret_version"))
     ),
     Operation(
         method="GET",
@@ -169,6 +172,7 @@ OPERATIONS = (
         needs=actions.SECRET_LIST,
         log="SecretList",
         gives=wire.SecretList,
+        query=PAGE,
     ),
     Operation(
         method="GET",
@@ -177,6 +181,7 @@ OPERATIONS = (
         needs=actions.SECRET_LIST,
         log="SecretListVersions",
         gives=wire.SecretList,
+        query=PAGE,
     ),
     Operation(
         method="DELETE",
@@ -202,6 +207,7 @@ OPERATIONS = (
         needs=actions.SECRET_LIST,
         log="SecretListDeleted",
         gives=wire.DeletedSecretList,
+        query=PAGE,
     ),
     Operation(
         method="POST",
@@ -218,6 +224,7 @@ OPERATIONS = (
         handler=purge_secret,
         needs=actions.SECRET_PURGE,
         log="SecretPurge",
+        gives=None,
         success=(204,),
         changes=True,
     ),
@@ -238,6 +245,7 @@ OPERATIONS = (
         log="SecretRestore",
         takes=wire.Backup,
         gives=wire.SecretBundle,
+        refuses=(409,),
         changes=True,
         body_limit=RESTORE_LIMIT,
     ),

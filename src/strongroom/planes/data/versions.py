@@ -3,7 +3,12 @@
 Source: the generated clients of Azure SDKs, and the service's specifications for the previews.
 """
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from strongroom.errors import BadRequest
+from strongroom.planes.operation import Parameter
 
 NEWEST = "2026-04-01"
 SUPPORTED = frozenset(
@@ -24,6 +29,12 @@ SUPPORTED = frozenset(
         "2026-05-01-preview",
         "2026-07-01-preview",
     }
+)
+API_VERSION = Parameter(
+    name="api-version",
+    kind=Annotated[str, Meta(extra_json_schema={"enum": sorted(SUPPORTED)})],
+    text="The version of the interface that the client speaks; there is no default.",
+    required=True,
 )
 
 

@@ -6,33 +6,62 @@ from the service. Absent members are left out; times are UNIX seconds; ids are b
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from strongroom.errors import BadRequest
 from strongroom.objects.lifecycle import recovery_level
-from strongroom.objects.secrets.model import Secret, SecretEdit
+from strongroom.objects.secrets.model import (
+    MAX_CONTENT_TYPE,
+    MAX_TAG_TEXT,
+    MAX_TAGS,
+    MAX_VALUE_BYTES,
+    Secret,
+    SecretEdit,
+)
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
 
 LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
+
+# Bounds that documents tell; the rules behind them are held by the model, in the service's words.
+Moment = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": LATEST_SECOND})]
+ContentType = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_CONTENT_TYPE})]
+Tags = Annotated[
+    dict[str, str],
+    Meta(
+        extra_json_schema={
+            "maxProperties": MAX_TAGS,
+            "propertyNames": {"maxLength": MAX_TAG_TEXT},
+            "additionalProperties": {"type": "string", "maxLength": MAX_TAG_TEXT},
+        }
+    ),
+]
+Value = Annotated[
+    Sensitive[bytes],
+    Meta(
+        description=f"Text of at most {MAX_VALUE_BYTES:,} bytes in UTF-8.",
+        extra_json_schema={"maxLength": MAX_VALUE_BYTES},
+    ),
+]
 
 
 class AttributesPatch(msgspec.Struct, frozen=True):
     """Attributes as a client sends them; null says nothing, like absence. Read-only ones are ignored."""
 
     enabled: bool | None = None
-    nbf: int | None = None
-    exp: int | None = None
+    nbf: Moment | None = None
+    exp: Moment | None = None
 
 
 class SecretUpdate(msgspec.Struct, frozen=True, rename="camel"):
     """The body of UpdateSecret."""
 
-    content_type: str | None = None
+    content_type: ContentType | None = None
     attributes: AttributesPatch | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
     def edit(self) -> SecretEdit:
         """Return what this asks for; BadRequest when a time cannot be one."""
@@ -49,7 +78,7 @@ class SecretUpdate(msgspec.Struct, frozen=True, rename="camel"):
 class SecretSet(SecretUpdate, frozen=True, rename="camel", kw_only=True):
     """The body of SetSecret; the value is sensitive from its first moment here."""
 
-    value: Sensitive[bytes]
+    value: Value
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -62,8 +91,8 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     """Attributes as the service tells them."""
 
     enabled: bool
-    nbf: int | None = None
-    exp: int | None = None
+    nbf: Moment | None = None
+    exp: Moment | None = None
     created: int
     updated: int
     recovery_level: str
@@ -73,20 +102,20 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
 class SecretItem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
     """A secret, or one of its versions, in a list."""
 
-    content_type: str | None = None
+    content_type: ContentType | None = None
     id: str
     attributes: Attributes
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class SecretBundle(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
     """A secret; `value` only in the answers of SetSecret and GetSecret."""
 
-    value: Sensitive[bytes] | None = None
-    content_type: str | None = None
+    value: Value | None = None
+    content_type: ContentType | None = None
     id: str
     attributes: Attributes
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class DeletedSecret(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
@@ -95,10 +124,10 @@ class DeletedSecret(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     recovery_id: str
     deleted_date: int
     scheduled_purge_date: int
-    content_type: str | None = None
+    content_type: ContentType | None = None
     id: str
     attributes: Attributes
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class SecretList(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,9 +1,10 @@
 """Discovery: where a tenant's endpoints are, and which keys sign its tokens. Asked before there is any token."""
 
 import re
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from strongroom.access.identity import refusals
 from strongroom.access.identity.signing import verifying_keys
@@ -11,8 +12,16 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.identity import wire
 from strongroom.planes.identity.tenants import find_tenant, get_tenant
+from strongroom.planes.operation import Parameter
 
 AUTHORITY = re.compile(r"https://(?P<host>[^/?#]+)/+(?P<tenant>[^/?#]+)")
+
+AUTHORITY_ASKED = Parameter(
+    name="authorization_endpoint",
+    kind=Annotated[str, Meta(extra_json_schema={"format": "uri"})],
+    text="The authority that is asked about: `https://{host}/{tenant}`, and what may follow.",
+    required=True,
+)
 
 # Clients keep discovery documents for a day whatever we say; saying so spares the others the same question.
 KEPT = (b"cache-control", b"max-age=86400, private")
@@ -67,5 +76,5 @@ async def user_realm(call: Call) -> Response:
     return _kept(wire.user_realm(host=host, name=call.parameters["upn"]))
 
 
-def _kept(body: dict[str, Any]) -> Response:
+def _kept(body: msgspec.Struct) -> Response:
     return Response(200, msgspec.json.encode(body), (JSON, KEPT))

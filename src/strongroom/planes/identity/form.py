@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from strongroom.access.identity import refusals
 from strongroom.planes.http import Request
+from strongroom.planes.operation import FORM_BODY
 from strongroom.sensitive import Sensitive
 
-FORM = "application/x-www-form-urlencoded"
 FIELDS = 64
 SECRETS = frozenset({"client_secret", "client_assertion"})
 
@@ -38,7 +38,7 @@ def read_form(request: Request) -> Form:
     A body of another type has no parameters, which is also what the directory makes of it.
     """
     media_type = request.header(b"content-type").partition(";")[0].strip().lower()
-    parameters = _parameters(request.body) if media_type == FORM else {}
+    parameters = _parameters(request.body) if media_type == FORM_BODY else {}
     client_id, secret = parameters.get("client_id", ""), parameters.get("client_secret") or None
     basic = _basic(request)
     if basic is not None:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from typing import Any
+from functools import partial
 
 import msgspec
 
@@ -15,11 +15,14 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.identity import discovery, wire
 from strongroom.planes.identity.token import NEVER_KEPT, TokenEndpoint
-from strongroom.planes.operation import Match, Operation, Table
+from strongroom.planes.operation import FORM_BODY, Match, Operation, Table
 
 SIGN_IN = "Sign-in activity"
 DISCOVERY = "Discovery"
 SLASHES = re.compile("//+")
+DISCOVER = partial(Operation, method="GET", log=DISCOVERY, anonymous=True)
+OF_TENANT = partial(DISCOVER, refuses=(400,))
+GRANT = partial(Operation, method="POST", log=SIGN_IN, media=FORM_BODY, refuses=(400, 401), anonymous=True)
 
 ALWAYS = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
@@ -29,19 +32,44 @@ ALWAYS = (
 
 def operations(tokens: TokenEndpoint) -> tuple[Operation, ...]:
     """Return the operations of the plane."""
-
-    def row(method: str, path: str, handler: Any, log: str) -> Operation:
-        return Operation(method=method, path=path, handler=handler, log=log, anonymous=True)
-
     return (
-        row("GET", "/{tenant}/v2.0/.well-known/openid-configuration", discovery.configuration, DISCOVERY),
-        row("GET", "/{tenant}/.well-known/openid-configuration", discovery.first_configuration, DISCOVERY),
-        row("GET", "/{tenant}/discovery/v2.0/keys", discovery.keys, DISCOVERY),
-        row("GET", "/{tenant}/discovery/keys", discovery.keys, DISCOVERY),
-        row("GET", "/common/discovery/instance", discovery.instance, DISCOVERY),
-        row("GET", "/common/userrealm/{upn}", discovery.user_realm, DISCOVERY),
-        row("POST", "/{tenant}/oauth2/v2.0/token", tokens.grant, SIGN_IN),
-        row("POST", "/{tenant}/oauth2/token", tokens.first_grant, SIGN_IN),
+        OF_TENANT(
+            path="/{tenant}/v2.0/.well-known/openid-configuration",
+            handler=discovery.configuration,
+            gives=wire.Configuration,
+            name="get_configuration",
+        ),
+        OF_TENANT(
+            path="/{tenant}/.well-known/openid-configuration",
+            handler=discovery.first_configuration,
+            gives=wire.Configuration,
+            name="get_first_configuration",
+        ),
+        OF_TENANT(path="/{tenant}/discovery/v2.0/keys", handler=discovery.keys, gives=wire.KeySet, name="get_keys"),
+        OF_TENANT(path="/{tenant}/discovery/keys", handler=discovery.keys, gives=wire.KeySet, name="get_first_keys"),
+        DISCOVER(
+            path="/common/discovery/instance",
+            handler=discovery.instance,
+            gives=wire.Instance,
+            query=(discovery.AUTHORITY_ASKED,),
+            refuses=(400,),
+            name="discover_instance",
+        ),
+        DISCOVER(path="/common/userrealm/{upn}", handler=discovery.user_realm, gives=wire.UserRealm),
+        GRANT(
+            path="/{tenant}/oauth2/v2.0/token",
+            handler=tokens.grant,
+            takes=wire.TokenForm,
+            gives=wire.TokenAnswer,
+            name="grant_token",
+        ),
+        GRANT(
+            path="/{tenant}/oauth2/token",
+            handler=tokens.first_grant,
+            takes=wire.FirstTokenForm,
+            gives=wire.FirstTokenAnswer,
+            name="grant_first_token",
+        ),
     )
 
 
@@ -89,8 +117,8 @@ class IdentityPlane:
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an OAuth error with its AADSTS number; other errors by their plain code."""
         if not isinstance(error, SignInFailed):
-            body = {"error": error.code, "error_description": error.message}
-            return Response(error.status, msgspec.json.encode(body), (JSON, *NEVER_KEPT))
+            body = msgspec.json.encode(wire.PlainRefusal(error.code, error.message))
+            return Response(error.status, body, (JSON, *NEVER_KEPT))
         call.notes["errorCode"] = error.number
         trace_id = str(uuid.uuid4())
         refusal = wire.refusal(

@@ -6,7 +6,7 @@ be the application learns nothing of its state. What a client sent is in no reco
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -133,5 +133,5 @@ def _require_resource(resource: str, domain: str) -> str:
     return resource
 
 
-def _answer(body: dict[str, Any]) -> Response:
+def _answer(body: msgspec.Struct) -> Response:
     return Response(200, msgspec.json.encode(body), (JSON, *NEVER_KEPT))

@@ -8,11 +8,11 @@ from strongroom.access.authorization.service import find_management_decision
 from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
-from strongroom.planes.management import wire
-from strongroom.planes.management.listing import page, parse_filter
+from strongroom.planes.management import answers, wire
+from strongroom.planes.management.listing import FILTER, PAGE, page, parse_filter
 from strongroom.planes.management.places import author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
-from strongroom.planes.operation import Operation
+from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources import service
 from strongroom.resources.locations import Locations
 from strongroom.vaults.model import Vault
@@ -34,7 +34,7 @@ async def put(call: Call, locations: Locations) -> Response:
         author=author(call.known_caller()),
         now=call.now,
     )
-    return wire.render(wire.group(group), 201 if is_new else 200)
+    return wire.render(answers.group(group), 201 if is_new else 200)
 
 
 async def patch(call: Call) -> Response:
@@ -47,13 +47,13 @@ async def patch(call: Call) -> Response:
         author=author(call.known_caller()),
         now=call.now,
     )
-    return wire.render(wire.group(group))
+    return wire.render(answers.group(group))
 
 
 async def get(call: Call) -> Response:
     """Return a resource group."""
     return wire.render(
-        wire.group(await service.get_group(call.stores.resources, subscription_id(call), call.parameters["group"]))
+        answers.group(await service.get_group(call.stores.resources, subscription_id(call), call.parameters["group"]))
     )
 
 
@@ -69,7 +69,7 @@ async def delete(call: Call) -> Response:
     """Remove a resource group; its vaults are deleted softly."""
     subscription = subscription_id(call)
     deleted = await delete_group(call.stores, subscription, call.parameters["group"], call.now)
-    call.notes["deletedVaults"] = [wire.vault_id(vault) for vault in deleted]
+    call.notes["deletedVaults"] = [answers.vault_id(vault) for vault in deleted]
     return await accepted(call, f"/subscriptions/{subscription}/operationresults")
 
 
@@ -78,7 +78,7 @@ async def list_groups(call: Call) -> Response:
     kept = parse_filter(call.request.query.get("$filter", ""), GROUP_FIELDS)
     groups = await call.stores.resources.list_groups(subscription_id(call))
     return await page(
-        call, [group for group in groups if kept.keeps({}, dict(group.tags))], lambda g: g.name, wire.group
+        call, [group for group in groups if kept.keeps({}, dict(group.tags))], lambda g: g.name, answers.group
     )
 
 
@@ -92,12 +92,12 @@ async def list_resources(call: Call) -> Response:
         await service.get_group(call.stores.resources, subscription_id(call), group)
     living = await call.stores.vaults.list_living(subscription_id(call), group)
     passing = [vault for vault in living if kept.keeps(_fields(vault), dict(vault.tags))]
-    return await page(call, await _readable(call, passing), lambda v: v.name, lambda v: wire.resource(v, expand))
+    return await page(call, await _readable(call, passing), lambda v: v.name, lambda v: answers.resource(v, expand))
 
 
 def _fields(vault: Vault) -> dict[str, str]:
     return {
-        "resourcetype": wire.VAULT_TYPE,
+        "resourcetype": answers.VAULT_TYPE,
         "name": vault.name,
         "resourcegroup": vault.resource_group,
         "location": vault.location,
@@ -107,7 +107,7 @@ def _fields(vault: Vault) -> dict[str, str]:
 async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
     caller, assignments = call.known_caller(), call.stores.assignments
     decided = [
-        (vault, await find_management_decision(assignments, caller, VAULT_READ, wire.vault_id(vault)))
+        (vault, await find_management_decision(assignments, caller, VAULT_READ, answers.vault_id(vault)))
         for vault in vaults
     ]
     return [vault for vault, decision in decided if decision.allowed]
@@ -117,47 +117,79 @@ GROUPS = "/subscriptions/{subscription}/resourceGroups"
 GROUP = GROUPS + "/{group}"
 _ACTION = "Microsoft.Resources/subscriptions/resourceGroups/"
 READ = partial(Operation, needs=_ACTION + "read", log=_ACTION + "read")
-WRITE = partial(Operation, needs=_ACTION + "write", log=_ACTION + "write", takes=wire.GroupBody, changes=True)
+WRITE = partial(
+    Operation,
+    needs=_ACTION + "write",
+    log=_ACTION + "write",
+    takes=wire.GroupBody,
+    gives=answers.GroupAnswer,
+    changes=True,
+)
+EXPAND = Parameter(
+    name="$expand", kind=str, text="Fields to add, joined by commas: createdTime, changedTime, provisioningState."
+)
+LIST_RESOURCES = partial(
+    Operation,
+    method="GET",
+    handler=list_resources,
+    gives=answers.Page[answers.Resource],
+    query=(*PAGE, FILTER, EXPAND),
+)
 
 
 def operations(locations: Locations) -> tuple[Operation, ...]:
     """Return the rows of this module; locations: those that the server knows."""
     return (
-        WRITE(method="PUT", path=GROUP, handler=partial(put, locations=locations), success=(200, 201)),
+        WRITE(
+            method="PUT",
+            path=GROUP,
+            handler=partial(put, locations=locations),
+            success=(200, 201),
+            refuses=(409,),
+            name="put_group",
+        ),
         *OPERATIONS,
     )
 
 
 OPERATIONS = (
-    WRITE(method="PATCH", path=GROUP, handler=patch),
-    READ(method="GET", path=GROUP, handler=get),
-    READ(method="HEAD", path=GROUP, handler=exists, success=(204, 404)),
+    WRITE(method="PATCH", path=GROUP, handler=patch, name="update_group"),
+    READ(method="GET", path=GROUP, handler=get, gives=answers.GroupAnswer, name="get_group"),
+    READ(method="HEAD", path=GROUP, handler=exists, gives=None, success=(204,), name="check_group"),
     Operation(
         method="DELETE",
         path=GROUP,
         handler=delete,
         needs=_ACTION + "delete",
         log=_ACTION + "delete",
+        gives=None,
+        name="delete_group",
         success=(202,),
         changes=True,
     ),
-    READ(method="GET", path=GROUPS, handler=list_groups),
-    Operation(
+    READ(
         method="GET",
-        path="/subscriptions/{subscription}/resources",
-        handler=list_resources,
-        log="Microsoft.Resources/subscriptions/resources/read",
+        path=GROUPS,
+        handler=list_groups,
+        gives=answers.Page[answers.GroupAnswer],
+        query=(*PAGE, FILTER),
     ),
-    Operation(
-        method="GET",
+    LIST_RESOURCES(
+        path="/subscriptions/{subscription}/resources",
+        log="Microsoft.Resources/subscriptions/resources/read",
+        name="list_resources",
+    ),
+    LIST_RESOURCES(
         path=GROUP + "/resources",
-        handler=list_resources,
         log="Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+        name="list_resources_of_group",
     ),
     Operation(
         method="GET",
         path="/subscriptions/{subscription}/operationresults/{operation}",
         handler=operation_result,
         log="Microsoft.Resources/subscriptions/operationresults/read",
+        gives=None,
+        name="get_delete_result",
     ),
 )

@@ -1,10 +1,12 @@
 """Managed HSMs: there are none, and whoever lists them is told so."""
 
+from functools import partial
+
 from strongroom.errors import NotFound
 from strongroom.ids import VAULT_NAME
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
-from strongroom.planes.management import wire
+from strongroom.planes.management import answers, wire
 from strongroom.planes.management.places import subscription_id
 from strongroom.planes.operation import Operation
 from strongroom.resources.service import get_group
@@ -17,7 +19,7 @@ async def list_none(call: Call) -> Response:
     """List nothing; NotFound for a resource group that is not there."""
     if "group" in call.parameters:
         await get_group(call.stores.resources, subscription_id(call), call.parameters["group"])
-    return wire.render_list([])
+    return wire.render(answers.EmptyPage())
 
 
 async def get(call: Call) -> Response:
@@ -42,27 +44,36 @@ async def get_deleted(call: Call) -> Response:
 async def check_name(call: Call) -> Response:
     """Say whether a managed HSM's name would be one; none is taken."""
     if VAULT_NAME.match(call.body.name):
-        return wire.render({"nameAvailable": True})
+        return wire.render(answers.NameAnswer(name_available=True))
     return wire.render(
-        {
-            "nameAvailable": False,
-            "reason": "AccountNameInvalid",
-            "message": "Managed HSM name must be between 3-24 alphanumeric characters. The name must begin with a "
+        answers.NameAnswer(
+            name_available=False,
+            reason="AccountNameInvalid",
+            message="Managed HSM name must be between 3-24 alphanumeric characters. The name must begin with a "
             "letter, end with a letter or digit, and not contain consecutive hyphens.",
-        }
+        )
     )
 
 
 _READ = "Microsoft.KeyVault/managedHSMs/read"
+LIST_NONE = partial(Operation, method="GET", handler=list_none, needs=_READ, log=_READ, gives=answers.EmptyPage)
 
 OPERATIONS = (
-    Operation(method="GET", path=PROVIDER + "/managedHSMs", handler=list_none, needs=_READ, log=_READ),
-    Operation(method="GET", path=IN_GROUP, handler=list_none, needs=_READ, log=_READ),
-    Operation(method="GET", path=IN_GROUP + "/{hsm}", handler=get, needs=_READ, log=_READ, success=(404,)),
+    LIST_NONE(path=PROVIDER + "/managedHSMs", name="list_hsms"),
+    LIST_NONE(path=IN_GROUP, name="list_hsms_of_group"),
     Operation(
         method="GET",
+        path=IN_GROUP + "/{hsm}",
+        handler=get,
+        needs=_READ,
+        log=_READ,
+        gives=None,
+        success=(),
+        name="get_hsm",
+    ),
+    LIST_NONE(
         path=PROVIDER + "/deletedManagedHSMs",
-        handler=list_none,
+        name="list_deleted_hsms",
         needs="Microsoft.KeyVault/deletedManagedHsms/read",
         log="Microsoft.KeyVault/deletedManagedHsms/read",
     ),
@@ -72,7 +83,9 @@ OPERATIONS = (
         handler=get_deleted,
         needs="Microsoft.KeyVault/locations/deletedManagedHsms/read",
         log="Microsoft.KeyVault/locations/deletedManagedHsms/read",
-        success=(404,),
+        gives=None,
+        success=(),
+        name="get_deleted_hsm",
     ),
     Operation(
         method="POST",
@@ -81,5 +94,7 @@ OPERATIONS = (
         needs="Microsoft.KeyVault/checkMhsmNameAvailability/read",
         log="Microsoft.KeyVault/checkMhsmNameAvailability/read",
         takes=wire.HsmNameBody,
+        gives=answers.NameAnswer,
+        name="check_hsm_name",
     ),
 )

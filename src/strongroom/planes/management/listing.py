@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
+
+from msgspec import Meta
 
 from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
-from strongroom.planes.management import wire
+from strongroom.planes.management import answers
+from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import open_token, paging_key, seal_token
 
 T = TypeVar("T")
@@ -17,6 +20,15 @@ T = TypeVar("T")
 MAX_TOP = 1000
 TERM = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.ASCII)
 AND = re.compile(r"and\b", re.ASCII | re.IGNORECASE)
+PAGE = (
+    Parameter(
+        name="$top",
+        kind=Annotated[int, Meta(ge=1, le=MAX_TOP)],
+        text="How many items a page has at most; all unless said.",
+    ),
+    Parameter(name="$skiptoken", kind=str, text="Where the page begins: taken from a `nextLink`, never made up."),
+)
+FILTER = Parameter(name="$filter", kind=str, text="What to keep: `field eq 'value'`, joined by `and`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ async def page(
         rest = [item for item in rest if name_of(item).lower() > after]
     shown = rest if top is None else rest[:top]
     link = await _next_link(call, name_of(shown[-1]).lower()) if len(shown) < len(rest) else None
-    return wire.render_list([write(item) for item in shown], link)
+    return answers.render_list([write(item) for item in shown], link)
 
 
 def _top(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from strongroom.ids import is_guid, new_guid
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response
-from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults, wire
+from strongroom.planes.management import answers, discovery, groups, hsms, providers, rehearsal, vaults, wire
 from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Table
@@ -123,14 +123,15 @@ class ManagementPlane:
 
     def resource_id(self, call: Call) -> str:
         """Return the resource id of what the request is about, "" when it is about none."""
-        return wire.vault_id(call.vault) if call.vault is not None else scope_of(call.parameters)
+        return answers.vault_id(call.vault) if call.vault is not None else scope_of(call.parameters)
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an error in the resource manager's form; a 401 says where to sign in."""
         headers: Headers = ()
         if isinstance(error, _Challenged):
             headers = ((b"www-authenticate", _challenge(call, error).encode("latin-1", "replace")),)
-        return wire.render({"error": {"code": error.code, "message": error.message}}, error.status, headers)
+        body = answers.ErrorBody(error=answers.ErrorAnswer(code=error.code, message=error.message))
+        return wire.render(body, error.status, headers)
 
     def finish(self, response: Response, call: Call) -> Response:
         """Return the response with the headers that every answer carries."""

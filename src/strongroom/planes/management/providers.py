@@ -9,9 +9,10 @@ from strongroom.access.authorization.model import Action
 from strongroom.errors import BadRequest, NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
-from strongroom.planes.management import wire
+from strongroom.planes.management.answers import Page, render_list
 from strongroom.planes.management.places import subscription_id
 from strongroom.planes.management.versions import KEY_VAULT, RESOURCES
+from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
 
@@ -65,25 +66,62 @@ CONTROL_ACTIONS = (
 DATA_ACTIONS = tuple(sorted({action.data_action for action in vars(actions).values() if isinstance(action, Action)}))
 
 
+class ProviderType(Wire, kw_only=True):
+    """A type of resource."""
+
+    resource_type: str
+    locations: list[str]
+    api_versions: tuple[str, ...]
+    default_api_version: str
+    capabilities: str
+
+
+class Provider(Wire, kw_only=True):
+    """A resource provider."""
+
+    id: str
+    namespace: str
+    registration_state: str = "Registered"
+    registration_policy: str
+    resource_types: list[ProviderType]
+
+
+class ActionDisplay(Wire, kw_only=True):
+    """How an action is shown to people."""
+
+    provider: str = "Microsoft Key Vault"
+    resource: str
+    operation: str
+    description: str
+
+
+class ActionAnswer(Wire, kw_only=True):
+    """An action that roles may grant."""
+
+    name: str
+    is_data_action: bool
+    display: ActionDisplay
+
+
 async def list_providers(call: Call, locations: Locations) -> Response:
     """List the providers, of a subscription or of the tenant."""
-    return wire.render_list([_provider(name, call, locations) for name in PROVIDERS])
+    return render_list([_provider(name, call, locations) for name in PROVIDERS])
 
 
 async def get_provider(call: Call, locations: Locations) -> Response:
     """Return a provider; NotFound (InvalidResourceNamespace) when there is none of that name."""
-    return wire.render(_provider(_named(call), call, locations))
+    return render(_provider(_named(call), call, locations))
 
 
 async def register(call: Call, locations: Locations) -> Response:
     """Return a provider: it is registered, whatever was asked."""
-    return wire.render(_provider(_named(call), call, locations))
+    return render(_provider(_named(call), call, locations))
 
 
 async def list_operations(call: Call) -> Response:  # noqa: ARG001 - the same for everyone
     """List the actions of Microsoft.KeyVault that roles may grant here."""
     control = [_operation(name, text, data=False) for name, text in CONTROL_ACTIONS]
-    return wire.render_list(control + [_operation(name, name.split("/", 2)[2], data=True) for name in DATA_ACTIONS])
+    return render_list(control + [_operation(name, name.split("/", 2)[2], data=True) for name in DATA_ACTIONS])
 
 
 def _named(call: Call) -> str:
@@ -96,72 +134,66 @@ def _named(call: Call) -> str:
     return found
 
 
-def _provider(name: str, call: Call, locations: Locations) -> dict[str, Any]:
+def _provider(name: str, call: Call, locations: Locations) -> Provider:
     place = f"/subscriptions/{subscription_id(call)}" if "subscription" in call.parameters else ""
     shown = [location.display_name for location in locations.all]
-    return {
-        "id": f"{place}/providers/{name}",
-        "namespace": name,
-        "registrationState": "Registered",
-        "registrationPolicy": "RegistrationRequired" if name == "Microsoft.KeyVault" else "RegistrationFree",
-        "resourceTypes": [
-            {
-                "resourceType": kind,
-                "locations": shown if located else [],
-                "apiVersions": list(versions),
-                "defaultApiVersion": next(version for version in versions if not version.endswith("preview")),
-                "capabilities": "SupportsTags, SupportsLocation" if located else "None",
-            }
+    return Provider(
+        id=f"{place}/providers/{name}",
+        namespace=name,
+        registration_policy="RegistrationRequired" if name == "Microsoft.KeyVault" else "RegistrationFree",
+        resource_types=[
+            ProviderType(
+                resource_type=kind,
+                locations=shown if located else [],
+                api_versions=versions,
+                default_api_version=next(version for version in versions if not version.endswith("preview")),
+                capabilities="SupportsTags, SupportsLocation" if located else "None",
+            )
             for kind, versions, located in PROVIDERS[name]
         ],
-    }
+    )
 
 
-def _operation(name: str, text: str, *, data: bool) -> dict[str, Any]:
-    return {
-        "name": name,
-        "isDataAction": data,
-        "display": {
-            "provider": "Microsoft Key Vault",
-            "resource": name.split("/")[1],
-            "operation": text,
-            "description": text,
-        },
-    }
+def _operation(name: str, text: str, *, data: bool) -> ActionAnswer:
+    display = ActionDisplay(resource=name.split("/")[1], operation=text, description=text)
+    return ActionAnswer(name=name, is_data_action=data, display=display)
+
+
+IN_SUBSCRIPTION = "/subscriptions/{subscription}/providers"
+NAMED = "/{namespace}"
+READ = partial(Operation, method="GET", log="Microsoft.Resources/providers/read")
+READ_IN_SUBSCRIPTION = partial(
+    READ,
+    needs="Microsoft.Resources/subscriptions/providers/read",
+    log="Microsoft.Resources/subscriptions/providers/read",
+)
 
 
 def operations(locations: Locations) -> tuple[Operation, ...]:
     """Return the rows of this module; locations: those that the server knows."""
-    listing = partial(list_providers, locations=locations)
-    getting = partial(get_provider, locations=locations)
-    registering = partial(register, locations=locations)
-    read = "Microsoft.Resources/subscriptions/providers/read"
+    every: dict[str, Any] = {"handler": partial(list_providers, locations=locations), "gives": Page[Provider]}
+    one: dict[str, Any] = {"handler": partial(get_provider, locations=locations), "gives": Provider}
     return (
-        Operation(method="GET", path="/providers", handler=listing, log="Microsoft.Resources/providers/read"),
-        Operation(
-            method="GET", path="/providers/{namespace}", handler=getting, log="Microsoft.Resources/providers/read"
-        ),
+        READ(path="/providers", name="list_providers_of_tenant", **every),
+        READ(path="/providers" + NAMED, name="get_provider_of_tenant", **one),
+        READ_IN_SUBSCRIPTION(path=IN_SUBSCRIPTION, **every),
+        READ_IN_SUBSCRIPTION(path=IN_SUBSCRIPTION + NAMED, **one),
         Operation(
             method="GET",
             path="/providers/Microsoft.KeyVault/operations",
             handler=list_operations,
             log="Microsoft.KeyVault/operations/read",
-        ),
-        Operation(method="GET", path="/subscriptions/{subscription}/providers", handler=listing, needs=read, log=read),
-        Operation(
-            method="GET",
-            path="/subscriptions/{subscription}/providers/{namespace}",
-            handler=getting,
-            needs=read,
-            log=read,
+            gives=Page[ActionAnswer],
         ),
         *(
             Operation(
                 method="POST",
-                path="/subscriptions/{subscription}/providers/{namespace}/" + verb,
-                handler=registering,
+                path=f"{IN_SUBSCRIPTION}{NAMED}/{verb}",
+                handler=partial(register, locations=locations),
                 needs="{namespace}/" + verb + "/action",
                 log=f"Microsoft.Resources/subscriptions/providers/{verb}/action",
+                gives=Provider,
+                name=f"{verb}_provider",
             )
             for verb in ("register", "unregister")
         ),

@@ -17,6 +17,7 @@ from strongroom.ids import subscription_scope
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import wire
+from strongroom.planes.management.answers import Time, wire_date
 from strongroom.planes.operation import Operation
 
 DEV_FACT = "dev"
@@ -27,6 +28,14 @@ MAX_OFFSET = timedelta(days=36_500)
 DURATION = re.compile(
     r"P(?=.)(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?\Z", re.ASCII
 )
+
+
+class ClockAnswer(wire.Wire, kw_only=True):
+    """The rehearsal time, and how far it is ahead of the real one."""
+
+    offset_seconds: int
+    now: Time
+    real_now: Time
 
 
 async def get(call: Call) -> Response:
@@ -88,10 +97,21 @@ async def _offset(call: Call) -> int:
 
 def _told(call: Call, offset: int) -> Response:
     now = shift(call.real_now, offset)
-    return wire.render({"offsetSeconds": offset, "now": wire.wire_date(now), "realNow": wire.wire_date(call.real_now)})
+    told = ClockAnswer(offset_seconds=offset, now=wire_date(now), real_now=wire_date(call.real_now))
+    return wire.render(told)
 
 
 OPERATIONS = (
-    Operation(method="GET", path=PATH, handler=get, log=READ),
-    Operation(method="PUT", path=PATH, handler=put, log=WRITE, takes=wire.ClockBody, changes=True),
+    Operation(method="GET", path=PATH, handler=get, log=READ, gives=ClockAnswer, refuses=(403, 404), name="get_clock"),
+    Operation(
+        method="PUT",
+        path=PATH,
+        handler=put,
+        log=WRITE,
+        takes=wire.ClockBody,
+        gives=ClockAnswer,
+        refuses=(403, 404, 409),
+        changes=True,
+        name="put_clock",
+    ),
 )

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from functools import partial
 
+from msgspec import UNSET
+
 from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT_READ
 from strongroom.access.authorization.service import find_management_decision
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
-from strongroom.planes.management import wire
-from strongroom.planes.management.listing import page
+from strongroom.planes.management import answers, wire
+from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.places import author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.versions import rbac_by_default
@@ -85,13 +87,7 @@ async def change_policies(call: Call) -> Response:
         change=await _change(call),
     )
     _note_changes(call, vault, before)
-    return wire.render(
-        {
-            "id": f"{wire.vault_id(vault)}/accessPolicies/",
-            "type": "Microsoft.KeyVault/vaults/accessPolicies",
-            "properties": {"accessPolicies": [wire.policy(entry) for entry in vault.access_policies]},
-        }
-    )
+    return wire.render(answers.policies(vault))
 
 
 async def get(call: Call) -> Response:
@@ -120,19 +116,19 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     living = await call.stores.vaults.list_living(subscription_id(call), group)
-    return await page(call, living, lambda v: v.name, lambda v: wire.vault(v, vault_uri(call, v.name)))
+    return await page(call, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
 
 
 async def list_deleted(call: Call) -> Response:
     """List the deleted vaults of a subscription."""
     deleted = await service.list_deleted_vaults(call.stores.vaults, subscription_id(call), call.now)
-    return await page(call, deleted, lambda v: v.name, wire.deleted_vault)
+    return await page(call, deleted, lambda v: v.name, answers.deleted_vault)
 
 
 async def get_deleted(call: Call) -> Response:
     """Return a deleted vault."""
     vault = await _deleted_vault(call)
-    return wire.render(wire.deleted_vault(vault))
+    return wire.render(answers.deleted_vault(vault))
 
 
 async def purge(call: Call) -> Response:
@@ -146,9 +142,9 @@ async def purge(call: Call) -> Response:
 async def check_name(call: Call) -> Response:
     """Say whether a vault's name may be taken."""
     found = await service.check_name(call.stores.vaults, call.body.name, call.now)
-    if found.available:
-        return wire.render({"nameAvailable": True})
-    return wire.render({"nameAvailable": False, "reason": found.reason, "message": found.message})
+    return wire.render(
+        answers.NameAnswer(name_available=found.available, reason=found.reason or UNSET, message=found.message or UNSET)
+    )
 
 
 def _is_recovery(create_mode: str | None) -> bool:
@@ -182,7 +178,7 @@ async def _deleted_vault(call: Call) -> Vault:
 
 def _shown(call: Call, vault: Vault) -> Response:
     _note_vault(call, vault)
-    return wire.render(wire.vault(vault, vault_uri(call, vault.name)))
+    return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
 
 
 def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
@@ -235,14 +231,33 @@ def operations(locations: Locations) -> tuple[Operation, ...]:
     """Return the rows of this module; locations: those that the server knows."""
     putting = partial(put, locations=locations)
     return (
-        CHANGE(method="PUT", path=VAULT, handler=putting, needs=WRITE, log="VaultPut", takes=wire.VaultBody),
+        CHANGE(
+            method="PUT",
+            path=VAULT,
+            handler=putting,
+            needs=WRITE,
+            log="VaultPut",
+            takes=wire.VaultBody,
+            gives=answers.VaultAnswer,
+            refuses=(409,),
+            name="put_vault",
+        ),
         *LIVING,
         *DELETED_ONES,
     )
 
 
 LIVING = (
-    CHANGE(method="PATCH", path=VAULT, handler=patch, needs=WRITE, log="VaultPatch", takes=wire.VaultPatch),
+    CHANGE(
+        method="PATCH",
+        path=VAULT,
+        handler=patch,
+        needs=WRITE,
+        log="VaultPatch",
+        takes=wire.VaultPatch,
+        gives=answers.VaultAnswer,
+        name="update_vault",
+    ),
     CHANGE(
         method="PUT",
         path=VAULT + "/accessPolicies/{kind}",
@@ -250,18 +265,33 @@ LIVING = (
         needs="Microsoft.KeyVault/vaults/accessPolicies/write",
         log="VaultPatch",
         takes=wire.PoliciesBody,
+        gives=answers.PoliciesAnswer,
+        name="change_access_policies",
     ),
-    ROW(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet"),
+    ROW(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet", gives=answers.VaultAnswer, name="get_vault"),
     CHANGE(
         method="DELETE",
         path=VAULT,
         handler=delete,
         needs="Microsoft.KeyVault/vaults/delete",
         log="VaultDelete",
+        gives=None,
+        name="delete_vault",
         success=(200, 204),
     ),
-    ROW(method="GET", path=VAULTS, handler=list_vaults, needs=READ, log="VaultList"),
-    ROW(method="GET", path=PROVIDER + "/vaults", handler=list_vaults, needs=READ, log="VaultList"),
+    *(
+        ROW(
+            method="GET",
+            path=path,
+            handler=list_vaults,
+            needs=READ,
+            log="VaultList",
+            gives=answers.Page[answers.VaultAnswer],
+            query=PAGE,
+            name=name,
+        )
+        for path, name in ((VAULTS, "list_vaults_of_group"), (PROVIDER + "/vaults", "list_vaults"))
+    ),
     ROW(
         method="POST",
         path=PROVIDER + "/checkNameAvailability",
@@ -269,6 +299,8 @@ LIVING = (
         needs="Microsoft.KeyVault/checkNameAvailability/read",
         log="VaultCheckNameAvailability",
         takes=wire.NameBody,
+        gives=answers.NameAnswer,
+        name="check_vault_name",
     ),
 )
 DELETED_ONES = (
@@ -278,6 +310,9 @@ DELETED_ONES = (
         handler=list_deleted,
         needs="Microsoft.KeyVault/deletedVaults/read",
         log="VaultListDeleted",
+        gives=answers.Page[answers.DeletedVaultAnswer],
+        name="list_deleted_vaults",
+        query=PAGE,
     ),
     ROW(
         method="GET",
@@ -285,6 +320,8 @@ DELETED_ONES = (
         handler=get_deleted,
         needs="Microsoft.KeyVault/locations/deletedVaults/read",
         log="VaultGetDeleted",
+        gives=answers.DeletedVaultAnswer,
+        name="get_deleted_vault",
     ),
     CHANGE(
         method="POST",
@@ -292,6 +329,9 @@ DELETED_ONES = (
         handler=purge,
         needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
         log="VaultPurge",
+        gives=None,
+        refuses=(405,),
+        name="purge_vault",
         success=(202,),
     ),
     Operation(
@@ -300,5 +340,7 @@ DELETED_ONES = (
         handler=operation_result,
         needs="Microsoft.KeyVault/locations/operationResults/read",
         log="Microsoft.KeyVault/locations/operationResults/read",
+        gives=None,
+        name="get_purge_result",
     ),
 )

@@ -1,24 +1,32 @@
-"""What the management plane reads and writes, field by field: the only place that knows these names.
+"""What the management plane reads, field by field: with `answers`, the only place that knows these names.
 
 Unknown fields are ignored, as the resource manager ignores them; so are the read-only ones that clients send back.
 Sources: REST Vaults, Resource Groups, Resources, Subscriptions, Providers; `reference` of the service's errors.
 """
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import Meta
 
-from strongroom.ids import group_scope, vault_scope
 from strongroom.planes.http import JSON, Headers, Response
-from strongroom.resources.model import ResourceGroup, SystemData
-from strongroom.vaults.model import AccessPolicy, Vault
-from strongroom.vaults.policies import KINDS, permission_names
-from strongroom.vaults.request import SKU_FAMILY, NetworkRequest, VaultRequest
+from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS
+from strongroom.vaults.model import AccessPolicy
+from strongroom.vaults.policies import permission_names
+from strongroom.vaults.request import MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, NetworkRequest, VaultRequest
 
-VAULT_TYPE = "Microsoft.KeyVault/vaults"
-GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+# Bounds that documents tell; the rules behind them are held by the domain, in the service's words.
+Tags = Annotated[
+    dict[str, str],
+    Meta(
+        extra_json_schema={
+            "maxProperties": MAX_TAGS,
+            "propertyNames": {"minLength": 1, "maxLength": MAX_TAG_NAME, "pattern": r"^[^<>%&\\?/]*$"},
+            "additionalProperties": {"type": "string", "maxLength": MAX_TAG_VALUE},
+        }
+    ),
+]
+RetentionDays = Annotated[int, Meta(extra_json_schema={"minimum": MIN_RETENTION_DAYS, "maximum": MAX_RETENTION_DAYS})]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,7 +39,7 @@ class GroupBody(Wire):
     """What a resource group is asked to be."""
 
     location: str | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class Permissions(Wire):
@@ -76,7 +84,7 @@ class VaultProperties(Wire):
     access_policies: list[PolicyEntry] | None = None
     enable_rbac_authorization: bool | None = None
     enable_soft_delete: bool | None = None
-    soft_delete_retention_in_days: int | None = None
+    soft_delete_retention_in_days: RetentionDays | None = None
     enable_purge_protection: bool | None = None
     enabled_for_deployment: bool | None = None
     enabled_for_disk_encryption: bool | None = None
@@ -91,14 +99,14 @@ class VaultBody(Wire):
 
     properties: VaultProperties
     location: str | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class VaultPatch(Wire):
     """The body of a vault's PATCH."""
 
     properties: VaultProperties | None = None
-    tags: dict[str, str] | None = None
+    tags: Tags | None = None
 
 
 class PoliciesProperties(Wire):
@@ -136,11 +144,6 @@ class ClockBody(Wire):
 def render(body: Any, status: int = 200, headers: Headers = ()) -> Response:
     """Return a JSON answer."""
     return Response(status, _encode(body), (JSON, *headers))
-
-
-def render_list(items: list[dict[str, Any]], next_link: str | None = None) -> Response:
-    """Return a list as the resource manager writes it."""
-    return render({"value": items, "nextLink": next_link} if next_link else {"value": items})
 
 
 def policies_of(entries: list[PolicyEntry]) -> tuple[AccessPolicy, ...]:
@@ -189,136 +192,3 @@ def _network_of(acls: NetworkAcls | None) -> NetworkRequest | None:
         return None
     restricting = bool(acls.ip_rules or acls.virtual_network_rules)
     return NetworkRequest(bypass=acls.bypass, default_action=acls.default_action, restricting=restricting)
-
-
-def wire_date(moment: datetime) -> str:
-    """Return a time as the resource manager writes it: RFC 3339, UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def system_data(data: SystemData) -> dict[str, str]:
-    """Return who made a resource and who changed it last."""
-    return {
-        "createdBy": data.created_by,
-        "createdByType": data.created_by_type,
-        "createdAt": wire_date(data.created_at),
-        "lastModifiedBy": data.last_modified_by,
-        "lastModifiedByType": data.last_modified_by_type,
-        "lastModifiedAt": wire_date(data.last_modified_at),
-    }
-
-
-def group(value: ResourceGroup) -> dict[str, Any]:
-    """Return a resource group."""
-    return {
-        "id": group_scope(value.subscription_id, value.name),
-        "name": value.name,
-        "type": GROUP_TYPE,
-        "location": value.location,
-        "tags": dict(value.tags),
-        "properties": {"provisioningState": "Succeeded"},
-    }
-
-
-def policy(value: AccessPolicy) -> dict[str, Any]:
-    """Return an access policy."""
-    application = {"applicationId": value.application_id} if value.application_id else {}
-    return {
-        "tenantId": value.tenant_id,
-        "objectId": value.object_id,
-        **application,
-        "permissions": {kind: sorted(getattr(value, kind)) for kind in KINDS},
-    }
-
-
-def vault_id(value: Vault) -> str:
-    """Return the resource id of a vault."""
-    return vault_scope(value.subscription_id, value.resource_group, value.name)
-
-
-class Resource(Wire):
-    """A resource as the lists of all resources write it."""
-
-    id: str
-    name: str
-    type: str
-    location: str
-    tags: dict[str, str]
-    created_time: str | UnsetType = UNSET
-    changed_time: str | UnsetType = UNSET
-    provisioning_state: str | UnsetType = UNSET
-
-
-def vault(value: Vault, uri: str) -> dict[str, Any]:
-    """Return a vault; uri: its data plane as this client reaches it."""
-    return {
-        "id": vault_id(value),
-        "name": value.name,
-        "type": VAULT_TYPE,
-        "location": value.location,
-        "tags": dict(value.tags),
-        "systemData": system_data(value.system_data),
-        "properties": _vault_properties(value, uri),
-    }
-
-
-def _vault_properties(value: Vault, uri: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "sku": {"family": SKU_FAMILY, "name": value.sku},
-        "tenantId": value.tenant_id,
-        "accessPolicies": [policy(entry) for entry in value.access_policies],
-        "enabledForDeployment": value.enabled_for_deployment,
-        "enabledForDiskEncryption": value.enabled_for_disk_encryption,
-        "enabledForTemplateDeployment": value.enabled_for_template_deployment,
-        "enableSoftDelete": True,
-        "softDeleteRetentionInDays": value.retention_days,
-        "enableRbacAuthorization": value.rbac,
-        "vaultUri": uri,
-        "provisioningState": "Succeeded",
-        "publicNetworkAccess": value.public_network_access,
-    }
-    if value.purge_protection:
-        properties["enablePurgeProtection"] = True
-    if value.network_bypass is not None:
-        properties["networkAcls"] = {
-            "bypass": value.network_bypass,
-            "defaultAction": "Allow",
-            "ipRules": [],
-            "virtualNetworkRules": [],
-        }
-    return properties
-
-
-def deleted_vault(value: Vault) -> dict[str, Any]:
-    """Return a deleted vault."""
-    assert value.deletion is not None  # the service hands out deleted vaults as such only when they are
-    properties: dict[str, Any] = {
-        "vaultId": vault_id(value),
-        "location": value.location,
-        "tags": dict(value.tags),
-        "deletionDate": wire_date(value.deletion.deleted),
-        "scheduledPurgeDate": wire_date(value.deletion.scheduled_purge),
-    }
-    if value.purge_protection:
-        properties["purgeProtectionEnabled"] = True
-    place = f"/subscriptions/{value.subscription_id}/providers/Microsoft.KeyVault/locations/{value.location}"
-    return {
-        "id": f"{place}/deletedVaults/{value.name}",
-        "name": value.name,
-        "type": "Microsoft.KeyVault/deletedVaults",
-        "properties": properties,
-    }
-
-
-def resource(value: Vault, expand: frozenset[str]) -> Resource:
-    """Return a vault as the lists of all resources write it; expand: names of the fields to add."""
-    return Resource(
-        id=vault_id(value),
-        name=value.name,
-        type=VAULT_TYPE,
-        location=value.location,
-        tags=dict(value.tags),
-        created_time=wire_date(value.system_data.created_at) if "createdtime" in expand else UNSET,
-        changed_time=wire_date(value.system_data.last_modified_at) if "changedtime" in expand else UNSET,
-        provisioning_state="Succeeded" if "provisioningstate" in expand else UNSET,
-    )
