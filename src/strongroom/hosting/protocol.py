@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import urllib.parse
 from enum import Enum, auto
 from http import HTTPStatus
 from math import inf
@@ -23,6 +24,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from strongroom.hosting.answer import Answer
 from strongroom.hosting.limits import Limits
 
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -203,7 +205,38 @@ class HttpProtocol(HttpToolsProtocol):
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests wait on this connection.")
         self._part = BODY
         self._body_began = self.loop.time()
-        super().on_headers_complete()
+        version = self.parser.get_http_version()
+        path, _, query = self.url.partition(b"#")[0].partition(b"?")
+        text = path.decode("ascii")
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # its type leaves out what is set late
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = urllib.parse.unquote(text) if "%" in text else text
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        self._begin_answer(keep_alive=version != "1.0" and self.parser.should_keep_alive())
+
+    def _begin_answer(self, *, keep_alive: bool) -> None:
+        """Hand the request to the application, or let it wait for those before it."""
+        before = self.cycle
+        self.cycle = cycle = Answer(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def _require_sound_head(self) -> None:
         limits = self._limits
