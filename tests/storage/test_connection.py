@@ -51,15 +51,29 @@ def test_a_connection_that_was_opened_anew_knows_nothing_of_the_time_before(read
     assert reader.has_changed()
 
 
+def test_a_foreign_program_changes_nothing_unnoticed(reader, foreign):
+    assert reader.has_changed()
+    other = foreign()
+    assert not reader.has_changed()
+    for _ in range(3):
+        other.execute("UPDATE epoch SET value = value + 1")
+        assert reader.has_changed()
+        assert not reader.has_changed()
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader.has_changed()
+    other.execute("UPDATE epoch SET value = value + 1")  # the first into an empty WAL
+    assert reader.has_changed()
+
+
 async def test_what_was_changed_while_a_reader_was_broken_is_seen(place, storage):
     other = SqliteStorage.open(place, CUSTODIAN)
     await other.change(adding(lambda stores: stores.identity.add_application(an_application())))
     assert (await storage.read().identity.find_application("app-1")).enabled
     storage._reader._connection.close()
-    with pytest.raises(StorageUnavailable):
-        storage.read()
     off = an_application(enabled=False)
     await other.change(adding(lambda stores: stores.identity.replace_application(off)))
+    with pytest.raises(StorageUnavailable):
+        storage.read()
     assert not (await storage.read().identity.find_application("app-1")).enabled
     other.close()
 

@@ -76,10 +76,10 @@ class SqlSecrets:
     async def find(self, vault_id: str, name: str, version: str | None = None) -> Secret | None:
         """Return a version of a secret, the newest when `version` is None; deleted or not: the rules decide."""
         if version is None:
-            rows = self._session.connection.rows(FIND_NEWEST, (vault_id, name.lower()))
+            row = self._session.first(FIND_NEWEST, (vault_id, name.lower()))
         else:
-            rows = self._session.connection.rows(FIND_VERSION, (version.lower(), vault_id, name.lower()))
-        return self._secret(rows[0]) if rows else None
+            row = self._session.first(FIND_VERSION, (version.lower(), vault_id, name.lower()))
+        return self._secret(row) if row else None
 
     async def find_state(self, vault_id: str, name: str) -> ObjectState | None:
         """Return the state of a secret."""

@@ -8,8 +8,8 @@ from strongroom.storage.rows import Column, Decoder, RowSeal, encode
 T = TypeVar("T")
 
 CACHE_ENTRIES = 20_000
-VERIFIED_ENTRIES = 5_000
-VERIFIED_BYTES = 2_000
+ROW_ENTRIES = 5_000
+ROW_BYTES = 2_000
 
 
 class Connection(Protocol):
@@ -25,17 +25,41 @@ class Connection(Protocol):
 class Session:
     """One connection with its cache. cache: None inside a transaction, where nothing is remembered.
 
+    unchanged: what was read since the file last changed; None inside a transaction.
     touched: whether something that decides access was written, so that every worker must look anew.
     """
 
-    __slots__ = ("_verified", "cache", "connection", "seal", "touched")
+    __slots__ = ("_verified", "cache", "connection", "seal", "touched", "unchanged")
 
     def __init__(self, connection: Connection, seal: RowSeal, cache: dict[Any, Any] | None) -> None:
         self.connection = connection
         self.seal = seal
         self.cache = cache
+        self.unchanged: dict[Any, Any] | None = None if cache is None else {}
         self.touched = False
         self._verified: dict[Any, Any] = {}
+
+    def first(self, statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, None when there is none; not read again while the file is unchanged.
+
+        Large rows are not kept, nor is that there is none.
+        """
+        unchanged = self.unchanged
+        if unchanged is None:
+            return next(iter(self.connection.rows(statement, parameters)), None)
+        found: tuple[Any, ...] | None = unchanged.get((statement, parameters))
+        if found is None:
+            found = next(iter(self.connection.rows(statement, parameters)), None)
+            if found is not None and _size(found) <= ROW_BYTES:
+                if len(unchanged) >= ROW_ENTRIES:
+                    unchanged.clear()
+                unchanged[statement, parameters] = found
+        return found
+
+    def forget_rows(self) -> None:
+        """Forget what was read: the file has changed."""
+        if self.unchanged is not None:
+            self.unchanged.clear()
 
     def verified(self, row: tuple[Any, ...], load: Callable[[tuple[Any, ...]], T]) -> T:
         """Return what `load` makes of a row that it checks. Of a row that is the same to the byte it makes the same.
@@ -45,8 +69,8 @@ class Session:
         found: T | None = self._verified.get(row)
         if found is None:
             found = load(row)
-            if sum([len(column) for column in row if isinstance(column, bytes)]) <= VERIFIED_BYTES:
-                if len(self._verified) >= VERIFIED_ENTRIES:
+            if _size(row) <= ROW_BYTES:
+                if len(self._verified) >= ROW_ENTRIES:
                     self._verified.clear()
                 self._verified[row] = found
         return found
@@ -73,6 +97,10 @@ class Session:
         """Write something that decides access; return how many rows it touched."""
         self.touched = True
         return self.connection.run(statement, parameters)
+
+
+def _size(row: tuple[Any, ...]) -> int:
+    return sum([len(column) for column in row if isinstance(column, bytes)])
 
 
 class Documents:

@@ -65,7 +65,8 @@ class SqliteStorage:
         self._seal = seal
         self._reader = Reader(data_dir / MAIN_FILE)
         self._cache: dict[Any, Any] = {}
-        self._stores = SqlStores(Session(self._reader, seal, self._cache))
+        self._session = Session(self._reader, seal, self._cache)
+        self._stores = SqlStores(self._session)
         self._epoch: int | None = None
         self._writer = Writer(data_dir / MAIN_FILE)
         self._record_writer = RecordWriter(data_dir)
@@ -125,6 +126,7 @@ class SqliteStorage:
         return True
 
     def _look_anew(self) -> None:
+        self._session.forget_rows()
         rows = self._reader.rows("SELECT value FROM epoch")
         epoch = rows[0][0] if rows else None
         if epoch != self._epoch or epoch is None:
