@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import pytest
 import uvloop
 
+from hosting.supervision import Supervised
 from strongroom.clock import real_now
 from strongroom.hosting.ca import new_authority
+from strongroom.hosting.children import READY, Post
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.sockets import bind, port_of
 from strongroom.hosting.tls import ServerTls
-from strongroom.hosting.worker import READY, Site, _Server
+from strongroom.hosting.worker import Site, _Server
 
 SMALL = Limits(
     head_bytes=4096,
@@ -33,6 +35,7 @@ SMALL = Limits(
     handshake_seconds=5,
     closing_seconds=1,
     graceful_seconds=5,
+    leaving_seconds=20,
     sweep_seconds=0.02,
 )
 
@@ -208,8 +211,8 @@ def serving_once(authority, client_context):
         )
         heard, told = os.pipe()
         lifeline, held = os.pipe()
-        before = signal.getsignal(signal.SIGTERM)
-        server = _Server(site, app, told, lifeline)
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+        server = _Server(site, app, Post(told, lifeline))
         served = Served(app, server, None, client_context, port_of(listeners[0]), port_of(proxies[0]), held)
         served.task = asyncio.create_task(server.serve())
         try:
@@ -221,7 +224,8 @@ def serving_once(authority, client_context):
             server.should_exit = True
             await served.task
             gc.unfreeze()
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             for handle in (heard, told, lifeline, held):
                 with contextlib.suppress(OSError):
                     os.close(handle)
@@ -229,3 +233,17 @@ def serving_once(authority, client_context):
                 listener.close()
 
     return serve
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return `start(...)`, which starts a server; all are gone at the end."""
+    started = []
+
+    def make(**asked):
+        started.append(Supervised(tmp_path, **asked))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.end()

@@ -1,6 +1,7 @@
 """A server as a process of its own, for the tests of the supervisor; tells on standard output what it does.
 
-Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `graceful_seconds`, `fail`, `nohup`.
+Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `fail`, `nohup`, and `operator`
+(serve `chain.pem` and `key.pem` of that folder too).
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from pathlib import Path
 
 from strongroom.clock import real_now
 from strongroom.errors import StorageUnavailable
-from strongroom.hosting import workers
+from strongroom.hosting import crew
 from strongroom.hosting.ca import new_authority
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.sockets import bind, port_of
-from strongroom.hosting.tls import ServerTls
+from strongroom.hosting.tls import CertificateFiles, ServerTls
 from strongroom.hosting.workers import serve
 
 ASKED = json.loads(sys.argv[1])
@@ -60,6 +61,11 @@ def make_app():
     return app
 
 
+def operator_files():
+    folder = Path(ASKED["trust"])
+    return CertificateFiles(folder / "chain.pem", folder / "key.pem") if ASKED.get("operator") else None
+
+
 def failing_once(fork):
     """Return a fork that fails the first time, as it does when there are too many processes."""
     failed = []
@@ -84,7 +90,7 @@ def main():
         if ASKED.get("fail") == "on_ready":
             raise RuntimeError("the caller cannot go on")
         if ASKED.get("fail") == "fork":
-            workers.LONGEST_DELAY = 0.1
+            crew.LONGEST_DELAY = 0.1
             os.fork = failing_once(os.fork)
         Path(ASKED["trust"], "ready").touch()
         tell(port=port_of(listeners[0]), proxy=port_of(proxies[0]), ca=str(trust.ca), pid=os.getpid())
@@ -92,12 +98,12 @@ def main():
     return serve(
         make_app,
         listeners,
-        ServerTls(authority.mint, real_now()),
+        ServerTls(authority.mint, real_now(), operator_files()),
         domain="localhost",
         workers=ASKED.get("workers", 2),
         on_ready=on_ready,
         proxy_sockets=proxies,
-        limits=Limits(graceful_seconds=ASKED.get("graceful_seconds", 10)),
+        limits=Limits(**ASKED.get("limits", {})),
     )
 
 

@@ -370,3 +370,69 @@ async def test_random_bytes_never_break_a_worker(shared_bytes, serving):
 @pytest.fixture
 def shared_bytes():
     return [os.urandom(size) for size in (1, 10, 100, 1000, 100_000)] + [b"\x16\x03\x01", b"\x00" * 50]
+
+
+LEAVING = b"connection: close"
+
+
+async def test_a_worker_that_leaves_answers_a_connection_at_rest_once_more_and_says_that_it_ends(serving):
+    async with serving() as served:
+        resting, fresh = await served.connect(), await served.connect()
+        resting.send(GET)
+        assert "connection" not in (await resting.answer())[1]
+        served.server._begin_to_leave()
+        for client in (resting, fresh):
+            client.send(GET)
+            answer = await client.rest()
+            assert statuses(answer) == [200]
+            assert LEAVING in answer
+        await served.task  # nobody is left
+
+
+async def test_a_worker_that_leaves_answers_what_is_under_way_and_what_is_pipelined_behind_it(serving):
+    async with serving() as served:
+        client = await served.connect()
+        client.send(WAIT + GET)
+        await served.app.waiting.wait()
+        served.server._begin_to_leave()
+        client.send(GET)
+        await asyncio.sleep(0.02)
+        served.app.gate.set()
+        answer = await client.rest()
+        assert statuses(answer) == [200, 200, 200]
+        assert answer.count(LEAVING) == 1
+        assert answer.rindex(LEAVING) > answer.rindex(b"HTTP/1.1")
+
+
+async def test_a_worker_that_leaves_waits_for_handshakes_under_way(serving, until_true, client_context):
+    async with serving() as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        await until_true(lambda: served.server.server_state.opening)
+        served.server._begin_to_leave()
+        await writer.start_tls(client_context, server_hostname="login.localhost")
+        writer.write(GET)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert statuses(head) == [200]
+        assert LEAVING in head
+        writer.close()
+        await served.task
+
+
+async def test_a_worker_that_leaves_does_not_wait_for_ever(serving):
+    async with serving(leaving_seconds=0.2, handshake_seconds=20) as served:
+        client = await served.connect()
+        client.send(GET)
+        await client.answer()
+        silent = await asyncio.open_connection("127.0.0.1", served.port)
+        served.server._begin_to_leave()
+        await served.task
+        silent[1].close()
+
+
+async def test_handshakes_that_failed_are_forgotten(serving, until_true):
+    async with serving(handshake_seconds=0.2) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await until_true(lambda: served.server.server_state.opening)
+        await until_true(lambda: not served.server.server_state.opening)
+        writer.close()

@@ -236,38 +236,50 @@ async def test_past_the_limit_newcomers_are_let_go(serving, monkeypatch):
             writer.close()
 
 
-async def test_a_failure_to_accept_is_tried_again(serving, monkeypatch):
+class FailingOnce:
+    """A listener that cannot accept at first, as when there are too many open files."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        self.failures = 0
+
+    def fileno(self):
+        return self.listener.fileno()
+
+    def accept(self):
+        if not self.failures:
+            self.failures += 1
+            raise OSError(24, "Too many open files")
+        return self.listener.accept()
+
+
+async def test_a_failure_to_accept_is_tried_again(serving):
     async with serving() as served:
-        loop = asyncio.get_running_loop()
-        failures = []
-
-        async def fail_once(listener):
-            if not failures:
-                failures.append(listener)
-                raise OSError(24, "Too many open files")
-            return await type(loop).sock_accept(loop, listener)
-
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setblocking(False)
+        listener = FailingOnce()
         made = ConnectProxy(domain="localhost", port=1, adopt=None, limits=served.server._site.limits)
-        monkeypatch.setattr(ConnectProxy, "_accept", accepting(ConnectProxy._accept, fail_once))
-        task = loop.create_task(made.serve(listener))
-        answer = await exchange(listener.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n")
+        made.listen(listener)
+        answer = await exchange(listener.listener.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 405")
-        assert failures
-        task.cancel()
-        listener.close()
+        assert listener.failures
+        made.close()
+        listener.listener.close()
 
 
-def accepting(accept, sock_accept):
-    """Return `_accept` on a loop whose `sock_accept` is another."""
-
-    class Loop:
-        @staticmethod
-        async def sock_accept(listener):
-            return await sock_accept(listener)
-
-    return lambda self, _loop, listener: accept(self, Loop, listener)
+async def test_who_was_accepted_is_brought_to_its_tunnel_though_no_more_are(serving, until_true):
+    async with serving() as served:
+        proxy = served.server._proxy
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.proxy_port)
+        await until_true(lambda: proxy.opening)
+        proxy.stop_accepting()
+        late = await asyncio.open_connection("127.0.0.1", served.proxy_port)
+        late[1].write(connect("login.localhost", served.port))
+        writer.write(connect("login.localhost", served.port))
+        await until_true(lambda: not proxy.opening)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        assert not late[0]._buffer  # it waits for another worker
+        late[1].close()
+        writer.close()
 
 
 @pytest.mark.parametrize(

@@ -1,98 +1,10 @@
 """The supervisor and its workers, as processes: readiness, deaths, and stopping in good order."""
 
-import contextlib
-import http.client
-import json
 import os
 import signal
 import socket
-import ssl
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import pytest
-
-SCRIPT = Path(__file__).parent / "supervised.py"
-SECONDS = 30
-
-
-class Supervised:
-    """A started server. Its workers share its output, which therefore ends when the last process does."""
-
-    def __init__(self, folder, **asked):
-        asked = json.dumps({"trust": str(folder), **asked})
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(SCRIPT), asked],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines = []
-        self.watchdog = threading.Timer(2 * SECONDS, self.kill)
-        self.watchdog.start()
-
-    def told(self, name):
-        """Return the next thing told under a name."""
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if line.startswith("{") and name in json.loads(line):
-                return json.loads(line)
-        raise AssertionError(f"nothing told of {name}: {self.lines}")
-
-    def wait_ready(self):
-        ready = self.told("port")
-        self.port, self.pid = ready["port"], ready["pid"]
-        self.context = ssl.create_default_context(cafile=ready["ca"])
-        return self
-
-    def rest(self):
-        """Return all output up to the end of the last process, and the exit code of the first."""
-        self.lines += self.process.stdout.readlines()
-        return "".join(self.lines), self.process.wait(SECONDS)
-
-    def ask(self, path="/"):
-        connection = self.open(path)
-        with contextlib.closing(connection):
-            return connection.getresponse().read().decode()
-
-    def open(self, path):
-        connection = http.client.HTTPSConnection("localhost", self.port, context=self.context, timeout=SECONDS)
-        connection.request("GET", path)
-        return connection
-
-    def worker_pids(self, count):
-        """Ask until so many workers have answered."""
-        seen = set()
-        while len(seen) < count:
-            seen.add(int(self.ask()))
-        return seen
-
-    def kill(self):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def end(self):
-        self.watchdog.cancel()
-        self.kill()
-        self.process.stdout.close()
-        self.process.wait(SECONDS)
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Return `start(...)`, which starts a server; all are gone at the end."""
-    started = []
-
-    def make(**asked):
-        started.append(Supervised(tmp_path, **asked))
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.end()
 
 
 def test_it_is_ready_once_all_workers_answer_and_stops_in_good_order(start):
@@ -113,15 +25,11 @@ def terminate_the_parent(server):
     server.process.terminate()
 
 
-def hang_up(server):
-    server.process.send_signal(signal.SIGHUP)
-
-
 def kill_the_parent(server):
     server.process.kill()
 
 
-@pytest.mark.parametrize("stop", [interrupt_the_group, terminate_the_parent, hang_up, kill_the_parent])
+@pytest.mark.parametrize("stop", [interrupt_the_group, terminate_the_parent, kill_the_parent])
 def test_a_request_under_way_is_answered_before_the_end(start, stop):
     server = start().wait_ready()
     connection = server.open("/slow")
@@ -148,7 +56,7 @@ def test_connections_at_rest_do_not_hold_up_the_end(start):
 
 
 def test_a_request_that_takes_too_long_is_cut(start):
-    server = start(graceful_seconds=1).wait_ready()
+    server = start(limits={"graceful_seconds": 1}).wait_ready()
     connection = server.open("/endless")
     server.told("slow")
     server.process.terminate()
@@ -169,13 +77,13 @@ def test_a_second_interrupt_ends_at_once(start):
 
 
 def test_a_worker_that_ignores_the_end_is_ended(start):
-    server = start(graceful_seconds=0).wait_ready()
+    server = start(limits={"graceful_seconds": 0}).wait_ready()
     pids = server.worker_pids(2)
     os.kill(min(pids), signal.SIGSTOP)
     server.process.terminate()
     output, code = server.rest()
     assert code == 0
-    assert "workers did not stop in time" in output
+    assert "child processes did not stop in time" in output
 
 
 def test_a_worker_that_dies_is_replaced(start):
@@ -188,7 +96,7 @@ def test_a_worker_that_dies_is_replaced(start):
     server.process.terminate()
     output, code = server.rest()
     assert code == 0
-    assert "a worker died and is replaced" in output
+    assert "a child process died and is replaced" in output
 
 
 def test_a_worker_that_dies_again_and_again_is_not_replaced_ever_faster(start):
@@ -213,7 +121,7 @@ def test_a_worker_that_cannot_be_forked_is_forked_later(start):
     server.process.terminate()
     output, code = server.rest()
     assert code == 0
-    assert "a worker cannot be forked now" in output
+    assert "a child process cannot be forked now" in output
 
 
 def test_a_known_failure_is_told_in_one_line(start):
@@ -227,7 +135,7 @@ def test_a_known_failure_is_told_in_one_line(start):
 def test_a_server_that_cannot_start_says_so_and_ends(start, fail):
     output, code = start(fail=fail).rest()
     assert code == 1
-    assert "a worker could not start; stopping" in output
+    assert "a child process could not start; stopping" in output
     assert '"port"' not in output
 
 
@@ -240,7 +148,7 @@ def test_a_caller_that_fails_leaves_no_worker_behind(start):
 def test_a_hang_up_that_is_ignored_stays_ignored(start):
     server = start(nohup=True).wait_ready()
     pids = server.worker_pids(2)
-    hang_up(server)
+    server.process.send_signal(signal.SIGHUP)
     for pid in pids:
         os.kill(pid, signal.SIGHUP)
     assert server.worker_pids(2) == pids

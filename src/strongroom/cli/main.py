@@ -16,6 +16,7 @@ STANDARD_OUTPUT = 1
 # What each command does, so that the list of them needs none loaded.
 COMMANDS = {
     "serve": "Start the server.",
+    "reload": "Have the server read its certificates again and exchange its workers.",
     "run": "Run a command with the environment that its Azure clients need to find and trust the server.",
     "env": "Print that environment for a shell or a program.",
     "app": "Make, list, disable and delete the applications that sign in.",

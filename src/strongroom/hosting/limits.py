@@ -26,6 +26,7 @@ class Limits:
     pipelined: requests waiting behind the one being answered.
     handshake_seconds, closing_seconds: for TLS to begin and to end.
     graceful_seconds: for requests under way when the server stops.
+    leaving_seconds: for the connections of a worker that a reload replaced; longer than they may rest.
     sweep_seconds: how often deadlines are looked at.
     connections: open connections of a worker.
     """
@@ -43,6 +44,7 @@ class Limits:
     handshake_seconds: float = 10
     closing_seconds: float = 10
     graceful_seconds: float = 10
+    leaving_seconds: float = 90
     sweep_seconds: float = 1
     connections: int = 10_000
 

@@ -11,7 +11,6 @@ bare CR or LF, folded headers, blanks before a colon, control characters.
 
 import asyncio
 import contextlib
-import json
 import socket
 import urllib.parse
 from enum import Enum, auto
@@ -26,6 +25,7 @@ from uvicorn.server import ServerState
 
 from strongroom.hosting.answer import Answer
 from strongroom.hosting.limits import Limits
+from strongroom.hosting.refusal import MALFORMED, Refusal, body_too_large, head_too_large
 
 VERSIONS = frozenset({"1.0", "1.1"})
 GUARDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
@@ -33,27 +33,6 @@ QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 OVERHEAD_FACTOR = 2
 """A chunked body may take this many times its size on the wire; a chunk of one byte takes six."""
 FORCE_CLOSE_SECONDS = 0.5
-
-
-class Refusal(Exception):
-    """A request that goes no further: status, code and a sentence for whoever wrote the client."""
-
-    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-    def encode(self, head: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the whole response; it ends the connection."""
-        body = json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
-        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}".encode()]
-        lines += [name + b": " + value for name, value in head]
-        lines += [b"content-type: application/json; charset=utf-8", b"content-length: %d" % len(body)]
-        return b"\r\n".join([*lines, b"connection: close", b"", body])
-
-
-MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", "The request is not well-formed HTTP/1.1.")
 
 
 class Part(Enum):
@@ -68,16 +47,34 @@ class Part(Enum):
 BETWEEN, HEAD, BODY = Part
 
 
+class Connections(ServerState):
+    """What a worker's connections have in common. opening: those whose TLS handshake is under way, since when.
+
+    leaving: the worker was told to leave.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opening: dict[HttpProtocol, float] = {}
+        self.leaving = False
+
+    def forget_failed(self, since: float) -> None:
+        """Forget handshakes that began before `since`: they have failed, of which their connections are not told."""
+        for failed in [connection for connection, began in self.opening.items() if began < since]:
+            del self.opening[failed]
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. `deadline` is on the loop's clock; the worker's sweep calls `check_deadline` (`workers.py`)."""
+    """One connection. `deadline` is on the loop's clock; the worker's sweep calls `check_deadline` (`worker.py`)."""
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn leaves out that it starts as None
     transport: asyncio.Transport
+    server_state: Connections
 
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: Connections,
         app_state: dict[str, Any],
         limits: Limits,
         _loop: asyncio.AbstractEventLoop | None = None,
@@ -95,7 +92,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._hosts = 0
         self._refusal: Refusal | None = None
         self._stopping = False
+        self._leaving = False
+        self._last: RequestResponseCycle | None = None
         self._extensions: dict[str, Any] = {}
+        server_state.opening[self] = self.loop.time()
 
     # --- the connection
 
@@ -103,6 +103,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin; past the limit of connections, end at once."""
         crowded = len(self.connections) >= self._limits.connections
         super().connection_made(transport)
+        self.server_state.opening.pop(self, None)
+        self._leaving = self.server_state.leaving
         if crowded:
             transport.abort()
             return
@@ -151,11 +153,11 @@ class HttpProtocol(HttpToolsProtocol):
             # A head that begins in this chunk may share it with the request before; its size is checked at its end.
             self._head_bytes += self._chunk_bytes if began is HEAD else 1
             if self._head_bytes > self._limits.head_bytes:
-                raise _head_too_large(self._limits)
+                raise head_too_large(self._limits)
         else:
             self._body_bytes += self._chunk_bytes
             if self._body_bytes > OVERHEAD_FACTOR * self._limits.body_bytes:
-                raise _body_too_large(self._limits)
+                raise body_too_large(self._limits)
             self.deadline = self._body_began + self._limits.body_seconds + self._body_bytes / self._limits.body_rate
 
     def pause_writing(self) -> None:
@@ -194,7 +196,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._hosts += 1
         elif name == b"content-length":
             if int(value) > self._limits.body_bytes:
-                raise _body_too_large(self._limits)
+                raise body_too_large(self._limits)
         elif value.lower() != b"chunked" or self.parser.get_http_version() != "1.1":
             raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", "The one transfer coding taken is 'chunked'.")
 
@@ -237,6 +239,8 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+        if self._leaving:
+            self._end_after_this(before)
 
     def _require_sound_head(self) -> None:
         limits = self._limits
@@ -245,7 +249,7 @@ class HttpProtocol(HttpToolsProtocol):
                 HTTPStatus.REQUEST_URI_TOO_LONG, "UriTooLong", f"A URL here has at most {limits.url_bytes} bytes."
             )
         if len(self.headers) > limits.header_count or (self._is_large() and self._head_size() > limits.head_bytes):
-            raise _head_too_large(limits)
+            raise head_too_large(limits)
         version = self.parser.get_http_version()
         if version not in VERSIONS:
             raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "VersionNotSupported", "HTTP/1.1 is spoken here.")
@@ -269,7 +273,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Take a piece of the body."""
         self._content_bytes += len(body)
         if self._content_bytes > self._limits.body_bytes:
-            raise _body_too_large(self._limits)
+            raise body_too_large(self._limits)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -349,6 +353,24 @@ class HttpProtocol(HttpToolsProtocol):
                 Refusal(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout", f"The {part} of the request came too slowly.")
             )
 
+    def leave(self) -> None:
+        """Let the next answer be the last and say so; a connection at rest stays until it is asked or its time is up.
+
+        To close one at rest would lose the request that its client may be sending at this moment.
+        """
+        self._leaving = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self._end_after_this(None)
+
+    def _end_after_this(self, before: RequestResponseCycle | None) -> None:
+        """Let the newest request's answer be the last; the one before, if it was to be and has not begun, is not."""
+        assert self.cycle is not None  # a request has come
+        if before is not None and before is self._last and not before.response_started:
+            before.keep_alive = True
+        if self.cycle.keep_alive:
+            self.cycle.keep_alive = False
+            self._last = self.cycle
+
     def shutdown(self) -> None:
         """Stop when what is under way is answered; a connection at rest ends now."""
         self._stopping = True
@@ -369,19 +391,3 @@ class HttpProtocol(HttpToolsProtocol):
                     self.transport.abort()
 
         self.loop.call_later(FORCE_CLOSE_SECONDS, end)
-
-
-def _head_too_large(limits: Limits) -> Refusal:
-    return Refusal(
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "RequestHeaderFieldsTooLarge",
-        f"The headers of a request have at most {limits.head_bytes} bytes in {limits.header_count} lines.",
-    )
-
-
-def _body_too_large(limits: Limits) -> Refusal:
-    return Refusal(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "RequestEntityTooLarge",
-        f"The body of a request has at most {limits.body_bytes} bytes.",
-    )

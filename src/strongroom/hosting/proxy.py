@@ -75,53 +75,68 @@ def is_under(domain: str, host: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
-@dataclass(frozen=True, slots=True)
 class ConnectProxy:
     """The proxy of one worker. adopt: takes a connection over, its TLS handshake yet to come.
 
-    domain: the base domain. port: the one that this server's TLS listens on.
+    domain: the base domain. port: the one that this server's TLS listens on. opening: clients that are between their
+    connection and their tunnel.
     """
 
-    domain: str
-    port: int
-    adopt: Adopt
-    limits: Limits
+    def __init__(self, *, domain: str, port: int, adopt: Adopt, limits: Limits) -> None:
+        self.opening: set[asyncio.Task[None]] = set()
+        self._domain = domain
+        self._port = port
+        self._adopt = adopt
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._listeners: set[socket.socket] = set()
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Accept clients until cancelled. The listener is shared with other workers."""
-        loop = asyncio.get_running_loop()
-        opening: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                connection = await self._accept(loop, listener)
-                if connection is None:
-                    await asyncio.sleep(RETRY_SECONDS)
-                elif len(opening) >= OPENING:
-                    connection.close()
-                else:
-                    task = loop.create_task(self._open(connection))
-                    opening.add(task)
-                    task.add_done_callback(opening.discard)
-        finally:
-            for task in tuple(opening):
-                task.cancel()
+    def listen(self, listener: socket.socket) -> None:
+        """Accept clients of a listener, which is shared with other workers."""
+        self._listeners.add(listener)
+        self._loop.add_reader(listener, self._take, listener)
 
-    async def _accept(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> socket.socket | None:
-        """Return the next connection, None when there is no descriptor left for it or it is gone already."""
+    def stop_accepting(self) -> None:
+        """Accept no more; who was accepted is brought to its tunnel. None is lost between the two."""
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+        self._listeners.clear()
+
+    def close(self) -> None:
+        """Accept no more and give up on those that are opening."""
+        self.stop_accepting()
+        for task in tuple(self.opening):
+            task.cancel()
+
+    def _take(self, listener: socket.socket) -> None:
+        """Take the next client, if no other worker was faster; without a descriptor left for it, try again later."""
         try:
-            connection, _ = await loop.sock_accept(listener)
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
         except OSError as error:
             log.warning("the proxy could not accept a connection", reason=error.strerror)
-            return None
+            self._loop.remove_reader(listener)
+            self._loop.call_later(RETRY_SECONDS, self._listen_again, listener)
+            return
+        if len(self.opening) >= OPENING:
+            connection.close()
+            return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        task = self._loop.create_task(self._open(connection))
+        self.opening.add(task)
+        task.add_done_callback(self.opening.discard)
+
+    def _listen_again(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._take, listener)
 
     async def _open(self, connection: socket.socket) -> None:
         """Bring one client from its CONNECT to its tunnel, or tell it why not."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self.limits.head_seconds):
+            async with asyncio.timeout(self._limits.head_seconds):
                 try:
                     self._require_served(parse_connect(await read_head(connection)))
                 except Refused as refused:
@@ -130,7 +145,7 @@ class ConnectProxy:
                     connection.close()
                     return
                 await loop.sock_sendall(connection, ESTABLISHED)
-            await self.adopt(connection)
+            await self._adopt(connection)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             connection.close()  # a client that goes away or says nothing hears nothing
         except BaseException:
@@ -138,12 +153,12 @@ class ConnectProxy:
             raise
 
     def _require_served(self, target: Target) -> None:
-        if not is_under(self.domain, target.host) or target.port not in {self.port, HTTPS_PORT}:
+        if not is_under(self._domain, target.host) or target.port not in {self._port, HTTPS_PORT}:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
-                f"{target.host}:{target.port} is refused. This proxy is Strongroom's own and leads to {self.domain} and"
-                f" the names below it, on port {self.port} or {HTTPS_PORT}, and nowhere else. To reach other hosts from"
-                " the same command, start it with: strongroom run --pass-through -- COMMAND",
+                f"{target.host}:{target.port} is refused. This proxy is Strongroom's own and leads to {self._domain}"
+                f" and the names below it, on port {self._port} or {HTTPS_PORT}, and nowhere else. To reach other hosts"
+                " from the same command, start it with: strongroom run --pass-through -- COMMAND",
                 reason=f"{target.host}:{target.port} is not a host of Strongroom (see strongroom run --pass-through)",
             )
 

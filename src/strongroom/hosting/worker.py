@@ -17,8 +17,9 @@ import uvloop
 
 from strongroom.clock import real_now
 from strongroom.errors import StrongroomError
+from strongroom.hosting.children import LEAVE, READY, Post
 from strongroom.hosting.limits import Limits, affordable_connections, raise_descriptor_limit
-from strongroom.hosting.protocol import HttpProtocol
+from strongroom.hosting.protocol import Connections, HttpProtocol
 from strongroom.hosting.proxy import ConnectProxy
 from strongroom.hosting.sockets import BACKLOG, port_of
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
@@ -26,7 +27,6 @@ from strongroom.hosting.tls import CertificateUnusable, ServerTls
 Asgi = Callable[..., Any]
 MakeApp = Callable[[], Asgi]
 
-READY = b"R"
 START_FAILED = 3
 RENEWAL_SECONDS = 12 * 3600
 GC_THRESHOLDS = (10_000, 20, 50)
@@ -51,17 +51,14 @@ class Site:
     limits: Limits
 
 
-def run_worker(site: Site, ready: int, lifeline: int) -> int:
-    """Serve until told to stop (SIGTERM) or until the parent is gone; return the exit code.
-
-    ready: a pipe that hears one byte once this worker answers. lifeline: a pipe that ends with the parent.
-    """
+def run_worker(site: Site, post: Post) -> int:
+    """Serve until told to stop (SIGTERM) or to leave, or until the parent is gone; return the exit code."""
     limits = replace(site.limits, connections=affordable_connections(site.limits, raise_descriptor_limit()))
     site = replace(site, limits=limits)
     try:
         app = site.make_app()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Server(site, app, ready, lifeline).serve())
+            runner.run(_Server(site, app, post).serve())
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else START_FAILED
     except StrongroomError as error:
@@ -93,12 +90,17 @@ def configure(app: Asgi, limits: Limits) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """uvicorn's server on our sockets, with our protocol, our proxy and the sweep of deadlines beside it."""
 
-    def __init__(self, site: Site, app: Asgi, ready: int, lifeline: int) -> None:
+    server_state: Connections
+
+    def __init__(self, site: Site, app: Asgi, post: Post) -> None:
         super().__init__(configure(app, site.limits))
+        self.server_state = Connections()
         self._site = site
-        self._ready = ready
-        self._lifeline = lifeline
+        self._post = post
         self._chores: list[asyncio.Task[None]] = []
+        self._proxy: ConnectProxy | None = None
+        self._leaves_at: float | None = None
+        self._told_to_leave = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002  # uvicorn's signature
         """Start the application, then listen, then say so."""
@@ -107,23 +109,20 @@ class _Server(uvicorn.Server):
             raise SystemExit(START_FAILED)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
-        loop.add_reader(self._lifeline, self._stop_as_orphan)
+        loop.add_reader(self._post.lifeline, self._stop_as_orphan)
         limits = self._site.limits
         self.servers = [await self._listen(loop, listener) for listener in self._site.listeners]
         self._chores = [loop.create_task(self._sweep()), loop.create_task(self._renew())]
-        if self._site.proxies:
-            proxy = ConnectProxy(
-                domain=self._site.domain,
-                port=port_of(self._site.listeners[0]),
-                adopt=self._adopt,
-                limits=limits,
-            )
-            self._chores += [loop.create_task(proxy.serve(listener)) for listener in self._site.proxies]
+        self._proxy = ConnectProxy(
+            domain=self._site.domain, port=port_of(self._site.listeners[0]), adopt=self._adopt, limits=limits
+        )
+        for listener in self._site.proxies:
+            self._proxy.listen(listener)
         gc.collect()
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what is alive now lives as long as the worker: collections need not look at it again
         self.started = True
-        os.write(self._ready, READY)
+        os.write(self._post.ready, READY)
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> asyncio.Server:
         limits = self._site.limits
@@ -155,9 +154,16 @@ class _Server(uvicorn.Server):
         while True:
             await asyncio.sleep(self._site.limits.sweep_seconds)
             now = loop.time()
-            for connection in tuple(self.server_state.connections):
-                assert isinstance(connection, HttpProtocol)  # nothing else is made here
+            for connection in self._open_connections():
                 connection.check_deadline(now)
+            opening = self.server_state.opening
+            for failed in [
+                each for each, since in opening.items() if since + self._site.limits.handshake_seconds < now
+            ]:
+                del opening[failed]
+
+    def _open_connections(self) -> list[HttpProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, HttpProtocol)]
 
     async def _renew(self) -> None:
         while True:
@@ -168,25 +174,55 @@ class _Server(uvicorn.Server):
                 log.warning("the operator's certificate could not be read again", reason=error.message)
 
     def _stop_as_orphan(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._lifeline)
+        asyncio.get_running_loop().remove_reader(self._post.lifeline)
         log.warning("the parent process is gone; this worker stops")
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Answer, ten times a second, whether to stop; leave when told to."""
+        if self._told_to_leave and self._leaves_at is None:
+            self._begin_to_leave()
+        return await super().on_tick(counter) or self._has_left()
+
+    def _begin_to_leave(self) -> None:
+        """Accept no more; who is here may finish. The sockets stay open in the workers that go on."""
+        self._leaves_at = asyncio.get_running_loop().time() + self._site.limits.leaving_seconds
+        self.server_state.leaving = True
+        for server in self.servers:
+            server.close()
+        if self._proxy is not None:
+            self._proxy.stop_accepting()
+        for connection in self._open_connections():
+            connection.leave()
+
+    def _has_left(self) -> bool:
+        if self._leaves_at is None:
+            return False
+        state = self.server_state
+        busy = state.connections or state.opening or state.tasks or (self._proxy is not None and self._proxy.opening)
+        return not busy or asyncio.get_running_loop().time() > self._leaves_at
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish what is under way within the time given, then stop the application."""
         for chore in self._chores:
             chore.cancel()
+        if self._proxy is not None:
+            self._proxy.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop on SIGTERM only: Ctrl-C reaches every process of a terminal, and the parent is who decides."""
+        signal.signal(LEAVE, self._leave)
         signal.signal(signal.SIGTERM, self._stop)
         yield
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.should_exit = True
+
+    def _leave(self, _number: int, _frame: FrameType | None) -> None:
+        self._told_to_leave = True
 
 
 def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
