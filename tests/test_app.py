@@ -105,6 +105,34 @@ async def test_health_is_told_on_the_servers_own_names(app, host, path, status):
     assert (await ask(app, host, path))[0] == status
 
 
+@pytest.mark.parametrize("plane", ["data", "management", "identity"])
+@pytest.mark.parametrize("host", ["vault.test:8443", "localhost:1", "127.0.0.1", "[::1]:8443"])
+async def test_documents_are_served_on_the_servers_own_names(app, host, plane):
+    status, body, headers = await ask(app, host, f"/openapi/{plane}.json")
+    assert (status, headers[b"content-type"]) == (200, b"application/json; charset=utf-8")
+    assert b".vault.test" in body
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "method", "status"),
+    [
+        ("vault.test", "/openapi/graph.json", "GET", 404),
+        ("vault.test", "/openapi/data.json", "POST", 404),
+        ("evil.test", "/openapi/data.json", "GET", 421),
+    ],
+)
+async def test_nothing_else_of_documents_is(app, host, path, method, status):
+    assert (await ask(app, host, path, method))[0] == status
+
+
+async def test_a_document_that_is_known_is_answered_without_a_body(app):
+    _, _, headers = await ask(app, "vault.test", "/openapi/data.json")
+    known = [(b"if-none-match", headers[b"etag"])]
+    status, body, headers = await ask(app, "vault.test", "/openapi/data.json", headers=known)
+    assert (status, body) == (304, b"")
+    assert b"content-length" not in headers
+
+
 async def test_a_server_that_cannot_write_is_not_ready(app):
     async def is_ready():
         return False

@@ -11,6 +11,7 @@ from strongroom.custody.sealing import Custodian
 from strongroom.errors import BadRequest, PayloadTooLarge, StrongroomError
 from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.documents import find_document
 from strongroom.planes.gate import Gate, Plane
 from strongroom.planes.http import JSON, Headers, Request, Response
 from strongroom.planes.identity.plane import IdentityPlane
@@ -94,6 +95,7 @@ class Application:
         background: Callable[[], Awaitable[None]] | None,
         close: Callable[[], None],
     ) -> None:
+        self._domain = domain
         self._hosts = {f"{label}.{domain}": gate for label, gate in hosts.items()}
         self._vaults = vaults
         self._vault_suffix = f".vault.{domain}"
@@ -126,15 +128,23 @@ class Application:
         await _send(send, request.method, response)
 
     async def _serve_elsewhere(self, name: str, request: Request) -> Response:
-        """Answer health checks on the server's own names; nothing else lives outside the planes."""
-        if name in self._own_names and request.method in {"GET", "HEAD"}:
-            if request.path == LIVE:
-                return Response(200, b'{"status":"live"}', (JSON,))
-            if request.path == READY:
-                ready = await self._is_ready()
-                return Response(200 if ready else 503, b'{"status":"%s"}' % (b"ready" if ready else b"busy"), (JSON,))
+        """Answer on the server's own names; any other is none of ours."""
+        found = await self._serve_itself(request) if name in self._own_names else None
+        if found is not None:
+            return found
         message = b'{"error":{"code":"UnknownHost","message":"No service of this server has this host name."}}'
         return Response(421 if name not in self._own_names else 404, message, (JSON,))
+
+    async def _serve_itself(self, request: Request) -> Response | None:
+        """Tell the server's health and its documents; nothing else lives outside the planes."""
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        if request.path == LIVE:
+            return Response(200, b'{"status":"live"}', (JSON,))
+        if request.path == READY:
+            ready = await self._is_ready()
+            return Response(200 if ready else 503, b'{"status":"%s"}' % (b"ready" if ready else b"busy"), (JSON,))
+        return find_document(request, self._domain)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -209,7 +219,7 @@ async def _receive_part(receive: Receive) -> Message:
 async def _send(send: Send, method: str, response: Response) -> None:
     body = b"" if method == "HEAD" else response.body
     headers: Headers = response.headers
-    if response.status != 204:
+    if response.status not in {204, 304}:
         headers = (*headers, (b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

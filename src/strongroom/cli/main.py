@@ -22,6 +22,7 @@ COMMANDS = {
     "app": "Make, list, disable and delete the applications that sign in.",
     "role": "Give roles to applications, list them, take them away.",
     "logs": "Read and follow the records of what was asked and answered.",
+    "openapi": "Print the OpenAPI document of a plane.",
     "clock": "Move the clock of a rehearsal server (--dev).",
 }
 

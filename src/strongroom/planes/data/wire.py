@@ -30,14 +30,8 @@ LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 Moment = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": LATEST_SECOND})]
 ContentType = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_CONTENT_TYPE})]
 Tags = Annotated[
-    dict[str, str],
-    Meta(
-        extra_json_schema={
-            "maxProperties": MAX_TAGS,
-            "propertyNames": {"maxLength": MAX_TAG_TEXT},
-            "additionalProperties": {"type": "string", "maxLength": MAX_TAG_TEXT},
-        }
-    ),
+    dict[str, Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG_TEXT})]],
+    Meta(extra_json_schema={"maxProperties": MAX_TAGS, "propertyNames": {"maxLength": MAX_TAG_TEXT}}),
 ]
 Value = Annotated[
     Sensitive[bytes],
@@ -131,14 +125,14 @@ class DeletedSecret(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
 
 
 class SecretList(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of secrets; `next_link` is null on the last one."""
+    """A page of secrets; `nextLink` is null on the last one."""
 
     value: tuple[SecretItem, ...]
     next_link: str | None
 
 
 class DeletedSecretList(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of deleted secrets; `next_link` is null on the last one."""
+    """A page of deleted secrets; `nextLink` is null on the last one."""
 
     value: tuple[DeletedSecret, ...]
     next_link: str | None

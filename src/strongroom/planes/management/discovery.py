@@ -212,6 +212,7 @@ OPERATIONS = (
         log="metadata/endpoints/read",
         gives=Cloud | list[Cloud],
         anonymous=True,
+        name="get_metadata",
     ),
     READ(path="/tenants", handler=list_tenants, log="Microsoft.Resources/tenants/read", gives=Page[TenantAnswer]),
     READ(

@@ -15,7 +15,7 @@ from strongroom.planes.http import Headers, Response
 from strongroom.planes.management import answers, discovery, groups, hsms, providers, rehearsal, vaults, wire
 from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
 from strongroom.planes.management.versions import require_supported
-from strongroom.planes.operation import Table
+from strongroom.planes.operation import Operation, Table
 from strongroom.resources.locations import Locations
 from strongroom.resources.service import require_subscription
 
@@ -43,6 +43,18 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
+def operations(locations: Locations) -> tuple[Operation, ...]:
+    """Return the operations of the plane; locations: those that resources may say."""
+    return (
+        *discovery.operations(locations),
+        *providers.operations(locations),
+        *groups.operations(locations),
+        *vaults.operations(locations),
+        *hsms.OPERATIONS,
+        *rehearsal.OPERATIONS,
+    )
+
+
 class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
@@ -52,16 +64,7 @@ class ManagementPlane:
     def __init__(self, verifier: Verifier, locations: Locations) -> None:
         self._locations = locations
         self._verifier = verifier
-        self.table = Table(
-            (
-                *discovery.operations(locations),
-                *providers.operations(locations),
-                *groups.operations(locations),
-                *vaults.operations(locations),
-                *hsms.OPERATIONS,
-                *rehearsal.OPERATIONS,
-            )
-        )
+        self.table = Table(operations(locations))
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 

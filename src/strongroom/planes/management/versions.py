@@ -42,15 +42,14 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
     Codes: MissingApiVersionParameter, InvalidApiVersionParameter; NoRegisteredProviderFound for a version that a
     resource provider does not have. locations: the names to list in that refusal.
     """
-    provider, kind = _provider(path)
-    if provider in UNVERSIONED:
+    supported = versions_of(path)
+    if supported is None:
         return
     if not version:
         raise BadRequest(
             "The api-version query parameter (?api-version=) is required for all requests.",
             code="MissingApiVersionParameter",
         )
-    supported = PROVIDER_VERSIONS.get(provider, RESOURCES)
     if version.lower() in supported:
         return
     if supported is RESOURCES or not API_VERSION.match(version.lower()):
@@ -58,11 +57,18 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
             f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'.",
             code="InvalidApiVersionParameter",
         )
+    _, kind = _provider(path)
     raise BadRequest(
         f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. The "
         f"supported api-versions are '{', '.join(supported)}'. The supported locations are '{locations}'.",
         code="NoRegisteredProviderFound",
     )
+
+
+def versions_of(path: str) -> tuple[str, ...] | None:
+    """Return the api-versions of what a path names, None where there are none."""
+    provider, _ = _provider(path)
+    return None if provider in UNVERSIONED else PROVIDER_VERSIONS.get(provider, RESOURCES)
 
 
 def _provider(path: str) -> tuple[str, str]:

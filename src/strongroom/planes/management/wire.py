@@ -17,12 +17,11 @@ from strongroom.vaults.request import MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, Ne
 
 # Bounds that documents tell; the rules behind them are held by the domain, in the service's words.
 Tags = Annotated[
-    dict[str, str],
+    dict[str, Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG_VALUE})]],
     Meta(
         extra_json_schema={
             "maxProperties": MAX_TAGS,
             "propertyNames": {"minLength": 1, "maxLength": MAX_TAG_NAME, "pattern": r"^[^<>%&\\?/]*$"},
-            "additionalProperties": {"type": "string", "maxLength": MAX_TAG_VALUE},
         }
     ),
 ]

@@ -1,0 +1,86 @@
+"""What the document of the management plane says beside its rows."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from strongroom.ids import GUID, VAULT_NAME
+from strongroom.planes.management.answers import ErrorBody, VaultAnswer
+from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, RESOURCES, versions_of
+from strongroom.planes.openapi import Face, pattern_of
+from strongroom.planes.operation import Operation, Parameter
+from strongroom.vaults.policies import PolicyChange
+
+Word = Annotated[str, Meta(min_length=1)]
+VaultName = Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(VAULT_NAME)})]
+
+
+def _version(bounds: dict[str, Any]) -> Parameter:
+    return Parameter(
+        name="api-version",
+        kind=Annotated[str, Meta(extra_json_schema=bounds)],
+        text="The version of the interface that the client speaks; there is no default.",
+        required=True,
+    )
+
+
+VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT)}
+ANY_VERSION = _version({"pattern": pattern_of(API_VERSION)})
+
+
+def _always(row: Operation) -> tuple[Parameter, ...]:
+    """Return the api-version, by what the path names; what is our own has none."""
+    if row.anonymous:
+        return (ANY_VERSION,)
+    versions = versions_of(row.path)
+    return () if versions is None else (VERSIONS[versions],)
+
+
+def _refuses(row: Operation) -> frozenset[int]:
+    """Return what every row may be refused for, and what its permission and the places in its path add."""
+    found = {400, 413}
+    if not row.anonymous:
+        found.add(401)
+    if row.needs is not None:
+        found.add(403)
+    if row.placeholders:
+        found.add(404)
+    return frozenset(found)
+
+
+FACE = Face(
+    title="Strongroom: the management plane",
+    text="Subscriptions, resource groups and vaults: the resource manager that `az` and the management SDKs speak. Any "
+    "request may be answered 503 while the disk cannot be written; nothing was changed then.",
+    host="management",
+    audience="management",
+    errors=(ErrorBody,),
+    places=(
+        Parameter(
+            name="subscription",
+            kind=Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(GUID), "format": "uuid"})],
+            text="The id of a subscription.",
+        ),
+        Parameter(
+            name="group",
+            kind=Annotated[str, Meta(min_length=1, max_length=90)],
+            text="The name of a resource group: letters, digits, `_`, `-`, `.`, `(`, `)`; no dot at its end.",
+        ),
+        Parameter(name="vault", kind=VaultName, text="The name of a vault."),
+        Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
+        Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
+        Parameter(
+            name="kind",
+            kind=Annotated[str, Meta(extra_json_schema={"enum": [change.value for change in PolicyChange]})],
+            text="What is done with the policies of the body.",
+        ),
+        Parameter(name="namespace", kind=Word, text="The name of a resource provider, such as `Microsoft.KeyVault`."),
+        Parameter(name="operation", kind=Word, text="The id of an operation, from the `Location` of a 202."),
+        Parameter(name="hsm", kind=Word, text="The name of a managed HSM; there are none."),
+        Parameter(name="deletedHsm", kind=Word, text="The name of a deleted managed HSM; there are none."),
+    ),
+    always=_always,
+    refuses=_refuses,
+    free=frozenset({"kind"}),
+    carried={VaultAnswer: {"deleted": "$request.path.vault", "location": "$response.body#/location"}},
+)
