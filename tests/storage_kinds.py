@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 from storage_doubles import CUSTODIAN, a_data_directory, a_record
+from strongroom.audit.log import FIRST_LINK, find_break, whole_chain
+from strongroom.storage.history import find_discrepancies
+from strongroom.storage.marks import NEWEST
 from strongroom.storage.sqlite import SqliteStorage
 
 COUNTER_ROUNDS = 10
@@ -29,9 +32,10 @@ class Sqlite:
         return self._opened[-1]
 
     def close(self):
-        """Close what is open, as a server does that stops."""
+        """Close what is open, as a server does that stops; every row is then as its last record noted it."""
         while self._opened:
             self._opened.pop().close()
+        assert list(find_discrepancies(self.place)) == []
 
 
 KINDS = {"sqlite": Sqlite}
@@ -50,6 +54,14 @@ def counting(record=None):
 
 async def count_of(storage):
     return int(await storage.read().facts.get("counter") or b"0")
+
+
+def is_whole(storage):
+    """Answer whether the chain of records is as it was written, from its first record to the one that is marked."""
+    entries = list(whole_chain(storage.records))
+    kept = storage.mark(NEWEST)
+    reached = {entry.sequence: entry.link for entry in entries} | {0: FIRST_LINK}
+    return find_break(storage.chain(), entries) is None and reached.get(kept.sequence) == kept.link
 
 
 def play_elsewhere(kind, scene):

@@ -1,8 +1,13 @@
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from strongroom.storage.connection import MAIN_FILE
+from strongroom.storage.directory import prepare
 
 
 def operations(records):
@@ -130,6 +135,15 @@ def test_without_data_there_is_nothing_to_work_on(strongroom, home):
     code, _, err = strongroom("app", "list")
     assert code == 1
     assert err == f"strongroom: there is no data in {home}/.strongroom/data; start the server first: strongroom serve\n"
+
+
+def test_data_of_an_older_version_waits_for_a_start(strongroom, home):
+    prepare(home / ".strongroom/data")
+    with closing(sqlite3.connect(home / ".strongroom/data" / MAIN_FILE)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    code, _, err = strongroom("app", "list")
+    assert code == 1
+    assert "was written by an older version; stop the server and start it anew" in err
 
 
 def test_data_that_no_server_began_on_has_no_applications_to_make(strongroom, home):

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from storage_doubles import NOON, a_record
-from storage_kinds import count_of, crash, play_elsewhere
-from strongroom.audit.log import find_break, whole_chain
+from storage_kinds import count_of, crash, is_whole, play_elsewhere
+from strongroom.audit.log import whole_chain
 
 
 def changing(record):
@@ -36,7 +36,7 @@ async def test_records_of_one_batch_are_numbered_and_linked_in_their_order(kind)
     entries = list(whole_chain(storage.records))
     assert [entry.record for entry in entries] == records
     assert [entry.sequence for entry in entries] == list(range(1, 51))
-    assert find_break(entries) is None
+    assert is_whole(storage)
 
 
 async def test_records_of_several_writers_are_one_chain(kind):
@@ -48,8 +48,9 @@ async def test_records_of_several_writers_are_one_chain(kind):
     ]
     await asyncio.gather(*works)
     kind.close()
-    entries = list(whole_chain(kind.open().records))
-    assert find_break(entries) is None
+    storage = kind.open()
+    entries = list(whole_chain(storage.records))
+    assert is_whole(storage)
     assert len({entry.record.record_id for entry in entries}) == len(entries) == 90
 
 
@@ -59,7 +60,7 @@ async def test_a_record_that_comes_twice_is_kept_once(kind):
     await storage.record(first)
     await asyncio.gather(*map(storage.record, [second, first, second]))
     assert chain_of(storage) == [first, second]
-    assert find_break(whole_chain(storage.records)) is None
+    assert is_whole(storage)
 
 
 async def test_the_record_of_a_change_is_seen_at_once_and_once(kind):
@@ -107,4 +108,4 @@ async def test_what_a_crash_left_behind_is_carried_once_by_all_that_start(crashe
     await asyncio.gather(*[storage.record(a_record(when=NOON)) for storage in storages])
     entries = list(whole_chain(storages[0].records))
     assert len(entries) == 4
-    assert find_break(entries) is None
+    assert is_whole(storages[0])

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from storage_doubles import a_record, a_state, a_tenant, a_version, adding, an_application
-from storage_kinds import COUNTER_ROUNDS, count, count_of, counting, journal, play_elsewhere
+from storage_kinds import COUNTER_ROUNDS, count, count_of, counting, is_whole, journal, play_elsewhere
 from strongroom.access.identity.model import Tenant
-from strongroom.audit.log import find_break, whole_chain
+from strongroom.audit.log import whole_chain
 from strongroom.errors import Conflict, StorageUnavailable
 
 
@@ -187,7 +187,7 @@ async def test_a_kill_at_any_moment_loses_nothing_that_was_answered(kind):
         answered = max([answered, *map(int, rest.split(b"\n")[:-1])])
         storage = kind.open()
         assert await count_of(storage) >= answered
-        assert find_break(whole_chain(storage.records)) is None
+        assert is_whole(storage)
         kept = [entry.record.body for entry in whole_chain(storage.records)]
         assert storage.records.pending() == ()
         assert sum(b"change" in body for body in kept) == await count_of(storage)

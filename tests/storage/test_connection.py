@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from storage_doubles import CUSTODIAN, a_record, adding, an_application
-from storage_kinds import count_of, counting
-from strongroom.audit.log import find_break, whole_chain
+from storage_kinds import count_of, counting, is_whole
+from strongroom.audit.log import whole_chain
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.sqlite import SqliteStorage
@@ -133,7 +133,7 @@ async def test_a_lock_file_that_was_removed_costs_time_but_loses_nothing(place, 
     assert await count_of(storage) == await count_of(other) == 31
     other.close()
     entries = list(whole_chain(storage.records))
-    assert find_break(entries) is None
+    assert is_whole(storage)
     assert len(entries) >= 30
 
 

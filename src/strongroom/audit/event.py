@@ -3,6 +3,7 @@
 Source: Azure Monitor resource logs of Key Vault (`docs/audit.md` lists every field); JSON, one record a line.
 """
 
+import dataclasses
 import os
 import time
 from collections.abc import Mapping
@@ -31,11 +32,17 @@ def new_record_id() -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as kept: its id, when the request began, its body (one line of JSON in UTF-8, no line end)."""
+    """A record as kept: its id, when the request began, its body (one line of JSON in UTF-8, no line end).
+
+    change: the number of the change that it tells of, given when that commits; None where nothing was changed.
+    rows: what became of the rows that the change wrote, as `storage/notes.py` writes it.
+    """
 
     record_id: bytes
     time: datetime
     body: bytes
+    change: int | None = dataclasses.field(default=None, compare=False)
+    rows: bytes = dataclasses.field(default=b"", compare=False)
 
 
 class RecordBody(msgspec.Struct, rename="camel", kw_only=True):

@@ -1,7 +1,11 @@
-"""The log of records: the chain that links them, how a break in it is found, and how it is read."""
+"""The log of records: the chain that links them, how a break in it is found, and how it is read.
+
+A link is an HMAC under a key of the keyring, so that who can write the file and has no master key cannot make one.
+Records of a data directory older than that carry plain links (SHA-256) up to a mark that is kept with the data.
+"""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -35,25 +39,75 @@ def from_microseconds(count: int) -> datetime:
     return _EPOCH + timedelta(microseconds=count)
 
 
-def link_of(before: bytes, record: Record) -> bytes:
-    """Return the link of a record that follows the link `before` (SHA-256, 32 bytes).
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the chain: the number of a record, and its link."""
 
-    The parts before the body have fixed lengths, so that no two records are linked alike.
-    """
+    sequence: int
+    link: bytes
+
+
+BEGINNING = Mark(0, FIRST_LINK)
+"""What the first record of all follows."""
+
+Link = Callable[[bytes, Record], bytes]
+"""The link of a record that follows a link (both 32 bytes)."""
+
+
+def plain_link(before: bytes, record: Record) -> bytes:
+    """Return the link that records had before links were keyed."""
     moment = microseconds(record.time).to_bytes(8, "big")
     return hashlib.sha256(before + record.record_id + moment + record.body).digest()
 
 
-def find_break(entries: Iterable[Entry], before: bytes = FIRST_LINK, sequence: int = 0) -> int | None:
+def keyed_link(authenticate: Callable[[bytes], bytes]) -> Link:
+    """Return how records are linked. authenticate: HMAC-SHA-256 under the keyring's key for records.
+
+    All parts but the body are of fixed or told length, so that no two records are linked alike.
+    """
+
+    def link(before: bytes, record: Record) -> bytes:
+        moment = microseconds(record.time).to_bytes(8, "big")
+        noted = _noted(record) if record.rows or record.change else NOTHING_NOTED
+        return authenticate(before + record.record_id + moment + noted + record.body)
+
+    return link
+
+
+NOTHING_NOTED = bytes(12)
+
+
+def _noted(record: Record) -> bytes:
+    return (record.change or 0).to_bytes(8, "big") + len(record.rows).to_bytes(4, "big") + record.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How the records of one data directory are linked: plainly up to the number `plain_until`, then by `keyed`."""
+
+    keyed: Link
+    plain_until: int = 0
+
+    def follows(self, entry: Entry, before: Mark) -> bool:
+        """Answer whether an entry stands where `before` ends, as it was written."""
+        return entry.sequence == before.sequence + 1 and entry.link == self.link(
+            entry.sequence, before.link, entry.record
+        )
+
+    def link(self, sequence: int, before: bytes, record: Record) -> bytes:
+        """Return the link of a record of this number."""
+        return plain_link(before, record) if sequence <= self.plain_until else self.keyed(before, record)
+
+
+def find_break(chain: Chain, entries: Iterable[Entry], before: Mark = BEGINNING) -> int | None:
     """Return the sequence number of the first entry that does not follow, None when the chain is whole.
 
-    before, sequence: link and number of the entry that the first one given must follow.
+    before: what the first entry given must follow.
     """
     for entry in entries:
-        sequence += 1
-        if entry.sequence != sequence or entry.link != link_of(before, entry.record):
-            return sequence
-        before = entry.link
+        if not chain.follows(entry, before):
+            return before.sequence + 1
+        before = Mark(entry.sequence, entry.link)
     return None
 
 
@@ -77,9 +131,8 @@ class AuditLog(Protocol):
         """Return the records of committed changes that are not in the chain yet, oldest first."""
 
 
-def whole_chain(log: AuditLog) -> Iterator[Entry]:
-    """Return every entry of a log in order, as `find_break` takes them."""
-    position = 0
+def whole_chain(log: AuditLog, position: int = 0) -> Iterator[Entry]:
+    """Return every entry of a log past a number in order, as `find_break` takes them."""
     while page := log.after(position, PAGE):
         yield from page
         position = page[-1].sequence

@@ -16,7 +16,8 @@ from strongroom.custody.sealing import Custodian
 from strongroom.planes.stores import Stores
 from strongroom.sensitive import Sensitive
 from strongroom.settings import Settings
-from strongroom.storage.directory import schema_version
+from strongroom.storage.connection import MAIN_FILE
+from strongroom.storage.directory import HEADS, schema_version
 from strongroom.storage.sqlite import SqliteStorage
 
 T = TypeVar("T")
@@ -65,8 +66,14 @@ def require_master_key(path: Path, data_dir: Path) -> Sensitive[bytes]:
 @asynccontextmanager
 async def open_data(settings: Settings) -> AsyncIterator[Data]:
     """Open the data directory that exists; CommandFailed when there is none or its master key is missing."""
-    if schema_version(settings.data_dir) is None:
+    version = schema_version(settings.data_dir)
+    if version is None:
         raise CommandFailed(f"there is no data in {settings.data_dir}; start the server first: strongroom serve")
+    if version != HEADS[MAIN_FILE]:
+        raise CommandFailed(
+            f"the data in {settings.data_dir} was written by an older version; stop the server and start it anew, "
+            "with this version: it brings the data up to date"
+        )
     custodian = Custodian(require_master_key(settings.master_key_file, settings.data_dir))
     storage = SqliteStorage.open(settings.data_dir, custodian)
     try:

@@ -26,6 +26,7 @@ def application_maker(settings: Settings, custodian: Custodian) -> Callable[[], 
 
         async def sweep() -> None:
             if turn.is_ours():
+                await storage.anchor()
                 await sweep_now(storage)
 
         return create_app(

@@ -13,6 +13,7 @@ class Purpose(StrEnum):
     BACKUP = "backup"  # scope: the subscription id; seals object backups
     SERVER = "server"  # scope: ""; seals credentials, signing keys, the CA key
     ROWS = "rows"  # scope: ""; HMAC of the rows that decide access
+    RECORDS = "records"  # scope: ""; HMAC that links each record to the one before
     CLIENT_SECRETS = "client-secrets"  # scope: ""; HMAC of client secrets
     PAGING = "paging"  # scope: ""; seals paging tokens
 

@@ -8,8 +8,10 @@ import msgspec
 from strongroom.custody.sealing import SealBroken
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import Conflict
+from strongroom.storage.notes import Shape
 from strongroom.storage.session import Session
 
+KEYS = Shape("data_keys", ("purpose", "scope", "version", "key_id", "sealed", "created"), 3)
 SELECT = "SELECT key_id, purpose, scope, version, sealed, created FROM data_keys"
 
 _Row = tuple[str, Purpose, str, int, bytes, int]
@@ -36,17 +38,19 @@ class SqlKeyring:
 
     async def add(self, key: DataKey) -> None:
         """Add a key; Conflict when its id, or its version in its scope, is taken."""
-        row = (key.key_id, key.purpose.value, key.scope, key.version, key.sealed, int(key.created.timestamp()))
+        row = (key.purpose.value, key.scope, key.version, key.key_id, key.sealed, int(key.created.timestamp()))
         insert = (
-            "INSERT INTO data_keys (key_id, purpose, scope, version, sealed, created) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO data_keys (purpose, scope, version, key_id, sealed, created) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING"
         )
         if self._session.change(insert, row) != 1:
             raise Conflict("The data key exists already.")
+        self._session.note(KEYS, row)
 
     async def remove_scope(self, purpose: Purpose, scope: str) -> None:
         """Remove the keys of a scope: what they sealed is gone for good."""
         self._session.change("DELETE FROM data_keys WHERE purpose = ? AND scope = ?", (purpose.value, scope))
+        self._session.note_gone(KEYS, purpose.value, scope)
 
     def _first(self, where: str, parameters: tuple[Any, ...]) -> DataKey | None:
         rows = self._session.connection.rows(f"{SELECT} {where}", parameters)

@@ -1,54 +1,104 @@
-"""The first keys of a data directory, and the one that authenticates its rows."""
+"""The first keys of a data directory, and those that storage itself works with."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
+from strongroom.audit.log import BEGINNING, Mark
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.custody.store import DataKey, Purpose
+from strongroom.storage.baseline import note_what_is_there
 from strongroom.storage.commit import drive
-from strongroom.storage.connection import Reader, Writer
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.keyring import SqlKeyring
+from strongroom.storage.marks import KEYED, NEWEST, PRUNED, put_mark
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Connection, Session
 
-SERVER_KEYS = (Purpose.ROWS, Purpose.SERVER, Purpose.CLIENT_SECRETS, Purpose.PAGING)
+SERVER_KEYS = (Purpose.ROWS, Purpose.RECORDS, Purpose.SERVER, Purpose.CLIENT_SECRETS, Purpose.PAGING)
 ANY_DATA = "SELECT EXISTS (SELECT 1 FROM tenants) OR EXISTS (SELECT 1 FROM vaults) OR EXISTS (SELECT 1 FROM facts)"
+ANY_MARK = "SELECT EXISTS (SELECT 1 FROM marks)"
+LAST_RECORD = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
+
+log = structlog.get_logger(__name__)
 
 
-def row_key(main: Path, custodian: Custodian, now: datetime) -> DataKey:
-    """Return the key that authenticates rows; where there is no keyring yet and no data, the server's keys are made.
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """The keys that storage works with: one authenticates rows, one links records."""
 
-    SealBroken when there is data without its keyring. sqlite3.Error or OSError when the file fails.
+    rows: DataKey
+    records: DataKey
+
+
+def server_keys(data_dir: Path, custodian: Custodian, now: datetime) -> ServerKeys:
+    """Return the keys that storage works with.
+
+    Where there is no keyring yet and no data, the server's keys are made. Where there is data that is older than the
+    key for records, that one is made, and the data noted as it is.
+    SealBroken when there is data without its keyring. sqlite3.Error or OSError when a file fails.
     """
-    reader = Reader(main)
+    reader = Reader(data_dir / MAIN_FILE)
     try:
-        found = drive(_keyring(reader).newest(Purpose.ROWS))
+        found = _find(reader)
     finally:
         reader.close()
-    key: DataKey = found or _make(main, custodian, now)
-    return key
+    return found or _make(data_dir, custodian, now)
 
 
-def _make(main: Path, custodian: Custodian, now: datetime) -> DataKey:
-    writer = Writer(main)
+def _find(connection: Connection) -> ServerKeys | None:
+    keyring = _keyring(connection)
+    rows, records = drive(keyring.newest(Purpose.ROWS)), drive(keyring.newest(Purpose.RECORDS))
+    return ServerKeys(rows, records) if rows and records else None
+
+
+def _make(data_dir: Path, custodian: Custodian, now: datetime) -> ServerKeys:
+    last = _last_record(data_dir)
+    writer = Writer(data_dir / MAIN_FILE)
     try:
         with writer.transaction() as connection:
-            if connection.execute(ANY_DATA).fetchone()[0]:
+            found = _find(writer)
+            if found:  # another process was first
+                return found
+            is_older = drive(_keyring(writer).newest(Purpose.ROWS)) is not None
+            has_data = connection.execute(ANY_DATA).fetchone()[0]
+            if (has_data and not is_older) or connection.execute(ANY_MARK).fetchone()[0]:
                 raise SealBroken("the keyring is gone from a data directory that has data")
-            key: DataKey = drive(_find_or_add(_keyring(writer), custodian, now))
+            if is_older:
+                log.warning(
+                    "records are linked with a key from now on, and the data is noted as it is", after=last.sequence
+                )
+                note_what_is_there(connection, now)
+            keys: ServerKeys = drive(_add_missing(_keyring(writer), custodian, now))
+            seal = RowSeal(custodian.authenticator(keys.rows))
+            for name, mark in ((KEYED, last), (NEWEST, last), (PRUNED, BEGINNING)):
+                put_mark(writer, seal, name, mark)
     finally:
         writer.close()
-    return key
+    return keys
 
 
-async def _find_or_add(keyring: SqlKeyring, custodian: Custodian, now: datetime) -> DataKey:
-    """Add the keys of the server, unless another process was first, and return the one for rows."""
+async def _add_missing(keyring: SqlKeyring, custodian: Custodian, now: datetime) -> ServerKeys:
+    """Add the keys of the server that are missing, and return those that storage works with."""
     for purpose in SERVER_KEYS:
         if await keyring.newest(purpose) is None:
             await keyring.add(custodian.new_key(purpose, "", 1, now))
-    key = await keyring.newest(Purpose.ROWS)
-    assert key is not None  # it was there, or was added just now
-    return key
+    rows, records = await keyring.newest(Purpose.ROWS), await keyring.newest(Purpose.RECORDS)
+    assert rows is not None  # it was there, or was added just now
+    assert records is not None
+    return ServerKeys(rows, records)
+
+
+def _last_record(data_dir: Path) -> Mark:
+    """Return the place of the newest record, after which links are keyed."""
+    reader = Reader(data_dir / AUDIT_FILE)
+    try:
+        rows = reader.rows(LAST_RECORD)
+    finally:
+        reader.close()
+    return Mark(*rows[0]) if rows else BEGINNING
 
 
 def _keyring(connection: Connection) -> SqlKeyring:

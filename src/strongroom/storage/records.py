@@ -1,4 +1,4 @@
-"""The audit file: records in one hash chain, written in batches, read by `strongroom logs`.
+"""The audit file: records in one keyed chain, written in batches, read by `strongroom logs`.
 
 Sequence and link are given when a record enters, under the file's lock. A record that is there already is left as it
 is: what the outbox carries over may come twice.
@@ -10,20 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import FIRST_LINK, Entry, from_microseconds, link_of, microseconds
+from strongroom.audit.log import FIRST_LINK, Entry, Link, from_microseconds, microseconds
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 
-INSERT = "INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO records (seq, id, time, body, link, change, rows) VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_OUTBOX = "INSERT INTO outbox (id, time, body, rows) VALUES (?, ?, ?, ?)"
 HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
-SELECT = "SELECT seq, id, time, body, link FROM records"
+SELECT = "SELECT seq, link, id, time, body, change, rows FROM records"
+
+
+def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes) -> Record:
+    """Put the record of a change into the outbox, with the next number of a change; return it as it is kept."""
+    row = (record.record_id, microseconds(record.time), record.body, rows)
+    number = connection.execute(INSERT_OUTBOX, row).lastrowid
+    return Record(record.record_id, record.time, record.body, number, rows)
 
 
 class RecordWriter:
-    """Appends batches of records; used by one thread at a time."""
+    """Appends batches of records, each linked to the one before; used by one thread at a time."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, link: Link) -> None:
         self._writer = Writer(data_dir / AUDIT_FILE)
+        self._link = link
 
     def append(self, batch: Sequence[Record | None]) -> None:
         """Make a batch durable, all of it or none; None only asks whether that can be done."""
@@ -48,14 +57,13 @@ class RecordWriter:
                     record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()
                 ]
             last = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
-            connection.executemany(INSERT, _chained(records, *last))
+            connection.executemany(INSERT, self._chained(records, *last))
 
-
-def _chained(records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of records that follow the record of that number and link."""
-    for record in records:
-        sequence, link = sequence + 1, link_of(link, record)
-        yield sequence, record.record_id, microseconds(record.time), record.body, link
+    def _chained(self, records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
+        """Return the rows of records that follow the record of that number and link."""
+        for each in records:
+            sequence, link = sequence + 1, self._link(link, each)
+            yield sequence, each.record_id, microseconds(each.time), each.body, link, each.change, each.rows
 
 
 class SqlRecords:
@@ -86,7 +94,7 @@ class SqlRecords:
 
     def outbox(self, limit: int = -1) -> tuple[Record, ...]:
         """Return up to `limit` records in the outbox, those included that were carried into the chain since."""
-        rows = self._main.rows("SELECT id, time, body FROM outbox ORDER BY rowid LIMIT ?", (limit,))
+        rows = self._main.rows("SELECT id, time, body, change, rows FROM outbox ORDER BY change LIMIT ?", (limit,))
         return tuple([_record(*row) for row in rows])
 
     def close(self) -> None:
@@ -99,9 +107,9 @@ class SqlRecords:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    sequence, record_id, moment, body, link = row
-    return Entry(sequence, _record(record_id, moment, body), link)
+    sequence, link, *record = row
+    return Entry(sequence, _record(*record), link)
 
 
-def _record(record_id: bytes, moment: int, body: bytes) -> Record:
-    return Record(record_id, from_microseconds(moment), body)
+def _record(record_id: bytes, moment: int, body: bytes, change: int | None, rows: bytes) -> Record:
+    return Record(record_id, from_microseconds(moment), body, change, rows)

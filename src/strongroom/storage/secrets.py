@@ -13,11 +13,13 @@ from strongroom.custody.sealing import SealBroken
 from strongroom.errors import Conflict, NotFound
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import Secret, SecretVersion
+from strongroom.storage.notes import Shape
 from strongroom.storage.rows import Decoder, encode
 from strongroom.storage.session import Session
 
 KIND = Kind.SECRET.value
-OBJECTS, VERSIONS = "objects", "versions"
+OBJECTS = Shape("objects", ("vault_id", "kind", "name", "latest", "deleted", "purge", "document", "mac"), 3)
+VERSIONS = Shape("versions", ("vault_id", "kind", "name", "version", "document", "mac", "sealed"), 4)
 
 STATE = "o.vault_id, o.name, o.latest, o.deleted, o.purge, o.document, o.mac"
 VERSION = "v.version, v.document, v.mac, v.sealed"
@@ -112,6 +114,7 @@ class SqlSecrets:
         row = (*_version_key(state, version), *self._sealed(state, version), version.sealed)
         if self._session.connection.run(INSERT_VERSION, row) != 1:
             raise Conflict(f"The version '{version.version}' of the secret '{state.name}' exists already.")
+        self._session.note(VERSIONS, row)
         self._put_state(replace(state, latest=version.version.lower()))
 
     async def replace_version(self, state: ObjectState, version: SecretVersion) -> None:
@@ -120,9 +123,10 @@ class SqlSecrets:
             "UPDATE versions SET document = ?, mac = ?, sealed = ?"
             " WHERE vault_id = ? AND kind = ? AND name = ? AND version = ?"
         )
-        row = (*self._sealed(state, version), version.sealed, *_version_key(state, version))
-        if self._session.connection.run(update, row) != 1:
+        key, written = _version_key(state, version), (*self._sealed(state, version), version.sealed)
+        if self._session.connection.run(update, (*written, *key)) != 1:
             raise NotFound(f"There is no version '{version.version}' of '{state.name}'.", code="SecretNotFound")
+        self._session.note(VERSIONS, (*key, *written))
 
     async def replace_state(self, state: ObjectState) -> None:
         """Replace the state of a secret: it was deleted or recovered; NotFound when there is none."""
@@ -132,9 +136,11 @@ class SqlSecrets:
 
     async def purge(self, vault_id: str, name: str) -> None:
         """Remove a secret with all its versions."""
-        for table in (OBJECTS, VERSIONS):
-            statement = f"DELETE FROM {table} WHERE vault_id = ? AND kind = ? AND name = ?"  # noqa: S608 - two constants
-            self._session.connection.run(statement, (vault_id, KIND, name.lower()))
+        key = (vault_id, KIND, name.lower())
+        for shape in (OBJECTS, VERSIONS):
+            statement = f"DELETE FROM {shape.table} WHERE vault_id = ? AND kind = ? AND name = ?"  # noqa: S608 - ours
+            self._session.connection.run(statement, key)
+            self._session.note_gone(shape, *key)
 
     async def list_expired(self, now: datetime, limit: int) -> tuple[ObjectState, ...]:
         """Return deleted secrets, of all vaults, whose retention has passed at `now`."""
@@ -144,8 +150,9 @@ class SqlSecrets:
     def _put_state(self, state: ObjectState) -> None:
         columns = (state.vault_id, KIND, state.name.lower(), state.latest, *_times(state))
         document = encode(_State(state.name))
-        mac = self._session.seal.mac(OBJECTS, columns, document)
-        self._session.connection.run(PUT_STATE, (*columns, document, mac))
+        row = (*columns, document, self._session.seal.mac(OBJECTS.table, columns, document))
+        self._session.connection.run(PUT_STATE, row)
+        self._session.note(OBJECTS, row)
 
     def _sealed(self, state: ObjectState, version: SecretVersion) -> tuple[bytes, bytes]:
         document = encode(
@@ -159,7 +166,7 @@ class SqlSecrets:
                 tags=version.tags,
             )
         )
-        return document, self._session.seal.mac(VERSIONS, _version_key(state, version), document)
+        return document, self._session.seal.mac(VERSIONS.table, _version_key(state, version), document)
 
     def _secret(self, row: tuple[Any, ...]) -> Secret:
         return self._session.verified(row, self._open)
@@ -170,7 +177,7 @@ class SqlSecrets:
 
     def _state(self, row: tuple[Any, ...]) -> ObjectState:
         vault_id, name, latest, deleted, purge, document, mac = row
-        self._session.seal.require(OBJECTS, (vault_id, KIND, name, latest, deleted, purge), document, mac)
+        self._session.seal.require(OBJECTS.table, (vault_id, KIND, name, latest, deleted, purge), document, mac)
         return ObjectState(
             vault_id=vault_id,
             kind=Kind.SECRET,
@@ -182,7 +189,7 @@ class SqlSecrets:
 
     def _version(self, row: tuple[Any, ...]) -> SecretVersion:
         vault_id, name, version, document, mac, sealed = row
-        self._session.seal.require(VERSIONS, (vault_id, KIND, name, version), document, mac)
+        self._session.seal.require(VERSIONS.table, (vault_id, KIND, name, version), document, mac)
         if not isinstance(sealed, bytes):
             raise SealBroken("a sealed value is of another type than it was written")
         kept: _Version = _open_version(document)

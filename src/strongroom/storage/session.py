@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from strongroom.storage.notes import Note, Shape, gone, note_of
 from strongroom.storage.rows import Column, Decoder, RowSeal, encode
 
 T = TypeVar("T")
@@ -27,9 +28,10 @@ class Session:
 
     unchanged: what was read since the file last changed; None inside a transaction.
     touched: whether something that decides access was written, so that every worker must look anew.
+    notes: what became of the rows that were written.
     """
 
-    __slots__ = ("_verified", "cache", "connection", "seal", "touched", "unchanged")
+    __slots__ = ("_verified", "cache", "connection", "notes", "seal", "touched", "unchanged")
 
     def __init__(self, connection: Connection, seal: RowSeal, cache: dict[Any, Any] | None) -> None:
         self.connection = connection
@@ -37,6 +39,7 @@ class Session:
         self.cache = cache
         self.unchanged: dict[Any, Any] | None = None if cache is None else {}
         self.touched = False
+        self.notes: list[Note] = []
         self._verified: dict[Any, Any] = {}
 
     def first(self, statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -98,6 +101,14 @@ class Session:
         self.touched = True
         return self.connection.run(statement, parameters)
 
+    def note(self, shape: Shape, row: tuple[Any, ...]) -> None:
+        """Note a row as it was written just now: all its columns, as `shape` names them."""
+        self.notes.append(note_of(shape, row))
+
+    def note_gone(self, shape: Shape, *key: Column) -> None:
+        """Note that a row is gone, or all those whose key begins so."""
+        self.notes.append(gone(shape, key))
+
 
 def _size(row: tuple[Any, ...]) -> int:
     return sum([len(column) for column in row if isinstance(column, bytes)])
@@ -114,6 +125,7 @@ class Documents:
         self.columns = columns
         self._decode = Decoder(kind)
         self._keys = keys
+        self.shape = Shape(table, (*columns, "document", "mac"), keys)
         names = ", ".join(columns)
         marks = ", ".join("?" * (len(columns) + 2))
         where = " AND ".join(f"{name} = ?" for name in columns[:keys])
@@ -136,17 +148,27 @@ class Documents:
 
     def insert(self, session: Session, columns: tuple[Column, ...], value: Any) -> bool:
         """Insert a row; answer False when its key, or what else is unique, is taken."""
-        return session.change(self._insert, (*columns, *self._sealed(session, columns, value))) == 1
+        row = self._row(session, columns, value)
+        return self._noted(session, row, session.change(self._insert, row))
 
     def update(self, session: Session, columns: tuple[Column, ...], value: Any) -> bool:
         """Replace the row of this key; answer False when there is none."""
-        sealed = self._sealed(session, columns, value)
-        return session.change(self._update, (*columns[self._keys :], *sealed, *columns[: self._keys])) == 1
+        row = self._row(session, columns, value)
+        return self._noted(session, row, session.change(self._update, (*row[self._keys :], *row[: self._keys])))
 
     def delete(self, session: Session, key: tuple[Column, ...]) -> bool:
         """Delete the row of this key; answer False when there is none."""
-        return session.change(self._delete, key) == 1
+        if session.change(self._delete, key) != 1:
+            return False
+        session.note_gone(self.shape, *key)
+        return True
 
-    def _sealed(self, session: Session, columns: tuple[Column, ...], value: Any) -> tuple[bytes, bytes]:
+    def _noted(self, session: Session, row: tuple[Any, ...], touched: int) -> bool:
+        if touched != 1:
+            return False
+        session.note(self.shape, row)
+        return True
+
+    def _row(self, session: Session, columns: tuple[Column, ...], value: Any) -> tuple[Any, ...]:
         document = encode(value)
-        return document, session.seal.mac(self.table, columns, document)
+        return (*columns, document, session.seal.mac(self.table, columns, document))

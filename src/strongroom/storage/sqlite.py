@@ -15,16 +15,18 @@ from typing import Any, TypeVar
 import structlog
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import microseconds
+from strongroom.audit.log import Chain, Link, Mark, keyed_link
 from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable
-from strongroom.storage.connection import MAIN_FILE, PROBE, Reader, Writer, unavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer, unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keyring import SqlKeyring
-from strongroom.storage.keys import row_key
-from strongroom.storage.records import RecordWriter, SqlRecords
+from strongroom.storage.keys import server_keys
+from strongroom.storage.marks import KEYED, Anchor, get_mark
+from strongroom.storage.notes import encode_notes
+from strongroom.storage.records import RecordWriter, SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import SqlSecrets
@@ -36,7 +38,6 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 CARRY_BATCH = 1000
-INSERT_RECORD = "INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)"
 
 
 class SqlStores:
@@ -61,15 +62,17 @@ class SqliteStorage:
     records: the log, to be read. All is used from one event loop, the first and the last call perhaps from outside.
     """
 
-    def __init__(self, data_dir: Path, seal: RowSeal) -> None:
+    def __init__(self, data_dir: Path, seal: RowSeal, link: Link) -> None:
         self._seal = seal
+        self._link = link
         self._reader = Reader(data_dir / MAIN_FILE)
         self._cache: dict[Any, Any] = {}
         self._session = Session(self._reader, seal, self._cache)
         self._stores = SqlStores(self._session)
         self._epoch: int | None = None
         self._writer = Writer(data_dir / MAIN_FILE)
-        self._record_writer = RecordWriter(data_dir)
+        self._record_writer = RecordWriter(data_dir, link)
+        self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
         self._outbox = SqlRecords(data_dir)
         self._behind = False
         self._carried: deque[bytes] = deque()
@@ -86,8 +89,9 @@ class SqliteStorage:
         SealBroken when it is gone, StorageUnavailable when the files cannot be opened.
         """
         try:
-            key = row_key(data_dir / MAIN_FILE, custodian, now or real_now())
-            return cls(data_dir, RowSeal(custodian.authenticator(key)))
+            keys = server_keys(data_dir, custodian, now or real_now())
+            seal = RowSeal(custodian.authenticator(keys.rows))
+            return cls(data_dir, seal, keyed_link(custodian.authenticator(keys.records)))
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
 
@@ -96,8 +100,17 @@ class SqliteStorage:
         self._changes.close()
         self._records.close()
         self._carry_outbox()
-        for part in (self._reader, self._writer, self._record_writer, self._outbox, self.records):
+        self._anchor_last()
+        for part in (self._reader, self._writer, self._record_writer, self._outbox, self._anchor, self.records):
             part.close()
+
+    def _anchor_last(self) -> None:
+        """Mark the newest record, unless that cannot be now."""
+        try:
+            with self._writer.transaction():
+                self._anchor.advance(self._writer)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the newest record could not be marked", reason=str(error))
 
     def read(self) -> SqlStores:
         """Return stores to read from; what was remembered before the last change of the epoch is forgotten."""
@@ -116,6 +129,18 @@ class SqliteStorage:
     async def record(self, record: Record) -> None:
         """Make a record durable."""
         await self._records.submit(record)
+
+    def chain(self) -> Chain:
+        """Return how the records are linked; SealBroken when the mark that says so was edited."""
+        return Chain(self._link, self.mark(KEYED).sequence)
+
+    def mark(self, name: str) -> Mark:
+        """Return a mark in the chain (`storage/marks.py`); SealBroken when it was edited or is gone."""
+        return get_mark(self._reader, self._seal, name)
+
+    async def anchor(self) -> None:
+        """Mark the newest record; StorageUnavailable when that cannot be done."""
+        await self._changes.submit(None)
 
     async def is_writable(self) -> bool:
         """Answer whether changes and records can be made durable now."""
@@ -204,9 +229,10 @@ class SqliteStorage:
     def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
         session = Session(self._writer, self._seal, None)
         stores = SqlStores(session)
-        outcomes = [_run_unit(connection, stores, work) for work in batch]
+        outcomes = [_run_unit(connection, session, stores, work) for work in batch]
         if session.touched:
             connection.execute("UPDATE epoch SET value = value + 1")
+        self._anchor.advance(self._writer)
         return outcomes
 
 
@@ -215,16 +241,16 @@ def _forget(connection: sqlite3.Connection, carried: list[bytes]) -> None:
     connection.executemany("DELETE FROM outbox WHERE id = ?", [(record_id,) for record_id in carried])
 
 
-def _run_unit(connection: sqlite3.Connection, stores: SqlStores, work: Work | None) -> Outcome:
+def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStores, work: Work | None) -> Outcome:
     """Run one unit in a savepoint of its own: what it raises undoes it alone."""
     if work is None:
         connection.execute(PROBE)
         return Outcome()
     connection.execute("SAVEPOINT unit")
+    session.notes.clear()
     try:
         result, record = drive(work(stores))
-        connection.execute(INSERT_RECORD, (record.record_id, microseconds(record.time), record.body))
-        outcome = Outcome((result, record))
+        outcome = Outcome((result, put_in_outbox(connection, record, encode_notes(session.notes))))
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
         # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
         connection.execute("ROLLBACK TO unit")

@@ -3,6 +3,8 @@
 from strongroom.access.authorization.model import RoleAssignment
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
+from strongroom.storage.keyring import SqlKeyring
+from strongroom.storage.secrets import OBJECTS, VERSIONS
 from strongroom.storage.session import Documents, Session
 from strongroom.vaults.model import Vault
 
@@ -52,11 +54,10 @@ class SqlVaults:
 
     async def purge(self, vault: Vault) -> None:
         """Remove a vault with all that it holds, its data keys included."""
-        for statement in ("DELETE FROM versions WHERE vault_id = ?", "DELETE FROM objects WHERE vault_id = ?"):
-            self._session.change(statement, (vault.vault_id,))
-        self._session.change(
-            "DELETE FROM data_keys WHERE purpose = ? AND scope = ?", (Purpose.VAULT.value, vault.vault_id)
-        )
+        for shape in (VERSIONS, OBJECTS):
+            self._session.change(f"DELETE FROM {shape.table} WHERE vault_id = ?", (vault.vault_id,))  # noqa: S608 - ours
+            self._session.note_gone(shape, vault.vault_id)
+        await SqlKeyring(self._session).remove_scope(Purpose.VAULT, vault.vault_id)
         VAULTS.delete(self._session, (vault.vault_id,))
 
 
@@ -95,13 +96,16 @@ class SqlAssignments:
         """Remove every assignment at `scope` or below: the scope is gone."""
         place = scope.lower()
         below = place.rstrip("/") + "/"
-        self._session.change(
-            "DELETE FROM assignments WHERE scope = ? OR substr(scope, 1, length(?)) = ?", (place, below, below)
-        )
+        self._remove("scope = ? OR substr(scope, 1, length(?)) = ?", (place, below, below))
 
     async def remove_principal(self, principal_id: str) -> None:
         """Remove every assignment of a principal: the principal is gone."""
-        self._session.change("DELETE FROM assignments WHERE principal_id = ?", (principal_id.lower(),))
+        self._remove("principal_id = ?", (principal_id.lower(),))
+
+    def _remove(self, condition: str, parameters: tuple[str, ...]) -> None:
+        select = f"SELECT assignment_id FROM assignments WHERE {condition}"  # noqa: S608 - a condition of our own
+        for key in self._session.connection.rows(select, parameters):
+            ASSIGNMENTS.delete(self._session, key)
 
 
 def _columns(vault: Vault) -> tuple[str, str, str, str, int]:

@@ -1,0 +1,143 @@
+"""Whether every row is as the last record that wrote it noted it: none set back, taken away or put in behind our back.
+
+The chain of records must be verified first (`strongroom logs verify`): notes are believed here. All is read from one
+moment of the data, while the server runs or not; what is remembered lies in a scratch file, so that memory does not
+grow with the data.
+"""
+
+import heapq
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from strongroom.storage.baseline import NOTED, select_of
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect, unavailable
+from strongroom.storage.keyring import KEYS
+from strongroom.storage.keys import SERVER_KEYS
+from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
+
+PROGRESS_ROWS = 10_000
+END, AFTER_END = b"\0", b"\1"
+FIRST_KEYS = frozenset((purpose.value, "", 1) for purpose in SERVER_KEYS)
+SCRATCH = "CREATE TABLE last (key BLOB PRIMARY KEY NOT NULL, digest BLOB, change INTEGER) WITHOUT ROWID"
+PUT = (
+    "INSERT INTO last (key, digest, change) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+    " digest = excluded.digest, change = excluded.change WHERE excluded.change >= change"
+)
+TAKE = "DELETE FROM last WHERE key = ? RETURNING digest, change"
+CARRIED = "SELECT rows FROM records WHERE change IS NULL AND rows <> x'' ORDER BY seq"
+CHANGES = "SELECT change, rows FROM records WHERE change IS NOT NULL AND change <= ? ORDER BY change"
+PENDING = "SELECT change, rows FROM outbox ORDER BY change"
+LAST_CHANGE = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
+
+Progress = Callable[[int], None]
+
+
+class Difference(StrEnum):
+    """How a row differs from what is noted of it."""
+
+    OTHER = "is not as the last change that wrote it left it: it was edited, or set back to an older state of itself"
+    GONE = "was taken away: no change removed it"
+    UNKNOWN = "was put in or put back: no change left it there"
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A row that is not as it is noted.
+
+    change: the number of the change that noted it last, None where none did. Its record has the same number.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    difference: Difference
+    change: int | None
+
+
+def find_discrepancies(data_dir: Path, progress: Progress = lambda _: None) -> Iterator[Discrepancy]:
+    """Return every row that is not as the records note it. progress: told now and again how many rows are compared.
+
+    SealBroken when notes cannot be read; StorageUnavailable when a file cannot be.
+    """
+    try:
+        with ExitStack() as stack:
+            main = stack.enter_context(_moment_of(data_dir / MAIN_FILE))
+            audit = stack.enter_context(_moment_of(data_dir / AUDIT_FILE))
+            scratch = stack.enter_context(closing(sqlite3.connect("", isolation_level=None)))
+            scratch.execute(SCRATCH)
+            scratch.execute("BEGIN")
+            _replay(main, audit, scratch)
+            yield from _compare(main, scratch, progress)
+    except sqlite3.Error as error:
+        raise unavailable(error) from error
+
+
+@contextmanager
+def _moment_of(path: Path) -> Iterator[sqlite3.Connection]:
+    """Hold a file as it is now. Text that is none was written by others: it is taken as it stands."""
+    with closing(connect(path, READER_PATIENCE)) as connection:
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM alembic_version").fetchone()  # the moment is that of the first read
+        yield connection
+
+
+def _replay(main: sqlite3.Connection, audit: sqlite3.Connection, scratch: sqlite3.Connection) -> None:
+    """Remember the last note of each row, in the order of the changes, which is not quite that of their records."""
+    horizon = next(iter(main.execute(LAST_CHANGE).fetchone() or ()), 0)
+    for (kept,) in audit.execute(CARRIED):
+        for note in decode_notes(kept):
+            _take(scratch, note, note.change or 0)
+    changes = heapq.merge(audit.execute(CHANGES, (horizon,)), main.execute(PENDING), key=lambda row: row[0])
+    for change, kept in changes:
+        for note in decode_notes(kept):
+            _take(scratch, note, change)
+
+
+def _take(scratch: sqlite3.Connection, note: Note, change: int) -> None:
+    key = _key(note.table, note.key)
+    if note.digest is None:
+        scratch.execute("DELETE FROM last WHERE key >= ? AND key < ?", (key, key[: -len(END)] + AFTER_END))
+    else:
+        scratch.execute(PUT, (key, note.digest, change))
+
+
+def _compare(main: sqlite3.Connection, scratch: sqlite3.Connection, progress: Progress) -> Iterator[Discrepancy]:
+    count = 0
+    for shape in NOTED:
+        for row in main.execute(select_of(shape)):
+            count += 1
+            if count % PROGRESS_ROWS == 0:
+                progress(count)
+            difference, change = _difference(scratch, shape, row)
+            if difference:
+                yield Discrepancy(shape.table, tuple(map(str, row[: shape.keys])), difference, change)
+    progress(count)
+    for key, change in scratch.execute("SELECT key, change FROM last ORDER BY key"):
+        table, *parts = key[: -len(END)].decode().split(END.decode())
+        yield Discrepancy(table, tuple(parts), Difference.GONE, change)
+
+
+def _difference(
+    scratch: sqlite3.Connection, shape: Shape, row: tuple[Any, ...]
+) -> tuple[Difference | None, int | None]:
+    found = scratch.execute(TAKE, (_key(shape.table, row[: shape.keys]),)).fetchall()
+    if not found:
+        return None if _is_first_key(shape, row) else Difference.UNKNOWN, None
+    digest, change = found[0]
+    return None if digest == digest_of(row) else Difference.OTHER, change
+
+
+def _is_first_key(shape: Shape, row: tuple[Any, ...]) -> bool:
+    """Answer whether a row is a key that was made with the data directory itself, before there was any record."""
+    return shape is KEYS and row[:3] in FIRST_KEYS
+
+
+def _key(table: str, key: tuple[Any, ...]) -> bytes:
+    """Return the key of a row so that a part of it is where all keys begin that begin so."""
+    return b"".join([str(part).encode("utf-8", "replace") + END for part in (table, *key)])
