@@ -148,8 +148,14 @@ async def test_head_has_no_body_but_its_length(app):
 
 @pytest.mark.parametrize("body", [(b"x" * 100,), (b"x" * 60, b"y" * 40), (b"", b"")])
 async def test_a_body_within_the_limit_is_read(app, gates, body):
-    await ask(app, "login.vault.test", body=body)
+    await ask(app, "login.vault.test", method="POST", body=body)
     assert gates["login"].requests[0].body == b"".join(body)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_request_that_has_no_body_is_not_waited_for(app, gates, method):
+    await ask(app, "login.vault.test", method=method, body=(b"x",))
+    assert gates["login"].requests[0].body == b""
 
 
 @pytest.mark.parametrize("body", [(b"x" * 101,), (b"x" * 60, b"y" * 41), (b"",) * 3 + (b"z" * 101,)])

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -25,9 +25,17 @@ class Category(StrEnum):
     SIGN_IN = "SignInLogs"
 
 
+NOISE = 0x0FFF_3FFF_FFFF_FFFF_FFFF
+VERSION_7 = 0x7000_8000_0000_0000_0000
+
+
 def new_record_id() -> bytes:
-    """Return a 16-byte record id that sorts by time (milliseconds, then random bits)."""
-    return int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
+    """Return a record id, a UUID of version 7: 48 bits of milliseconds, then random ones; it sorts by time.
+
+    Source: RFC 9562, section 5.7.
+    """
+    noise = int.from_bytes(os.urandom(10), "big") & NOISE
+    return (int(time.time() * 1000) << 80 | VERSION_7 | noise).to_bytes(16, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +77,22 @@ class RecordBody(msgspec.Struct, rename="camel", kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def new_record(moment: datetime, body: RecordBody) -> Record:
-    """Return the record of what began at `moment`."""
-    return Record(new_record_id(), moment, _encode(body))
+def new_record(moment: datetime, body: RecordBody, record_id: bytes | None = None) -> Record:
+    """Return the record of what began at `moment`; record_id: the one that it is known by already."""
+    return Record(record_id or new_record_id(), moment, _encode(body))
+
+
+def guid_of(record_id: bytes) -> str:
+    """Return a record's id as clients are told it: in the form of a GUID."""
+    digits = record_id.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def wire_time(moment: datetime) -> str:
     """Return a time, aware UTC, as records write it: seven fractional digits."""
-    return f"{_whole_second(moment.replace(microsecond=0))}.{moment.microsecond:06d}0Z"
+    return f"{_whole_second(int(moment.timestamp()))}.{moment.microsecond:06d}0Z"
 
 
 @lru_cache(maxsize=16)
-def _whole_second(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -10,7 +10,6 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -40,9 +39,8 @@ class MasterKeyWrong(StrongroomError):
     """The master key at hand does not open this keyring."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where a sealed value belongs.
+class Context(msgspec.Struct, frozen=True, array_like=True):
+    """Where a sealed value belongs. A struct, since every read of a value makes one.
 
     owner: a vault's unique id, a subscription id, or "" for the server itself.
     """
@@ -55,7 +53,7 @@ class Context:
 
     def encode(self) -> bytes:
         """Return the context as bytes (MessagePack); no two encode alike, since each part carries its length."""
-        return _pack((self.owner, self.kind, self.name, self.version, self.column))
+        return _pack(self)
 
 
 def sealing_key_id(sealed: bytes) -> str:

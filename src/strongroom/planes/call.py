@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from strongroom.access.identity.model import Caller
+from strongroom.audit.event import guid_of, new_record_id
 from strongroom.custody.sealing import Custodian
 from strongroom.planes.http import Request
 from strongroom.planes.stores import Stores
@@ -21,7 +22,7 @@ class Call:
     """What a handler gets: the request, who sends it, its parsed body and where to look things up.
 
     The gate fills it in order: vault, operation and parameters, caller, body; a handler finds all of it there.
-    domain: the base domain of this server, without a port.
+    domain: the base domain of this server, without a port. record_id: of its record; told the client as request id.
     now: the time that vaults and objects live in. real_now: real time. vault: set on the data plane.
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
     refusal: the text of the error that the request met, for the record.
@@ -33,6 +34,7 @@ class Call:
     now: datetime
     real_now: datetime
     domain: str
+    record_id: bytes = field(default_factory=new_record_id)
     operation: "Operation | None" = None
     parameters: "Mapping[str, str]" = field(default_factory=dict)
     caller: Caller | None = None
@@ -41,6 +43,11 @@ class Call:
     notes: dict[str, Any] = field(default_factory=dict)
     object_id: str | None = None
     refusal: str = ""
+
+    @property
+    def request_id(self) -> str:
+        """What the client is told that its request is called: the id of its record."""
+        return guid_of(self.record_id)
 
     def known_caller(self) -> Caller:
         """Return the caller of an operation that asks for a token."""

@@ -1,10 +1,12 @@
 """A request and a response as the planes see them: plain data, no framework."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from strongroom.errors import BadRequest
 
@@ -93,10 +95,12 @@ class Request:
         return f"https://{self.host}{self.path}{query}"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer: status, body and headers beside those that the plane always sends."""
+class Response(msgspec.Struct, frozen=True):
+    """An answer: status, body and headers beside those that the plane always sends.
+
+    A struct, since every request makes some: it costs a sixth of a frozen dataclass.
+    """
 
     status: int
     body: bytes = b""
-    headers: Headers = field(default=())
+    headers: Headers = ()

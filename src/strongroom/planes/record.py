@@ -47,7 +47,7 @@ def compose(
         identity=_identity(call.caller),
         properties=_properties(call, response),
     )
-    return new_record(started, body)
+    return new_record(started, body, call.record_id)
 
 
 def _identity(caller: Caller | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Source: recordings of the service's answers; `docs/clients.md` says which client reads what of the challenge.
 """
 
-import os
 from functools import lru_cache
 
 from strongroom import VERSION
@@ -23,7 +22,7 @@ ECHOED_LENGTH = 128
 
 def standard_headers(call: Call) -> Headers:
     """Return the headers of an answer to `call`, beside those of its own."""
-    request_id = (b"x-ms-request-id", _new_request_id())
+    request_id = (b"x-ms-request-id", call.request_id.encode())
     standing = _standing(call.vault.location if call.vault else "", call.request.client)
     echoed = call.request.headers.get(b"x-ms-client-request-id")
     if echoed and len(echoed) <= ECHOED_LENGTH and echoed.isascii():
@@ -44,12 +43,6 @@ def challenge(host: str, domain: str, tenant_id: str) -> Headers:
         f'Bearer authorization="https://login.{domain}{suffix}/{tenant_id}", resource="https://vault.{domain}{suffix}"'
     )
     return ((b"www-authenticate", value.encode("latin-1", "replace")),)
-
-
-def _new_request_id() -> bytes:
-    """Return a random GUID of version 4, three times as fast as `uuid` makes one: every answer carries its own."""
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
 
 
 @lru_cache(maxsize=4096)

@@ -104,9 +104,10 @@ def unverified_bearer_token(request: Request) -> str:
     if b"authorization" in request.repeated:
         raise Unauthenticated("AKV10000: Request has more than one Authorization header.")
     scheme, _, token = request.header(b"authorization").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = token.strip()
+    if not token or scheme.lower() != "bearer":
         raise Unauthenticated(MISSING)
-    return token.strip()
+    return token
 
 
 def _object_id(call: Call, name: str) -> str:

@@ -120,23 +120,19 @@ class IdentityPlane:
             body = msgspec.json.encode(wire.PlainRefusal(error.code, error.message))
             return Response(error.status, body, (JSON, *NEVER_KEPT))
         call.notes["errorCode"] = error.number
-        trace_id = str(uuid.uuid4())
         refusal = wire.refusal(
             error,
             base=call.request.base,
             now=call.real_now,
-            trace_id=trace_id,
+            trace_id=call.request_id,
             correlation_id=call.notes["correlationId"],
         )
-        headers = (JSON, *NEVER_KEPT, (b"x-ms-request-id", trace_id.encode()))
-        return Response(error.status, msgspec.json.encode(refusal), headers)
+        return Response(error.status, msgspec.json.encode(refusal), (JSON, *NEVER_KEPT))
 
-    def finish(self, response: Response, call: Call) -> Response:  # noqa: ARG002 - the gate's contract
+    def finish(self, response: Response, call: Call) -> Response:
         """Return the response with the headers that every answer carries."""
-        headers = response.headers
-        if all(name != b"x-ms-request-id" for name, _ in headers):
-            headers = (*headers, (b"x-ms-request-id", str(uuid.uuid4()).encode()))
-        return Response(response.status, response.body, (*headers, *ALWAYS))
+        request_id = (b"x-ms-request-id", call.request_id.encode())
+        return Response(response.status, response.body, (*response.headers, request_id, *ALWAYS))
 
 
 def _correlation_id(call: Call) -> str:

@@ -8,7 +8,7 @@ from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest, StrongroomError, Unauthenticated
-from strongroom.ids import is_guid, new_guid
+from strongroom.ids import is_guid
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response
@@ -140,7 +140,7 @@ class ManagementPlane:
         """Return the response with the headers that every answer carries."""
         request = call.request
         correlation = request.header(b"x-ms-correlation-request-id")
-        own = new_guid()
+        own = call.request_id
         added: list[tuple[bytes, bytes]] = [
             (b"x-ms-request-id", own.encode()),
             (b"x-ms-correlation-request-id", (correlation if is_guid(correlation) else own).encode()),
