@@ -1,6 +1,7 @@
 """What a connection takes and what it refuses."""
 
 import asyncio
+import contextlib
 import os
 import re
 
@@ -436,3 +437,22 @@ async def test_handshakes_that_failed_are_forgotten(serving, until_true):
         await until_true(lambda: served.server.server_state.opening)
         await until_true(lambda: not served.server.server_state.opening)
         writer.close()
+
+
+async def test_who_comes_while_a_worker_stops_comes_too_late(serving, until_true, client_context):
+    async with serving(graceful_seconds=600) as served:
+        under_way = await served.connect()
+        under_way.send(WAIT)
+        await served.app.waiting.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        await until_true(lambda: served.server.server_state.opening)
+        served.server.should_exit = True
+        await until_true(lambda: served.server.server_state.stopping)
+        with contextlib.suppress(OSError):
+            await writer.start_tls(client_context, server_hostname="login.localhost")
+            writer.write(GET)
+            assert await reader.read() == b""
+        writer.close()
+        served.app.gate.set()
+        assert (await under_way.answer())[0] == 200
+        await served.task  # nobody is waited for

@@ -50,13 +50,14 @@ BETWEEN, HEAD, BODY = Part
 class Connections(ServerState):
     """What a worker's connections have in common. opening: those whose TLS handshake is under way, since when.
 
-    leaving: the worker was told to leave.
+    leaving: the worker was told to leave. stopping: it stops, and whoever comes now comes too late.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.opening: dict[HttpProtocol, float] = {}
         self.leaving = False
+        self.stopping = False
 
     def forget_failed(self, since: float) -> None:
         """Forget handshakes that began before `since`: they have failed, of which their connections are not told."""
@@ -100,12 +101,12 @@ class HttpProtocol(HttpToolsProtocol):
     # --- the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; past the limit of connections, end at once."""
+        """Begin; past the limit of connections, or when the worker stops, end at once."""
         crowded = len(self.connections) >= self._limits.connections
         super().connection_made(transport)
         self.server_state.opening.pop(self, None)
         self._leaving = self.server_state.leaving
-        if crowded:
+        if crowded or self.server_state.stopping:
             transport.abort()
             return
         tls = transport.get_extra_info("ssl_object")

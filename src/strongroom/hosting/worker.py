@@ -209,7 +209,15 @@ class _Server(uvicorn.Server):
         if self._proxy is not None:
             self._proxy.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
+        self.server_state.stopping = True
+        end = asyncio.get_running_loop().call_later(self._site.limits.graceful_seconds, self._end_connections)
         await super().shutdown(sockets)
+        end.cancel()
+
+    def _end_connections(self) -> None:
+        """End what could not be answered in time. It gets no answer, since that might say other than its record."""
+        for connection in self._open_connections():
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
