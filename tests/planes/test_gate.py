@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from strongroom.errors import BadRequest, Forbidden, NotFound, PayloadTooLarge, 
 from strongroom.planes.gate import Gate, parse_json
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
+from vault_doubles import a_vault
 
 
 class Body(msgspec.Struct):
@@ -221,6 +223,32 @@ async def test_what_no_client_caused_is_an_alarm_and_tells_nothing_of_itself(ask
     assert response.status == 500
     assert b"canary" not in response.body
     assert "canary" not in json.dumps(storage.bodies())
+
+
+async def test_what_does_not_open_since_its_vault_was_purged_meanwhile_is_not_there(ask, plane, storage, caplog):
+    async def vanish(call):
+        plane.failing["locate"] = NotFound("There is no such vault.", code="VaultNotFound")
+        raise SealBroken("the vault has lost its key")
+
+    plane.table = Table([replace(row, handler=vanish) for row in plane.table.operations])
+    for method in ("GET", "PUT"):
+        plane.failing.clear()
+        response = await ask(method=method, body=b'{"value":"v"}' if method == "PUT" else b"")
+        assert (response.status, json.loads(response.body)["code"]) == (404, "VaultNotFound")
+    assert [body["properties"]["httpStatusCode"] for body in storage.bodies()] == [404, 404]
+    assert "alarm" not in caplog.text
+
+
+async def test_what_does_not_open_since_its_vault_was_made_anew_meanwhile_is_not_there(ask, plane):
+    vaults = iter([a_vault(vault_id="first"), a_vault(vault_id="second")])
+
+    async def locate(call):
+        call.vault = next(vaults)
+
+    plane.locate = locate
+    plane.failing["handler"] = SealBroken("the vault has lost its key")
+    response = await ask()
+    assert (response.status, json.loads(response.body)["code"]) == (404, "VaultNotFound")
 
 
 async def test_an_unknown_error_is_opaque_to_the_client_and_recorded(ask, plane, storage):

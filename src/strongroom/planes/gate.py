@@ -15,8 +15,8 @@ import structlog
 from strongroom.access.identity.model import Caller
 from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
-from strongroom.custody.sealing import Custodian
-from strongroom.errors import BadRequest, ServiceUnavailable, StorageUnavailable, StrongroomError
+from strongroom.custody.sealing import Custodian, SealBroken
+from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
@@ -80,6 +80,8 @@ class Gate:
         try:
             await self._begin(call)
             response = await self._answer(run, read_body)
+        except SealBroken as error:
+            response = self._fail(call, await self._explain(call, error))
         except StrongroomError as error:
             response = self._fail(call, error)
         except Exception:
@@ -110,6 +112,17 @@ class Gate:
         if operation.changes:
             return await self._change(operation, run)
         return self._plane.finish(await operation.handler(call), call)
+
+    async def _explain(self, call: Call, error: SealBroken) -> StrongroomError:
+        """Return why something did not open: it is an alarm, unless its vault was purged, keys and all, meanwhile."""
+        vault, call.stores = call.vault, self._storage.read()
+        try:
+            await self._plane.locate(call)
+        except StrongroomError as gone:
+            return gone
+        if vault is None or call.vault is None or call.vault.vault_id == vault.vault_id:
+            return error
+        return NotFound(f"The vault '{vault.name}' was purged.", code="VaultNotFound")
 
     async def _admit(self, call: Call) -> Operation:
         """Return the operation that the caller may do. Unknown paths are told only to those who proved who they are."""
