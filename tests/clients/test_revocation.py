@@ -7,13 +7,13 @@ over the management plane; when that has been answered, each connection's next r
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from clients.direct import DATA_VERSION, GROUP_VERSION, Direct, make_applications, unique
 from clients.harness import STOP_SECONDS, start_server
+from clients.processes import holders
 
 pytestmark = pytest.mark.xdist_group("revocation")
 
@@ -98,44 +98,6 @@ def outcome(answer):
         return 200, ""
     error = answer.error
     return answer.status, error.get("innererror", error)["code"]
-
-
-def holders(parent, client_ports):
-    """Return {worker's process id: client ports of the connections that it holds}."""
-    ports = {inode: port for port, inode in accepted_sockets().items() if port in client_ports}
-    found = {}
-    for pid in children(parent):
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            inode = re.fullmatch(r"socket:\[(\d+)\]", target_of(handle))
-            if inode and inode.group(1) in ports:
-                found.setdefault(pid, set()).add(ports[inode.group(1)])
-    return found
-
-
-def target_of(handle):
-    """Return what a file descriptor leads to, "" when it has been closed meanwhile."""
-    try:
-        return str(handle.readlink())
-    except FileNotFoundError:
-        return ""
-
-
-def accepted_sockets():
-    """Return {client's port: inode of the server's end} of the TCP connections over IPv4 of this machine."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {int(row[2].rpartition(":")[2], 16): row[9] for row in rows if row[9] != "0"}
-
-
-def children(parent):
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == parent:
-            found.append(int(status.parent.name))
-    return found
 
 
 @pytest.fixture
