@@ -1,0 +1,115 @@
+"""`scripts/soak`: long runs against real servers. Each prints its seed, its progress, and in the end what it found."""
+
+import random
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+
+SEED = click.option("--seed", type=int, default=None, help="Repeat a run's choices (its moments, the system chooses).")
+KEPT_NAME = "strongroom-soak-"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main():
+    """Run the server for long under what hurts it. The short form of each run is in the normal suite.
+
+    \b
+    scripts/soak kills                # kill -9, hundreds of times, under load
+    scripts/soak kills --seed 7       # the same choices again
+    scripts/soak kills --help
+
+    The exit code is 0 when all was well.
+    """
+
+
+@main.command()
+@click.option("--count", type=click.IntRange(1), default=300, show_default=True, help="How many kills.")
+@click.option("--in-flight", type=int, default=None, help="How many must fall while a write is under way [80 %].")
+@SEED
+def kills(count, in_flight, seed):
+    """Kill -9 workers, the parent and the whole server under load; the clients' journals judge.
+
+    No acknowledged write may be lost, no answer be without its record, no change without its record, nothing half made.
+    Takes about half a minute for 100 kills.
+    """
+    from soak.kills import Run
+
+    seed = _chosen(seed)
+    needed = count * 8 // 10 if in_flight is None else in_flight
+    with _folder() as folder:
+        report = Run(folder, seed, _say).play(count)
+    _say(report.words())
+    reason = "see above" if report.wrong else f"{needed} kills during a write were asked for"
+    _end(passed=not report.wrong and report.is_enough(needed), reason=reason)
+
+
+@main.command()
+@click.option("--examples", type=click.IntRange(10), default=1500, show_default=True, help="Names of each kind.")
+def races(examples):
+    """Let clients race for secrets, for vaults, and for secrets in vaults that come and go.
+
+    One order of all requests must explain all answers. Every example is another name, eight rounds of two or three
+    clients. There is no seed: what happens first is the system's choice.
+    """
+    from soak import races as engine
+
+    with served("--workers", "2") as direct:
+        for race in (engine.race_for_secrets, engine.race_for_vaults, engine.race_for_vaults_with_a_secret):
+            counted = race(direct, examples)
+            what = race.__name__.removeprefix("race_for_").replace("_", " ")
+            _say(f"{what}: {counted.acts} requests in {counted.rounds} rounds, one order explains all answers")
+    _end(passed=True)
+
+
+@contextmanager
+def served(*flags):
+    """A rehearsal server, asked directly; it must end in good order and have raised no alarm."""
+    from clients.direct import Direct
+    from clients.harness import start_server
+
+    with _folder() as folder:
+        running = start_server(folder, "--dev", "--no-proxy", *flags)
+        direct = Direct(SimpleNamespace(**running.connection))
+        try:
+            yield direct
+        finally:
+            direct.close()
+            code = running.stop()
+        if code or "Traceback" in running.errors or "alarm" in running.errors:
+            _end(passed=False, reason=f"the server ended with {code} and told:\n{running.errors[-2000:]}")
+
+
+def _chosen(seed):
+    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+    _say(f"seed {seed}")
+    return seed
+
+
+@contextmanager
+def _folder():
+    """A folder that is kept when the run fails."""
+    folder = Path(tempfile.mkdtemp(prefix=KEPT_NAME))
+    _say(f"the server and the journals are in {folder}")
+    yield folder
+
+
+_BEGUN = time.monotonic()
+
+
+def _say(text):
+    for line in text.splitlines():
+        click.echo(f"{time.monotonic() - _BEGUN:7.1f} s  {line}")
+
+
+def _end(*, passed, reason=""):
+    _say("passed" if passed else f"FAILED: {reason}")
+    sys.exit(0 if passed else 1)
+
+
+if __name__ == "__main__":
+    main(prog_name="scripts/soak")

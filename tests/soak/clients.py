@@ -1,0 +1,117 @@
+"""Clients that never rest: each writes and reads things of its own and knows what every answer must be.
+
+A name whose writing was broken off is left alone from then on: its life then has one open end at most.
+"""
+
+import random
+import ssl
+import threading
+import time
+from http.client import HTTPException
+
+from lives import FREE, Act, secret_outcome, vault_outcome
+
+NAMES = 5
+LONGEST_LIFE = 20
+RECONNECT_SECONDS = 60
+SECRET_WEIGHTS = {
+    "set": 40, "get": 16, "update": 12, "versions": 4, "delete": 9, "get-deleted": 3, "recover": 8, "purge": 4,
+    "knock": 4,
+}  # fmt: skip
+VAULT_WEIGHTS = {"put": 25, "patch": 30, "get": 15, "delete": 12, "get-deleted": 4, "recover": 9, "purge": 5}
+
+
+class Client(threading.Thread):
+    """One kept connection, opened anew when it breaks. acts: `clients.acts`; number: tells clients apart."""
+
+    def __init__(self, direct, acts, journal, *, number, seed):
+        super().__init__(name=f"client-{number}", daemon=True)
+        self._direct, self._acts, self._journal = direct, acts, journal
+        self._random = random.Random(f"{seed}/{number}")
+        self._weights = SECRET_WEIGHTS if acts.kind == "secrets" else VAULT_WEIGHTS
+        self._outcome = secret_outcome if acts.kind == "secrets" else vault_outcome
+        self._prefix = f"s{number}x{self._random.randrange(16**6):06x}n"
+        self._count = 0
+        self._lives = {}
+        self._connection = None
+        self._ended = threading.Event()
+
+    @property
+    def port(self):
+        """The client's port of its connection, None while it has none."""
+        try:
+            return self._connection.sock.getsockname()[1]
+        except (AttributeError, OSError):
+            return None
+
+    def end(self):
+        self._ended.set()
+
+    def run(self):
+        try:
+            while not self._ended.is_set():
+                self._play()
+        except Exception as error:  # noqa: BLE001 - a client that stops in silence would show nothing
+            self._journal.fault(f"{self.name} stopped: {error!r}")
+        if self._connection:
+            self._connection.close()
+
+    def _play(self):
+        """Do one act and compare its answer with what it must be."""
+        if not self._connect():
+            return
+        name, act = self._choose()
+        entry, answer = self._ask(name, act)
+        if act.kind == "knock":
+            expected, after = (401, None), self._lives[name]
+        else:
+            expected, after = self._outcome(self._lives[name], act)
+        if answer is None:
+            if entry.is_write:
+                del self._lives[name]
+            return
+        told = self._acts.told(act, answer)
+        self._journal.answer(entry, answer.status, told)
+        if told != expected:
+            self._journal.fault(f"{entry.ident} {act} of {name}: told {told}, expected {expected}: {answer}")
+        self._lives[name] = after
+        if len(after.versions) >= LONGEST_LIFE:
+            del self._lives[name]
+
+    def _choose(self):
+        while len(self._lives) < NAMES:
+            self._count += 1
+            self._lives[f"{self._prefix}{self._count}"] = FREE
+        self._count += 1
+        (kind,) = self._random.choices(list(self._weights), list(self._weights.values()))
+        name = self._random.choice(list(self._lives))
+        return name, Act(kind, value=f"value {self._prefix}{self._count}", mark=f"{self._prefix}{self._count}")
+
+    def _ask(self, name, act):
+        """Return the journal's entry and the answer, None when the connection broke."""
+        method, path, body = self._acts.request(act, name)
+        token = None if act.kind == "knock" else self._acts.token
+        ident = f"{self._prefix}-{self._count}"
+        entry = self._journal.intend(ident, self._acts.kind, name, act)
+        try:
+            headers = {"x-ms-client-request-id": ident}
+            return entry, self._connection.ask(method, path, token=token, body=body, headers=headers)
+        except (OSError, HTTPException) as error:
+            self._journal.break_off(entry, repr(error))
+            self._connection.close()
+            self._connection = None
+            return entry, None
+
+    def _connect(self):
+        """Be connected, however long that takes a server that was killed; answer False when the run has ended."""
+        deadline = time.monotonic() + RECONNECT_SECONDS
+        while self._connection is None and not self._ended.wait(0.01):
+            connection = self._direct.open(self._acts.url)
+            try:
+                connection.connect()
+            except (OSError, ssl.SSLError):
+                connection.close()
+                assert time.monotonic() < deadline, "no connection to be had"
+            else:
+                self._connection = connection
+        return self._connection is not None

@@ -1,0 +1,99 @@
+"""What clients write down: what they are about to ask, then what they were answered. The oracle of every kill."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+
+from lives import WRITES, Act
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. ident: its `x-ms-client-request-id`. sent, ended: seconds of the monotonic clock.
+
+    status: what was answered, None when the connection broke before an answer. told: the outcome of the answer.
+    """
+
+    ident: str
+    kind: str
+    name: str
+    act: Act
+    sent: float
+    ended: float | None = None
+    status: int | None = None
+    told: object = None
+
+    @property
+    def is_write(self):
+        return self.act.kind in WRITES
+
+    def was_under_way(self, moment):
+        """Answer whether it had been asked and not been answered at a moment."""
+        return self.sent < moment and (self.ended is None or self.ended > moment)
+
+    @property
+    def is_broken(self):
+        return self.ended is not None and self.status is None
+
+
+class Journal:
+    """The entries of all clients of a run, in memory and, for whoever looks into a failed run, in a file."""
+
+    def __init__(self, path):
+        self.entries = []
+        self.faults = []
+        self._file = path.open("w", buffering=1)
+        self._changed = threading.Condition()
+        self._answered = 0
+
+    def intend(self, ident, kind, name, act):
+        """Write down what is about to be asked."""
+        with self._changed:
+            entry = Entry(ident, kind, name, act, time.monotonic())
+            self.entries.append(entry)
+            self._write("intent", entry, value=act.value, mark=act.mark)
+        return entry
+
+    def answer(self, entry, status, told):
+        """Write down an answer."""
+        with self._changed:
+            entry.ended, entry.status, entry.told = time.monotonic(), status, told
+            self._answered += 1
+            self._write("answer", entry, status=status)
+            self._changed.notify_all()
+
+    def break_off(self, entry, reason):
+        """Write down that there is no answer to come."""
+        with self._changed:
+            entry.ended = time.monotonic()
+            self._write("broken", entry, reason=reason)
+            self._changed.notify_all()
+
+    def fault(self, text):
+        """Write down an answer that no life of the thing explains."""
+        with self._changed:
+            self.faults.append(text)
+            self._changed.notify_all()
+
+    def wait_for_answers(self, count, seconds):
+        """Wait until so many more answers have come and a write is under way; AssertionError when they do not come."""
+        with self._changed:
+            due = self._answered + count
+            come = self._changed.wait_for(lambda: self._answered >= due or self.faults, seconds)
+        assert come, f"no {count} answers in {seconds} s: the server does not serve"
+
+    def close(self):
+        self._file.close()
+
+    def _write(self, what, entry, **more):
+        line = {"what": what, "id": entry.ident, "kind": entry.kind, "name": entry.name, "act": entry.act.kind, **more}
+        self._file.write(json.dumps(line) + "\n")
+
+
+def lives_of(entries):
+    """Return {(kind, name): its entries in order}."""
+    found = {}
+    for entry in entries:
+        found.setdefault((entry.kind, entry.name), []).append(entry)
+    return found

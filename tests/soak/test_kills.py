@@ -1,0 +1,97 @@
+"""The short form of `scripts/soak kills`, and that its oracle notices what it is there to notice."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from lives import Act
+from soak.journal import Entry
+from soak.kills import Run
+from soak.oracle import compare
+
+pytestmark = pytest.mark.xdist_group("kills")
+
+KILLS, IN_FLIGHT, SEED = 10, 7, 4
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that is over: its server, its journal, its report."""
+    played = Run(tmp_path_factory.mktemp("kills"), SEED, print)
+    played.play(KILLS)
+    return played
+
+
+def test_nothing_is_lost_by_kills_under_load(run):
+    report = run.report
+    assert report.wrong == [], report.words()
+    assert report.kills.total() == KILLS
+    assert report.is_enough(IN_FLIGHT), report.words()
+    assert report.answers > report.writes > 0
+
+
+SABOTAGE = {
+    "a version that was acknowledged is lost": (
+        "strongroom.db",
+        ("DELETE FROM versions WHERE seq = (SELECT max(seq) FROM versions JOIN objects USING (vault_id, kind, name)"
+        " WHERE version = latest)"),
+        "a secret whose newest version is not there",
+    ),
+    "an older version is lost": (
+        "strongroom.db",
+        ("DELETE FROM versions WHERE seq = (SELECT max(seq) FROM versions JOIN objects USING (vault_id, kind, name)"
+        " WHERE version != latest)"),
+        "should be",
+    ),
+    "a deletion is lost": (
+        "strongroom.db",
+        "DELETE FROM objects WHERE name = (SELECT max(name) FROM objects WHERE deleted IS NOT NULL)",
+        "a version of no secret",
+    ),
+    "a key is lost": ("strongroom.db", ("DELETE FROM data_keys WHERE scope = (SELECT max(vault_id) FROM vaults"
+        " WHERE name != 'dev')"), "a vault without its key"),
+    "a record is lost": (
+        "audit.db",
+        "DELETE FROM records WHERE seq = (SELECT max(seq) FROM records WHERE CAST(body AS TEXT) LIKE '%SecretSet%')",
+        "its records: []",
+    ),
+    "a record is there twice": (
+        "audit.db",
+        ("INSERT INTO records (seq, id, time, body, link, rows)"
+        " SELECT newest + 1, randomblob(16), time, body, link, rows FROM records, (SELECT max(seq) AS newest FROM records)"
+        " WHERE CAST(body AS TEXT) LIKE '%SecretGet%' LIMIT 1"),
+        "its records: [(",
+    ),
+    "a record was changed": (
+        "audit.db",
+        "UPDATE records SET time = time + 1 WHERE seq = (SELECT max(seq) / 2 FROM records)",
+        "the chain of records is not whole",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "statement", "told"), SABOTAGE.values(), ids=SABOTAGE)
+def test_the_oracle_notices(run, file, statement, told):
+    path = run.server.data_dir / file
+    whole = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(statement).rowcount == 1
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    try:
+        wrong, _ = compare(run.server, run.journal)
+        assert any(told in text for text in wrong), wrong
+    finally:
+        path.write_bytes(whole)
+
+
+def test_the_oracle_notices_a_record_without_its_change(run):
+    recorded = next(entry.ident for entry in run.journal.entries if entry.act.kind == "get" and entry.status)
+    act = Act("set", value="v", mark="m")
+    run.journal.entries.append(Entry(recorded, "secrets", "never-written", act, sent=0.0, ended=1.0))
+    try:
+        wrong, _ = compare(run.server, run.journal)
+        assert any("never-written should be" in text for text in wrong), wrong
+    finally:
+        run.journal.entries.pop()
