@@ -59,8 +59,8 @@ SABOTAGE = {
     "a record is there twice": (
         "audit.db",
         ("INSERT INTO records (seq, id, time, body, link, rows)"
-        " SELECT newest + 1, randomblob(16), time, body, link, rows FROM records, (SELECT max(seq) AS newest FROM records)"
-        " WHERE CAST(body AS TEXT) LIKE '%SecretGet%' LIMIT 1"),
+        " SELECT newest + 1, randomblob(16), time, body, link, rows"
+        " FROM records, (SELECT max(seq) AS newest FROM records) WHERE CAST(body AS TEXT) LIKE '%SecretGet%' LIMIT 1"),
         "its records: [(",
     ),
     "a record was changed": (
