@@ -92,10 +92,17 @@ class NotFound(StrongroomError):
 
 
 class MethodNotAllowed(StrongroomError):
-    """The path is known, the verb is not; or a rule forbids the operation for everyone."""
+    """The path is known, the verb is not; or a rule forbids the operation for everyone.
+
+    allowed: the verbs that the path does have, none where a rule forbids. Every 405 says them (RFC 9110, 15.5.6).
+    """
 
     status = 405
     code = "MethodNotAllowed"
+
+    def __init__(self, message: str, *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class Conflict(StrongroomError):

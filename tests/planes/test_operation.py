@@ -50,10 +50,19 @@ def test_a_path_that_no_row_has(path):
         TABLE.match("GET", path)
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/secrets"), ("HEAD", "/secrets/a"), ("get", "/secrets")])
-def test_a_verb_that_the_path_has_not(method, path):
-    with pytest.raises(MethodNotAllowed):
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/secrets", ("GET",)),
+        ("HEAD", "/secrets/a", ("GET", "PUT")),
+        ("get", "/secrets", ("GET",)),
+        ("PUT", "/secrets/a/versions", ("GET",)),
+    ],
+)
+def test_a_verb_that_the_path_has_not(method, path, allowed):
+    with pytest.raises(MethodNotAllowed) as refused:
         TABLE.match(method, path)
+    assert refused.value.allowed == allowed
 
 
 def test_no_row_stands_twice():

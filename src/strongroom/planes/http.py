@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from strongroom.errors import BadRequest
+from strongroom.errors import BadRequest, MethodNotAllowed, StrongroomError
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
@@ -40,6 +40,13 @@ def _parse_query(raw: bytes) -> Mapping[str, str]:
 
 
 _remembered = lru_cache(maxsize=1024)(_parse_query)
+
+
+def headers_of(error: StrongroomError) -> Headers:
+    """Return the headers that a refusal must carry whatever the plane."""
+    if isinstance(error, MethodNotAllowed):
+        return ((b"allow", ", ".join(error.allowed).encode()),)
+    return ()
 
 
 @dataclass(slots=True)

@@ -43,10 +43,12 @@ REFUSALS: tuple[type[StrongroomError], ...] = (
 MEANING = {kind.status: (kind.__doc__ or "").splitlines()[0] for kind in REFUSALS}
 HEADERS = {
     "WWW-Authenticate": "Where to sign in, and for which resource.",
+    "Allow": "The verbs that the path has, none where a rule forbids the operation.",
     "Location": "Where the result is told.",
     "Retry-After": "After how many seconds to ask there.",
     "x-ms-request-id": "The id of this request, as its record has it.",
 }
+LENGTH = re.compile(r"\(\?=\.\{(\d+),(\d+)\}\\Z\)")
 GENERIC = re.compile(r"([A-Za-z]+)_([A-Za-z]+)_\Z")
 
 Document = dict[str, Any]
@@ -115,12 +117,14 @@ def operation_id(row: Operation) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def pattern_of(pattern: re.Pattern[str]) -> str:
-    """Return a pattern of ours, which counts from its beginning, in the dialect of JSON Schema."""
-    plain = pattern.pattern.replace(r"\Z", "$")
+def bounds_of(pattern: re.Pattern[str]) -> dict[str, Any]:
+    """Return a pattern of ours, which counts from its beginning, in the words of JSON Schema."""
+    length = LENGTH.match(pattern.pattern)
+    plain = LENGTH.sub("", pattern.pattern).replace(r"\Z", "$")
     if pattern.flags & re.IGNORECASE:
         plain = plain.replace("a-f", "a-fA-F")
-    return f"^{plain}"
+    bounds = {"minLength": int(length[1]), "maxLength": int(length[2])} if length else {}
+    return {"pattern": f"^{plain}", **bounds}
 
 
 def success_body(row: Operation, status: int) -> Any:
@@ -186,10 +190,10 @@ class _Shared:
 
     def _refused(self, status: int) -> Document:
         schemas = [self.refer(kind) for kind in self._face.errors]
-        challenge = ["WWW-Authenticate"] if status == 401 and self._face.audience else []
+        added = {401: ["WWW-Authenticate"] if self._face.audience else [], 405: ["Allow"]}.get(status, [])
         return {
             "description": MEANING[status],
-            "headers": _headers(["x-ms-request-id", *challenge]),
+            "headers": _headers(["x-ms-request-id", *added]),
             "content": {JSON_BODY: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}},
         }
 
@@ -220,10 +224,7 @@ def _refusal(status: int) -> str:
 
 
 def _headers(names: Iterable[str]) -> Document:
-    return {
-        name: {"description": HEADERS[name], "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in names
-    }
+    return {name: {"description": HEADERS[name], "required": True, "schema": {"type": "string"}} for name in names}
 
 
 # --- one operation

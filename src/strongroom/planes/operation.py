@@ -112,18 +112,19 @@ class Table:
     def _search(self, method: str, path: str) -> Match:
         segments = split_path(path)
         lowered = [segment.lower() for segment in segments]
-        known = False
+        known: set[str] = set()
         for literals in self._shapes.get(len(segments), ()):
             verbs = self._rows.get((len(segments), literals, tuple(lowered[i] for i in literals)))
             if verbs is None:
                 continue
-            known = True
+            known.update(verbs)
             found = verbs.get(method)
             if found is not None:
                 operation, shape = found
                 return Match(operation, MappingProxyType({name: segments[i] for i, name in shape.names}))
         if known:
-            raise MethodNotAllowed(f"The method '{method}' is not allowed on this path.")
+            allowed = tuple(sorted(known))
+            raise MethodNotAllowed(f"The method '{method}' is not allowed on this path.", allowed=allowed)
         raise NotFound("The request path names nothing that this service has.")
 
     def _add(self, operation: Operation) -> None:

@@ -173,7 +173,9 @@ async def test_unknown_paths_are_told_to_those_who_proved_who_they_are(world, pa
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "BREW", "get"])
 async def test_unknown_methods_are_refused(world, method):
-    assert (await world.ask(method, "/secrets/s")).says(405, "MethodNotAllowed")
+    answer = await world.ask(method, "/secrets/s")
+    assert answer.says(405, "MethodNotAllowed")
+    assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
 
 
 async def test_every_answer_carries_the_services_headers(world):

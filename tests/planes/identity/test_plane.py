@@ -508,6 +508,7 @@ async def test_every_user_is_at_home_here(server):
 async def test_other_paths_and_verbs_are_refused_and_recorded(server, method, path, status):
     response = await server.ask(method, path)
     assert body_of(response, status)["error"] in {"NotFound", "MethodNotAllowed"}
+    assert (b"allow" in headers_of(response)) == (status == 405)
     (record,) = server.storage.bodies(Category.SIGN_IN)
     assert record["properties"]["httpStatusCode"] == status
 

@@ -79,6 +79,7 @@ async def test_unknown_paths_are_told_to_those_only_who_proved_who_they_are(worl
 async def test_an_unknown_verb_is_not_allowed(world):
     answer = await world.ask("POST", vault_path())
     assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+    assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
 
 
 @pytest.mark.parametrize(

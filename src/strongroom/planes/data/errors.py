@@ -3,7 +3,7 @@
 import msgspec
 
 from strongroom.errors import StrongroomError
-from strongroom.planes.http import JSON, Headers, Response
+from strongroom.planes.http import JSON, Headers, Response, headers_of
 
 
 class InnerError(msgspec.Struct, frozen=True):
@@ -33,4 +33,4 @@ def render(error: StrongroomError, headers: Headers = ()) -> Response:
     """Return an error as an answer with `headers` beside its content type."""
     inner = InnerError(error.inner) if error.inner else None
     body = _encode(ErrorBody(Error(error.code, error.message, inner)))
-    return Response(error.status, body, (JSON, *headers))
+    return Response(error.status, body, (JSON, *headers_of(error), *headers))

@@ -7,7 +7,7 @@ from msgspec import Meta
 from strongroom.ids import OBJECT_NAME, OBJECT_VERSION
 from strongroom.planes.data.errors import ErrorBody
 from strongroom.planes.data.versions import API_VERSION
-from strongroom.planes.openapi import Face, pattern_of
+from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Parameter
 
 # Every request may be badly made, unsigned, not allowed, to a vault that is not there, too large, or one too many.
@@ -24,12 +24,12 @@ FACE = Face(
     places=(
         Parameter(
             name="name",
-            kind=Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(OBJECT_NAME)})],
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))],
             text="The name of a secret: 1 to 127 letters, digits and hyphens.",
         ),
         Parameter(
             name="version",
-            kind=Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(OBJECT_VERSION)})],
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_VERSION))],
             text="A version of it: 32 hexadecimal digits.",
         ),
     ),

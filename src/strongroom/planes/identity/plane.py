@@ -12,7 +12,7 @@ from strongroom.custody.sealing import Custodian
 from strongroom.errors import SignInFailed, StrongroomError
 from strongroom.ids import is_guid
 from strongroom.planes.call import Call
-from strongroom.planes.http import JSON, Response
+from strongroom.planes.http import JSON, Response, headers_of
 from strongroom.planes.identity import discovery, wire
 from strongroom.planes.identity.token import NEVER_KEPT, TokenEndpoint
 from strongroom.planes.operation import FORM_BODY, Match, Operation, Table
@@ -118,7 +118,7 @@ class IdentityPlane:
         """Return an OAuth error with its AADSTS number; other errors by their plain code."""
         if not isinstance(error, SignInFailed):
             body = msgspec.json.encode(wire.PlainRefusal(error.code, error.message))
-            return Response(error.status, body, (JSON, *NEVER_KEPT))
+            return Response(error.status, body, (JSON, *headers_of(error), *NEVER_KEPT))
         call.notes["errorCode"] = error.number
         refusal = wire.refusal(
             error,

@@ -7,12 +7,12 @@ from msgspec import Meta
 from strongroom.ids import GUID, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
 from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, RESOURCES, versions_of
-from strongroom.planes.openapi import Face, pattern_of
+from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.vaults.policies import PolicyChange
 
 Word = Annotated[str, Meta(min_length=1)]
-VaultName = Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(VAULT_NAME)})]
+VaultName = Annotated[str, Meta(extra_json_schema=bounds_of(VAULT_NAME))]
 
 
 def _version(bounds: dict[str, Any]) -> Parameter:
@@ -25,7 +25,7 @@ def _version(bounds: dict[str, Any]) -> Parameter:
 
 
 VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT)}
-ANY_VERSION = _version({"pattern": pattern_of(API_VERSION)})
+ANY_VERSION = _version(bounds_of(API_VERSION))
 
 
 def _always(row: Operation) -> tuple[Parameter, ...]:
@@ -58,7 +58,7 @@ FACE = Face(
     places=(
         Parameter(
             name="subscription",
-            kind=Annotated[str, Meta(extra_json_schema={"pattern": pattern_of(GUID), "format": "uuid"})],
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(GUID) | {"format": "uuid"})],
             text="The id of a subscription.",
         ),
         Parameter(

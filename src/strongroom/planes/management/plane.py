@@ -11,7 +11,7 @@ from strongroom.errors import BadRequest, StrongroomError, Unauthenticated
 from strongroom.ids import is_guid
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
-from strongroom.planes.http import Headers, Response
+from strongroom.planes.http import Headers, Response, headers_of
 from strongroom.planes.management import answers, discovery, groups, hsms, providers, rehearsal, vaults, wire
 from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
 from strongroom.planes.management.versions import require_supported
@@ -130,7 +130,7 @@ class ManagementPlane:
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an error in the resource manager's form; a 401 says where to sign in."""
-        headers: Headers = ()
+        headers = headers_of(error)
         if isinstance(error, _Challenged):
             headers = ((b"www-authenticate", _challenge(call, error).encode("latin-1", "replace")),)
         body = answers.ErrorBody(error=answers.ErrorAnswer(code=error.code, message=error.message))
