@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     RECORDS = "records"  # scope: ""; HMAC that links each record to the one before
     CLIENT_SECRETS = "client-secrets"  # scope: ""; HMAC of client secrets
     PAGING = "paging"  # scope: ""; seals paging tokens
+    ARCHIVE = "archive"  # scope: ""; seals one backup of the server, and lies in its head, never in the keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
