@@ -15,6 +15,8 @@ from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WRITER_PATIENCE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEADS = {AUDIT_FILE: "0002", MAIN_FILE: "0002"}  # in the order in which they are made: no data without its records
+UNFINISHED = "restore.unfinished"
+"""A file that lies in a data directory from the first step of a restore into it to the last."""
 BRANCHES = {MAIN_FILE: "main", AUDIT_FILE: "audit"}
 
 log = structlog.get_logger(__name__)
@@ -28,12 +30,25 @@ class RecordsMissing(StrongroomError):
     """There is data, and the file of its records is gone; a new one would hide that."""
 
 
+class RestoreUnfinished(StrongroomError):
+    """A restore into the data directory was broken off, or is under way: what is there is not whole."""
+
+
 def schema_version(data_dir: Path) -> str | None:
     """Return the schema version of the data in `data_dir`, None when there is no data.
 
-    DataDirectoryNewer when this program does not know it, RecordsMissing when its records are gone, StorageUnavailable
-    when it cannot be read; changes nothing.
+    RestoreUnfinished when it is not whole, DataDirectoryNewer when this program does not know it, RecordsMissing when
+    its records are gone, StorageUnavailable when it cannot be read; changes nothing.
     """
+    if (data_dir / UNFINISHED).exists():
+        raise RestoreUnfinished(
+            f"a restore into {data_dir} has not finished, so that what is there is not whole; run it again: "
+            f"strongroom restore FILE --data-dir {data_dir}"
+        )
+    return _known_version(data_dir)
+
+
+def _known_version(data_dir: Path) -> str | None:
     versions = {name: _version(data_dir / name) for name in HEADS}
     for name, version in versions.items():
         if version is not None and version > HEADS[name]:
@@ -56,6 +71,12 @@ def prepare(data_dir: Path) -> None:
     as it was.
     """
     schema_version(data_dir)
+    upgrade(data_dir)
+
+
+def upgrade(data_dir: Path) -> None:
+    """Do what `prepare` does, in a directory that is just being restored as well."""
+    _known_version(data_dir)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         due = [name for name, head in HEADS.items() if _version(data_dir / name) != head]
@@ -71,7 +92,7 @@ def _version(path: Path) -> str | None:
     try:
         if not path.exists() or path.stat().st_size == 0:
             return None
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{_way_to_read(path)}", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{way_to_read(path)}", uri=True)) as connection:
             if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone() is None:
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -80,7 +101,7 @@ def _version(path: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _way_to_read(path: Path) -> str:
+def way_to_read(path: Path) -> str:
     """Return how to open a file whose version is asked, so that no more than that happens to it."""
     if path.with_name(f"{path.name}-journal").exists():
         return "mode=rw"  # a migration is under way, or a crash cut it short: SQLite undoes it before it can be read
@@ -107,10 +128,10 @@ def _migrate(path: Path) -> None:
         raise _unusable(path, error) from error
     finally:
         lock.close()
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder as durable as what the files hold."""
     handle = os.open(folder, os.O_RDONLY)
     try:

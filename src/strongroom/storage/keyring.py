@@ -12,7 +12,8 @@ from strongroom.storage.notes import Shape
 from strongroom.storage.session import Session
 
 KEYS = Shape("data_keys", ("purpose", "scope", "version", "key_id", "sealed", "created"), 3)
-SELECT = "SELECT key_id, purpose, scope, version, sealed, created FROM data_keys"
+COLUMNS = ("key_id", "purpose", "scope", "version", "sealed", "created")
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM data_keys"  # noqa: S608 - the names above
 
 _Row = tuple[str, Purpose, str, int, bytes, int]
 
@@ -34,7 +35,7 @@ class SqlKeyring:
 
     async def list_all(self) -> tuple[DataKey, ...]:
         """Return every key."""
-        return tuple(map(_key, self._session.connection.rows(f"{SELECT} ORDER BY rowid")))
+        return tuple(map(key_of, self._session.connection.rows(f"{SELECT} ORDER BY rowid")))
 
     async def add(self, key: DataKey) -> None:
         """Add a key; Conflict when its id, or its version in its scope, is taken."""
@@ -54,11 +55,11 @@ class SqlKeyring:
 
     def _first(self, where: str, parameters: tuple[Any, ...]) -> DataKey | None:
         rows = self._session.connection.rows(f"{SELECT} {where}", parameters)
-        return _key(rows[0]) if rows else None
+        return key_of(rows[0]) if rows else None
 
 
-def _key(row: tuple[Any, ...]) -> DataKey:
-    """Return the key of a row. Whether it belongs there shows when it is opened; here, that it is one at all."""
+def key_of(row: tuple[Any, ...]) -> DataKey:
+    """Return the key of a row, its COLUMNS. Whether it belongs there shows when it is opened; here, that it is one."""
     try:
         key_id, purpose, scope, version, sealed, created = msgspec.convert(row, _Row, builtin_types=(bytes,))
         moment = datetime.fromtimestamp(created, UTC)

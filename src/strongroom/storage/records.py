@@ -17,7 +17,8 @@ INSERT = "INSERT INTO records (seq, id, time, body, link, change, rows) VALUES (
 INSERT_OUTBOX = "INSERT INTO outbox (id, time, body, rows) VALUES (?, ?, ?, ?)"
 HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
-SELECT = "SELECT seq, link, id, time, body, change, rows FROM records"
+COLUMNS = ("seq", "link", "id", "time", "body", "change", "rows")
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - the names above
 
 
 def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes) -> Record:
@@ -76,12 +77,12 @@ class SqlRecords:
     def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records past a sequence number, oldest first."""
         rows = self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (sequence, limit))
-        return tuple(map(_entry, rows))
+        return tuple(map(entry_of, rows))
 
     def before(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records before a sequence number, newest first."""
         rows = self._audit.rows(f"{SELECT} WHERE seq < ? ORDER BY seq DESC LIMIT ?", (sequence, limit))
-        return tuple(map(_entry, rows))
+        return tuple(map(entry_of, rows))
 
     def last_sequence(self) -> int:
         """Return the newest sequence number, 0 when there is no record."""
@@ -106,7 +107,8 @@ class SqlRecords:
         return bool(self._audit.rows(HAS, (record.record_id,)))
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """Return the entry of a row, its COLUMNS."""
     sequence, link, *record = row
     return Entry(sequence, _record(*record), link)
 

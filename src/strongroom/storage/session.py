@@ -138,12 +138,14 @@ class Documents:
 
     def read(self, session: Session, where: str = "", parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         """Return the values of the rows that `where` finds, each checked."""
-        return tuple([self.open(session, row) for row in session.connection.rows(f"{self.select} {where}", parameters)])
+        return tuple(
+            [self.open(session.seal, row) for row in session.connection.rows(f"{self.select} {where}", parameters)]
+        )
 
-    def open(self, session: Session, row: tuple[Any, ...]) -> Any:
+    def open(self, seal: RowSeal, row: tuple[Any, ...]) -> Any:
         """Return the value of a row: look-up columns, document, HMAC; SealBroken when it was edited."""
         *columns, document, mac = row
-        session.seal.require(self.table, tuple(columns), document, mac)
+        seal.require(self.table, tuple(columns), document, mac)
         return self._decode(document)
 
     def insert(self, session: Session, columns: tuple[Column, ...], value: Any) -> bool:

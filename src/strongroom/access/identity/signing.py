@@ -45,7 +45,7 @@ def make_signing_key(custodian: Custodian, server_key: DataKey, now: datetime) -
     public_der = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     kid = base64.urlsafe_b64encode(hashlib.sha256(public_der).digest()).rstrip(b"=").decode()
     private_der = Sensitive(private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-    sealed = custodian.seal(server_key, private_der, _place(kid))
+    sealed = custodian.seal(server_key, private_der, private_place(kid))
     return SigningKey(kid=kid, public_der=public_der, sealed_private=sealed, created=now)
 
 
@@ -77,12 +77,13 @@ class SigningKeys:
         server_key = await keyring.find(sealing_key_id(key.sealed_private))
         if server_key is None:
             raise SealBroken("a signing key is sealed under a key that the keyring has not")
-        der = self._custodian.open(server_key, key.sealed_private, _place(key.kid))
+        der = self._custodian.open(server_key, key.sealed_private, private_place(key.kid))
         # The seal vouches for the bytes: the full check of an RSA key would cost 28 ms.
         private = load_der_private_key(der.reveal(), None, unsafe_skip_rsa_key_validation=True)
         self._loaded[key.kid] = LoadedKey(key.kid, cast("RSAPrivateKey", private))
         return self._loaded[key.kid]
 
 
-def _place(kid: str) -> Context:
+def private_place(kid: str) -> Context:
+    """Return where the private half of a signing key belongs."""
     return Context("", "signing-keys", kid, "", "private")

@@ -169,7 +169,12 @@ class Secrets:
         return secret
 
     def _context(self, name: str, version: str) -> Context:
-        return Context(self.vault.vault_id, Kind.SECRET.value, name.lower(), version, "value")
+        return value_place(self.vault.vault_id, name, version)
 
     def _new_state(self, name: str) -> ObjectState:
         return ObjectState(vault_id=self.vault.vault_id, kind=Kind.SECRET, name=name, latest="")
+
+
+def value_place(vault_id: str, name: str, version: str) -> Context:
+    """Return where a sealed value belongs."""
+    return Context(vault_id, Kind.SECRET.value, name.lower(), version, "value")

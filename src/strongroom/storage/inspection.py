@@ -1,0 +1,208 @@
+"""Whether rows are as they were written: every MAC, every sealed value, the chain of records, one row after the other.
+
+It takes rows from wherever they come, a snapshot of a server or an archive, in bounded memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from strongroom.access.identity.signing import private_place
+from strongroom.audit.log import BEGINNING, Chain, Mark, keyed_link, plain_link
+from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
+from strongroom.custody.store import DataKey, Purpose
+from strongroom.errors import StrongroomError
+from strongroom.objects.secrets.service import value_place
+from strongroom.storage.archive import Item, Rows, Table
+from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
+from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
+from strongroom.storage.keyring import KEYS, key_of
+from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
+from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
+from strongroom.storage.records import entry_of
+from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
+from strongroom.storage.rows import RowSeal
+from strongroom.storage.secrets import OBJECTS, VERSIONS
+from strongroom.storage.session import Documents
+from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
+
+NAMED = 5
+"""How many damaged rows of a table are named; the others are counted."""
+
+KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS)
+NAMES: dict[str, tuple[str, ...]] = {
+    **{kind.table: kind.columns[:1] for kind in KINDS},
+    GROUPS.table: ("name",),
+    VAULTS.table: ("name",),
+    OBJECTS.table: ("vault_id", "name"),
+    VERSIONS.table: ("vault_id", "name", "version"),
+    KEYS.table: ("key_id",),
+    MARKS: ("name",),
+    "records": ("seq",),
+}
+"""Which columns name a row to a person."""
+
+NOT_NOTED = {"change": None, "rows": b""}
+"""What records had not of before changes were noted."""
+
+Row = Mapping[str, Any]
+
+
+class Inspection:
+    """What was found in the rows that were taken."""
+
+    def __init__(self, custodian: Custodian) -> None:
+        self._custodian = custodian
+        self._keys: dict[str, DataKey] = {}
+        self._seal: RowSeal | None = None
+        self._table = Table(file="", name="", columns=())
+        self._named: list[str] = []
+        self._damaged: Counter[str] = Counter()
+        self._marks: dict[str, Mark] = {}
+        self._chain: Chain | None = None
+        self._before = BEGINNING
+        self._is_chained, self._is_marked = True, False
+        self._checks: dict[str, Callable[[Row], None]] = {
+            **{kind.table: _document_check(kind, self._rows) for kind in KINDS},
+            APPLICATIONS.table: self._check_application,
+            SIGNING_KEYS.table: self._check_signing_key,
+            VAULTS.table: self._check_vault,
+            OBJECTS.table: self._check_object,
+            VERSIONS.table: self._check_version,
+            KEYS.table: self._check_key,
+            MARKS: self._check_mark,
+            "records": self._check_record,
+        }
+
+    def take(self, item: Item) -> None:
+        """Check the rows of an item."""
+        if isinstance(item, Table):
+            self._table = item
+        check = self._checks.get(self._table.name)
+        if isinstance(item, Rows) and check is not None:
+            for row in item.rows:
+                self._check(check, dict(zip(self._table.columns, row, strict=True)))
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is wrong, a line for each damaged row up to NAMED of a table, and how many more there are."""
+        more = {table: count - NAMED for table, count in self._damaged.items() if count > NAMED}
+        return (
+            *self._named,
+            *self._missing(),
+            *(f"{table}: {count:,} more rows like these" for table, count in more.items()),
+        )
+
+    def _check(self, check: Callable[[Row], None], row: Row) -> None:
+        try:
+            check(row)
+        except (
+            StrongroomError,
+            TypeError,
+            ValueError,
+            OverflowError,
+        ) as error:  # SQLite lets any type stand in any column
+            self._damaged[self._table.name] += 1
+            if self._damaged[self._table.name] <= NAMED:
+                name = " ".join(str(row[column]) for column in NAMES[self._table.name])
+                self._named.append(f"{self._table.name} {name}: {error}")
+
+    # --- the keyring, and what opens with it
+
+    def _check_key(self, row: Row) -> None:
+        key = key_of(tuple([row[column] for column in KEY_COLUMNS]))
+        authenticate = self._custodian.authenticator(key)
+        self._keys[key.key_id] = key
+        if key.purpose is Purpose.ROWS:
+            self._seal = RowSeal(authenticate)
+
+    def _rows(self) -> RowSeal:
+        if self._seal is None:
+            raise SealBroken("the keyring has no key for rows that opens")
+        return self._seal
+
+    def _require_key(self, key_id: str, purpose: Purpose, scope: str = "") -> DataKey:
+        key = self._keys.get(key_id)
+        if key is None or (key.purpose, key.scope) != (purpose, scope):
+            raise SealBroken("it is sealed under a key that the keyring does not have for it")
+        return key
+
+    # --- rows
+
+    def _check_application(self, row: Row) -> None:
+        for secret in _open(APPLICATIONS, self._rows(), row).secrets:
+            self._require_key(secret.digest_key, Purpose.CLIENT_SECRETS)
+
+    def _check_signing_key(self, row: Row) -> None:
+        kept = _open(SIGNING_KEYS, self._rows(), row)
+        key = self._require_key(sealing_key_id(kept.sealed_private), Purpose.SERVER)
+        self._custodian.open(key, kept.sealed_private, private_place(kept.kid))
+
+    def _check_vault(self, row: Row) -> None:
+        vault = _open(VAULTS, self._rows(), row)
+        if not any((key.purpose, key.scope) == (Purpose.VAULT, vault.vault_id) for key in self._keys.values()):
+            raise SealBroken("the keyring has no key for this vault")
+
+    def _check_object(self, row: Row) -> None:
+        columns = (row["vault_id"], row["kind"], row["name"], row["latest"], row["deleted"], row["purge"])
+        self._rows().require(OBJECTS.table, columns, row["document"], row["mac"])
+
+    def _check_version(self, row: Row) -> None:
+        columns = (row["vault_id"], row["kind"], row["name"], row["version"])
+        self._rows().require(VERSIONS.table, columns, row["document"], row["mac"])
+        key = self._require_key(sealing_key_id(row["sealed"]), Purpose.VAULT, row["vault_id"])
+        self._custodian.open(key, row["sealed"], value_place(row["vault_id"], row["name"], row["version"]))
+
+    # --- the chain
+
+    def _check_mark(self, row: Row) -> None:
+        self._rows().require(MARKS, (row["name"], row["sequence"]), row["link"], row["mac"])
+        self._marks[row["name"]] = Mark(row["sequence"], row["link"])
+
+    def _check_record(self, row: Row) -> None:
+        """Tell the first record that does not follow; those behind it hang on it."""
+        if self._chain is None:
+            self._chain, self._before = self._begin_chain(), self._marks.get(PRUNED, BEGINNING)
+        entry = entry_of(tuple([row.get(column, NOT_NOTED.get(column)) for column in RECORD_COLUMNS]))
+        broken = self._is_chained and not self._chain.follows(entry, self._before)
+        self._before = Mark(entry.sequence, entry.link)
+        self._is_marked |= self._before == self._marks.get(NEWEST)
+        if broken:
+            self._is_chained = False
+            raise SealBroken("it does not follow the record before it: one was changed, removed or put in between")
+
+    def _begin_chain(self) -> Chain:
+        """Return how records are linked: with the keyring's newest key for them, plainly where there was none yet."""
+        keys = [key for key in self._keys.values() if key.purpose is Purpose.RECORDS]
+        if not keys:
+            return Chain(plain_link, 0)
+        keyed = keyed_link(self._custodian.authenticator(max(keys, key=lambda key: key.version)))
+        return Chain(keyed, self._marks.get(KEYED, BEGINNING).sequence)
+
+    def _missing(self) -> list[str]:
+        """Return what is not there that should be."""
+        found = [f"{MARKS}: the mark '{name}' is gone" for name in (KEYED, NEWEST, PRUNED) if name not in self._marks]
+        newest = self._marks.get(NEWEST, BEGINNING)
+        if not self._is_marked and newest.sequence and newest != self._marks.get(PRUNED):
+            found.append(f"records: the chain does not reach record {newest.sequence}, which was kept: its end was cut")
+        return found if any(key.purpose is Purpose.RECORDS for key in self._keys.values()) else []
+
+
+def inspect(items: Iterable[Item], custodian: Custodian, advance: Callable[[int], None]) -> tuple[str, ...]:
+    """Return what is wrong in the rows of `items`, in words. advance: told how many rows were looked at since."""
+    inspection = Inspection(custodian)
+    for item in items:
+        inspection.take(item)
+        if isinstance(item, Rows):
+            advance(len(item.rows))
+    return inspection.problems()
+
+
+def _document_check(kind: Documents, seal: Callable[[], RowSeal]) -> Callable[[Row], None]:
+    def check(row: Row) -> None:
+        _open(kind, seal(), row)
+
+    return check
+
+
+def _open(kind: Documents, seal: RowSeal, row: Row) -> Any:
+    return kind.open(seal, tuple([row[column] for column in (*kind.columns, "document", "mac")]))
