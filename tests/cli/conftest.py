@@ -1,5 +1,7 @@
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,15 @@ def records():
         return on_data(load_settings({}, {}), work)
 
     return read
+
+
+@pytest.fixture
+def sql(home):
+    """Run a statement on a database file of the usual data directory, behind the server's back."""
+
+    def run(statement, parameters=(), *, file="strongroom.db"):
+        path = home / ".strongroom/data" / file
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    return run

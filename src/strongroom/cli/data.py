@@ -27,6 +27,7 @@ T = TypeVar("T")
 class Data:
     """An open data directory."""
 
+    data_dir: Path
     storage: SqliteStorage
     custodian: Custodian
 
@@ -77,6 +78,6 @@ async def open_data(settings: Settings) -> AsyncIterator[Data]:
     custodian = Custodian(require_master_key(settings.master_key_file, settings.data_dir))
     storage = SqliteStorage.open(settings.data_dir, custodian)
     try:
-        yield Data(storage, custodian)
+        yield Data(settings.data_dir, storage, custodian)
     finally:
         storage.close()

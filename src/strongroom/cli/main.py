@@ -23,6 +23,8 @@ COMMANDS = {
     "role": "Give roles to applications, list them, take them away.",
     "logs": "Read and follow the records of what was asked and answered.",
     "openapi": "Print the OpenAPI document of a plane.",
+    "backup": "Write the whole server into one sealed file, while it runs.",
+    "restore": "Make a data directory of such a file, or only check it.",
     "clock": "Move the clock of a rehearsal server (--dev).",
 }
 

@@ -175,5 +175,9 @@ def _is_alive(pid: int) -> bool:
 
 
 def _already_running(data_dir: Path, pid: int) -> str:
+    from strongroom.storage.directory import UNFINISHED
+
     who = f" (process {pid})" if pid else ""
+    if (data_dir / UNFINISHED).exists():
+        return f"{data_dir} is being restored{who}; wait for its end or give another --data-dir"
     return f"another server{who} runs on {data_dir} already; stop it first or give another --data-dir"

@@ -1,0 +1,209 @@
+"""`strongroom backup`: the whole server into one sealed file, while it serves."""
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.failure import CommandFailed
+from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.settings import Settings
+
+if TYPE_CHECKING:
+    from strongroom.audit.event import Record
+    from strongroom.cli.data import Data
+    from strongroom.custody.stream import Sink
+    from strongroom.planes.stores import Stores
+    from strongroom.storage.archive import Manifest
+
+STANDARD_OUTPUT = "-"
+
+
+@click.command(name="backup")
+@click.argument("file")
+@click.option("--accept-damage", is_flag=True, help="Make the archive although rows of the data are damaged.")
+@settings_options(*PLACE)
+def command(*, file: str, accept_damage: bool, **flags: Any) -> None:
+    """Write everything that the server keeps into FILE, sealed under the master key, while the server runs.
+
+    What was answered before it began is in it. It holds no master key: keep that elsewhere. FILE - is standard output,
+    which cannot be read back: check it where it ends up, with `strongroom restore FILE --verify-only`.
+
+    \b
+    strongroom backup /backups/strongroom-$(date +%F)
+    strongroom backup - | ssh host 'cat > strongroom.backup'
+    """
+    from strongroom.cli.data import on_data
+
+    settings = settings_from(flags)
+    if file == STANDARD_OUTPUT:
+        on_data(settings, _to_standard_output)
+        return
+    path = Path(os.path.normpath(Path.cwd() / file))
+    _require_place(path, settings)
+    on_data(settings, lambda data: _to_file(data, path, accept_damage=accept_damage))
+
+
+async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
+    from strongroom.cli.archives import check_archive, described, require_sound
+
+    with _scratch(path) as (scratch, handle):
+        sink = _Sink(handle)
+        manifest, damage = _write(data, sink)
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)  # it is read back from the disk, not from memory
+        found, problems = check_archive(scratch, data.custodian)
+        assert found == manifest  # what was sealed is what opens
+        require_sound((*damage, *problems), accepted=accept_damage, what=f"the backup {path} was not kept")
+        _require_free(path)
+        await _record(data, manifest, str(path), sink)
+        scratch.rename(path)
+    _sync_folder(path.parent)
+    click.echo(f"{path}: {sink.size:,} bytes, read back and checked\n{described(manifest)}")
+    click.echo(f"sha256 {sink.digest}\nkeep the master key elsewhere: without it this archive opens nothing")
+    for problem in (*damage, *problems):
+        click.echo(f"damaged: {problem}", err=True)
+
+
+async def _to_standard_output(data: "Data") -> None:
+    from strongroom.cli.archives import described, require_sound
+
+    if sys.stdout.isatty():
+        raise CommandFailed("an archive is nothing for a terminal; send it to a file or a program")
+    sink = _Sink(sys.stdout.fileno())
+    manifest, damage = _write(data, sink)
+    await _record(data, manifest, STANDARD_OUTPUT, sink)
+    require_sound(damage, accepted=False, what="the archive was written, but do not rely on it")
+    click.echo(f"{described(manifest)}; sha256 {sink.digest}; not read back: check it where it is now", err=True)
+
+
+class _Sink:
+    """Takes the archive: writes it out, measures it. What cannot be written raises OSError."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._handle, rest) :]
+
+
+def _write(data: "Data", sink: "Sink") -> "tuple[Manifest, tuple[str, ...]]":
+    """Write an archive of the data; return what it says of itself, and what SQLite finds wrong with the files."""
+    from strongroom import VERSION
+    from strongroom.cli.progress import Progress
+    from strongroom.clock import real_now
+    from strongroom.custody.stream import SealedWriter
+    from strongroom.storage.archive import Manifest, Rows, write_items
+    from strongroom.storage.snapshot import FILES, Snapshot, take_snapshot
+
+    def items(snapshot: Snapshot, manifest: Manifest, progress: Progress) -> Iterator[Any]:
+        yield manifest
+        for item in snapshot.items():
+            yield item
+            if isinstance(item, Rows):
+                progress.advance(len(item.rows))
+
+    taken = real_now()
+    try:
+        with take_snapshot(data.data_dir, touching=True) as snapshot:
+            manifest = Manifest(version=VERSION, taken=taken, schema=snapshot.versions(), counts=snapshot.counts())
+            with Progress("writing the archive", manifest.rows) as progress:
+                write_items(SealedWriter(sink, data.custodian), items(snapshot, manifest, progress))
+            return manifest, tuple(f"{name}: {told}" for name in FILES for told in snapshot.damage(name))
+    except sqlite3.Error as error:
+        raise CommandFailed(f"the data cannot be read: {error}; `strongroom doctor` says more") from None
+
+
+async def _record(data: "Data", manifest: "Manifest", archive: str, sink: _Sink) -> None:
+    """Record the backup; without its record there is none."""
+    from strongroom.audit.local import local_record
+    from strongroom.cli.archives import LAST_BACKUP, counts_of, last_backup
+    from strongroom.clock import real_now
+
+    said = {"archive": archive, "sha256": sink.digest, "bytes": sink.size, "taken": manifest.taken.isoformat()}
+
+    async def work(stores: "Stores") -> "tuple[None, Record]":
+        await stores.facts.put(LAST_BACKUP, last_backup(manifest.taken, archive, sink.digest))
+        properties = {**said, "counts": counts_of(manifest)}
+        return None, local_record("Strongroom.Installation/backup", now=real_now(), properties=properties)
+
+    await data.storage.change(work)
+
+
+def _require_place(path: Path, settings: Settings) -> None:
+    """Raise CommandFailed where a backup must not or cannot be made."""
+    _require_free(path)
+    if not path.parent.is_dir():
+        raise CommandFailed(f"there is no folder {path.parent}")
+    if path.is_relative_to(settings.data_dir):
+        raise CommandFailed(f"{path} lies in the data directory; a backup there is lost with it")
+    if path.parent == settings.master_key_file.parent:
+        raise CommandFailed(f"{path} lies beside the master key; whoever gets both has everything")
+
+
+def _require_free(path: Path) -> None:
+    if path.exists():
+        raise CommandFailed(f"{path} is there already; a backup overwrites nothing, give another name")
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[tuple[Path, int]]:
+    """Hold a file beside `path`, mode 0600, to write and rename; it is removed when that does not come to pass.
+
+    A killed backup leaves it behind, and the next one of this name begins it anew.
+    """
+    scratch = path.with_name(f"{path.name}.partial")
+    try:
+        handle = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandFailed(f"the backup {path} cannot be written: {error.strerror}") from None
+    try:
+        _require_alone(handle, scratch)
+        os.fchmod(handle, 0o600)
+        os.ftruncate(handle, 0)
+        try:
+            yield scratch, handle
+        except BaseException as error:
+            scratch.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise CommandFailed(
+                    f"the backup {path} could not be written: {error.strerror}; what there was of it was removed, and "
+                    "the server was not touched"
+                ) from None
+            raise
+    finally:
+        os.close(handle)
+
+
+def _require_alone(handle: int, scratch: Path) -> None:
+    """Raise CommandFailed when another backup has this file, or has just made it its own under the name it wanted."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = scratch.exists() and scratch.stat().st_ino == os.fstat(handle).st_ino
+    except BlockingIOError:
+        is_ours = False
+    if not is_ours:
+        raise CommandFailed(f"another backup is writing {scratch} already")
+
+
+def _sync_folder(folder: Path) -> None:
+    from strongroom.storage.directory import sync_folder
+
+    sync_folder(folder)

@@ -1,0 +1,162 @@
+"""`strongroom restore`: a data directory made of an archive, all of it or nothing; or only a check of the archive."""
+
+import os
+import shlex
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.failure import CommandFailed
+from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.settings import Settings, found_data_dir
+
+if TYPE_CHECKING:
+    from strongroom.audit.event import Record
+    from strongroom.cli.archives import OpenArchive
+    from strongroom.custody.sealing import Custodian
+    from strongroom.planes.stores import Stores
+    from strongroom.storage.archive import Manifest
+
+
+@click.command(name="restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--verify-only", is_flag=True, help="Read and check all of the archive; restore nothing.")
+@click.option("--accept-damage", is_flag=True, help="Restore although rows in the archive are damaged.")
+@settings_options(*PLACE)
+def command(*, file: Path, verify_only: bool, accept_damage: bool, **flags: Any) -> None:
+    """Make the data directory that FILE is a backup of: a new or empty one, on this or another machine.
+
+    The master key that the data was under is needed, where --master-key-file says. What was done after the backup was
+    taken is not in it: an application disabled since then is enabled again.
+
+    \b
+    strongroom restore /backups/strongroom-2030-01-31 --verify-only
+    strongroom restore /backups/strongroom-2030-01-31 --data-dir /srv/strongroom/data
+    """
+    settings = settings_from(flags)
+    if verify_only:
+        _verify(file, settings, accept_damage=accept_damage)
+    else:
+        _restore(file, settings, accept_damage=accept_damage)
+
+
+def _verify(path: Path, settings: Settings, *, accept_damage: bool) -> None:
+    from strongroom.cli.archives import check_archive, described, require_sound
+
+    manifest, problems = check_archive(path, _custodian(settings, path))
+    require_sound(problems, accepted=accept_damage, what=f"{path} is whole and as it was written, but not sound")
+    click.echo(f"{path}: whole, every row and every sealed value as it was written\n{described(manifest)}")
+
+
+def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
+    from strongroom.cli.archives import described, opened, require_sound, told
+    from strongroom.cli.progress import Progress
+    from strongroom.cli.running import require_no_server
+    from strongroom.storage.archive import read_items
+    from strongroom.storage.directory import upgrade
+    from strongroom.storage.restoration import build, finish, require_empty, require_known, verify
+
+    data_dir = settings.data_dir
+    require_no_server(data_dir)
+    require_empty(data_dir)
+    custodian = _custodian(settings, path)
+    with opened(path, custodian) as archive:
+        require_known(archive.manifest)
+        with _unfinished(archive, data_dir):
+            with told(path), Progress("restoring", archive.manifest.rows) as progress:
+                build(data_dir, read_items(archive.reader), progress.advance)
+            with Progress("checking what was restored", archive.manifest.rows) as progress:
+                problems = verify(data_dir, archive.manifest, custodian, progress.advance)
+            require_sound(problems, accepted=accept_damage, what=f"{path} was not restored")
+            upgrade(data_dir)
+            _record(data_dir, custodian, archive.manifest, path)
+            finish(data_dir)
+    click.echo(f"{data_dir} is restored and checked\n{described(archive.manifest)}")
+    click.echo(f"start it: {_start(settings)}")
+
+
+def _custodian(settings: Settings, path: Path) -> "Custodian":
+    from strongroom.custody.master import MasterKeyMissing, load_master_key
+    from strongroom.custody.sealing import Custodian
+
+    try:
+        return Custodian(load_master_key(settings.master_key_file))
+    except MasterKeyMissing:
+        raise CommandFailed(
+            f"the master key {settings.master_key_file} is missing; put the one that {path} was made under there, or "
+            "name it with --master-key-file (an archive never holds it, and opens with no other)"
+        ) from None
+
+
+@contextmanager
+def _unfinished(archive: "OpenArchive", data_dir: Path) -> Iterator[None]:
+    """Hold the directory as one that is not whole; what goes wrong leaves nothing of it behind."""
+    from strongroom.cli.running import LOCK_NAME, ServerLock
+    from strongroom.storage.restoration import abandon, begin
+
+    is_new = not data_dir.exists()
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        with ServerLock(data_dir):
+            try:
+                _require_space(archive.path, data_dir)
+                begin(data_dir)
+                yield
+            except BaseException:
+                abandon(data_dir)
+                (data_dir / LOCK_NAME).unlink()
+                if is_new:
+                    data_dir.rmdir()
+                raise
+    except (sqlite3.Error, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandFailed(f"{data_dir} could not be restored: {why}; what there was of it was removed") from None
+
+
+def _require_space(path: Path, data_dir: Path) -> None:
+    """Raise CommandFailed where the files will not fit: they need as much room as the archive at the least."""
+    needed, free = path.stat().st_size, shutil.disk_usage(data_dir).free
+    if free < needed:
+        raise CommandFailed(f"{data_dir} has room for {free:,} bytes and {path} holds {needed:,}")
+
+
+def _record(data_dir: Path, custodian: "Custodian", manifest: "Manifest", path: Path) -> None:
+    """Say in the records of what was restored that it was, and when the newest backup of it was taken."""
+    import asyncio
+
+    from strongroom.audit.local import local_record
+    from strongroom.cli.archives import LAST_BACKUP, counts_of, last_backup
+    from strongroom.clock import real_now
+    from strongroom.storage.sqlite import SqliteStorage
+
+    async def work(stores: "Stores") -> "tuple[None, Record]":
+        await stores.facts.put(LAST_BACKUP, last_backup(manifest.taken, str(path), ""))
+        properties = {"archive": str(path), "taken": manifest.taken.isoformat(), "counts": counts_of(manifest)}
+        return None, local_record("Strongroom.Installation/restore", now=real_now(), properties=properties)
+
+    async def change() -> None:
+        storage = SqliteStorage.open(data_dir, custodian)
+        try:
+            await storage.change(work)
+        finally:
+            storage.close()
+
+    asyncio.run(change())
+
+
+def _start(settings: Settings) -> str:
+    """Return the command that starts a server on what was restored."""
+    from strongroom.cli.announcement import command_name
+
+    words = [command_name(), "serve"]
+    if settings.data_dir != found_data_dir(os.environ):
+        words += ["--data-dir", shlex.quote(str(settings.data_dir))]
+    if settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
+        words += ["--master-key-file", shlex.quote(str(settings.master_key_file))]
+    return " ".join(words)

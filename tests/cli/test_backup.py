@@ -1,0 +1,186 @@
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from strongroom.cli import backup
+from strongroom.cli.progress import Progress
+
+
+@pytest.fixture
+def archive(data, done):
+    done("backup", "archive")
+    return Path("archive")
+
+
+def test_a_backup_is_one_private_file_and_says_what_is_in_it(data, done):
+    told = done("backup", "archive")
+    size = Path("archive").stat().st_size
+    assert told.splitlines()[0] == f"{Path.cwd() / 'archive'}: {size:,} bytes, read back and checked"
+    assert "1 vault, 0 secrets, 0 versions, 1 application, 2 records" in told
+    assert "keep the master key elsewhere" in told
+    assert stat.S_IMODE(Path("archive").stat().st_mode) == 0o600
+    assert not Path("archive.partial").exists()
+
+
+def test_a_backup_is_recorded_with_who_made_it_and_what_it_is(data, done, records):
+    told = done("backup", "archive")
+    (record,) = [each for each in records() if each["operationName"] == "Strongroom.Installation/backup"]
+    properties = record["properties"]
+    assert properties["archive"] == str(Path.cwd() / "archive")
+    assert f"sha256 {properties['sha256']}" in told
+    assert properties["bytes"] == Path("archive").stat().st_size
+    assert properties["counts"]["vaults"] == 1
+    assert properties["actor"] == "operator"
+    assert properties["localUser"]
+
+
+def test_it_overwrites_nothing(archive, strongroom):
+    before = archive.read_bytes()
+    code, out, err = strongroom("backup", archive)
+    assert (code, out) == (1, "")
+    assert "is there already; a backup overwrites nothing" in err
+    assert archive.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("none/archive", "there is no folder"),
+        (".strongroom/data/archive", "a backup there is lost with it"),
+        (".strongroom/data/trust/archive", "a backup there is lost with it"),
+        (".strongroom/data-key/archive", "lies beside the master key"),
+    ],
+)
+def test_a_place_where_it_must_not_lie_is_refused(data, strongroom, records, place, why):
+    code, _, err = strongroom("backup", place)
+    assert code == 1
+    assert why in err
+    assert err.count("\n") == 1
+    assert not Path(place).exists()
+
+
+def test_without_data_there_is_nothing_to_back_up(strongroom):
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "there is no data" in err
+    assert not Path("archive").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(data, strongroom, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(backup.os, "open", refuse)
+    with pytest.raises(backup.CommandFailed, match="cannot be written: Permission denied"), backup._scratch(Path("a")):
+        pass
+
+
+def test_a_disk_that_fills_up_leaves_nothing_behind(data, strongroom, monkeypatch, records):
+    written = []
+
+    def fill_up(handle, content):
+        written.append(len(content))
+        if sum(written) > 5000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, content[:1000])
+
+    real = os.write
+    with monkeypatch.context() as full:
+        full.setattr(backup.os, "write", fill_up)
+        code, out, err = strongroom("backup", "archive")
+    assert (code, out) == (1, "")
+    assert "No space left on device; what there was of it was removed, and the server was not touched" in err
+    assert not list(Path.cwd().glob("archive*"))
+    assert "Strongroom.Installation/backup" not in [record["operationName"] for record in records()]
+
+
+def test_without_its_record_there_is_no_backup(data, strongroom, monkeypatch):
+    async def refuse(*_):
+        raise backup.CommandFailed("not recorded")
+
+    monkeypatch.setattr(backup, "_record", refuse)
+    code, _, err = strongroom("backup", "archive")
+    assert (code, err) == (1, "strongroom: not recorded\n")
+    assert not list(Path.cwd().glob("archive*"))
+
+
+def test_two_backups_of_one_name_do_not_meet(data, strongroom):
+    with backup._scratch(Path("archive")):
+        code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "another backup is writing" in err
+
+
+def test_what_a_killed_one_left_is_written_over(data, done):
+    Path("archive.partial").write_bytes(b"half" * 100_000)
+    Path("archive.partial").chmod(0o644)
+    done("backup", "archive")
+    assert stat.S_IMODE(Path("archive").stat().st_mode) == 0o600
+    done("restore", "archive", "--verify-only")
+
+
+def test_one_that_came_first_is_not_overwritten(data, strongroom, monkeypatch):
+    def meanwhile(*arguments):
+        Path("archive").write_text("of another")
+        return check(*arguments)
+
+    from strongroom.cli import archives
+
+    check = archives.check_archive
+    monkeypatch.setattr(archives, "check_archive", meanwhile)
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "is there already" in err
+    assert Path("archive").read_text() == "of another"
+
+
+def test_a_terminal_gets_no_archive(data, strongroom, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, out, err = strongroom("backup", "-")
+    assert (code, out) == (1, "")
+    assert "nothing for a terminal" in err
+
+
+def test_damage_is_named_and_keeps_a_backup_from_being_trusted(data, strongroom, sql):
+    sql("UPDATE vaults SET mac = zeroblob(32)")
+    code, out, err = strongroom("backup", "archive")
+    assert (code, out) == (1, "")
+    assert "was not kept, since what is in it is damaged: vaults dev: a row of vaults is not as it was written" in err
+    assert "--accept-damage" in err
+    assert not list(Path.cwd().glob("archive*"))
+    code, out, err = strongroom("backup", "archive", "--accept-damage")
+    assert code == 0
+    assert err == "damaged: vaults dev: a row of vaults is not as it was written\n"
+    code, _, err = strongroom("restore", "archive", "--verify-only")
+    assert code == 1
+    assert "archive is whole and as it was written, but not sound" in err
+
+
+def test_files_that_cannot_be_read_are_told(data, strongroom):
+    path = Path(".strongroom/data/audit.db")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "the data cannot be read" in err or "cannot be used" in err or "storage" in err
+    assert err.count("\n") >= 1
+    assert not list(Path.cwd().glob("archive*"))
+
+
+def test_progress_is_shown_on_a_terminal_when_it_takes_its_time(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    moments = iter([0.0, 0.1, 0.3, 0.35])
+    monkeypatch.setattr("time.monotonic", lambda: next(moments))
+    with Progress("reading back", 2000) as progress:
+        for count in (100, 900, 500):
+            progress.advance(count)
+    drawn = capsys.readouterr().err
+    assert drawn == "\r\x1b[Kreading back: 50 % (1,000 of 2,000 rows)\r\x1b[K"
+
+
+def test_what_is_nothing_is_all_done():
+    assert Progress("checking", 0).line() == "checking: 100 % (0 of 0 rows)"
