@@ -56,7 +56,7 @@ Link = Callable[[bytes, Record], bytes]
 
 def plain_link(before: bytes, record: Record) -> bytes:
     """Return the link that records had before links were keyed."""
-    moment = microseconds(record.time).to_bytes(8, "big")
+    moment = microseconds(record.time).to_bytes(8, "big", signed=True)
     return hashlib.sha256(before + record.record_id + moment + record.body).digest()
 
 
@@ -67,7 +67,7 @@ def keyed_link(authenticate: Callable[[bytes], bytes]) -> Link:
     """
 
     def link(before: bytes, record: Record) -> bytes:
-        moment = microseconds(record.time).to_bytes(8, "big")
+        moment = microseconds(record.time).to_bytes(8, "big", signed=True)
         noted = _noted(record) if record.rows or record.change else NOTHING_NOTED
         return authenticate(before + record.record_id + moment + noted + record.body)
 

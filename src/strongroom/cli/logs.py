@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from strongroom.cli.durations import parse_duration
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.verification import command as verify
 
 if TYPE_CHECKING:
     from strongroom.audit.event import Record
@@ -47,7 +49,7 @@ class _Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-@click.command(name="logs")
+@click.group(name="logs", invoke_without_command=True)
 @click.option(
     "-n", "count", type=click.IntRange(0), default=DEFAULT_COUNT, show_default=True, help="How many, at most."
 )
@@ -60,7 +62,10 @@ class _Moment(click.ParamType[datetime]):
 @click.option("--since", type=_Moment(), help="Only from then on: 15m, 2h, 7d, or a time in ISO 8601 (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as they are kept, one a line.")
 @settings_options(*PLACE)
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     *,
     count: int,
     follow: bool,
@@ -79,7 +84,11 @@ def command(
     strongroom logs --follow
     strongroom logs --vault pay --failed --since 24h
     strongroom logs --category AuditEvent --json -n 1000 | jq .operationName
+    strongroom logs verify
     """
+    if context.invoked_subcommand is not None:
+        _require_bare(context)
+        return
     from strongroom.cli.data import on_data
     from strongroom.cli.recordview import Choice, as_line
 
@@ -104,6 +113,16 @@ def command(
             await asyncio.sleep(FOLLOW_SECONDS)
 
     on_data(settings_from(flags), work)
+
+
+command.add_command(verify)
+
+
+def _require_bare(context: click.Context) -> None:
+    """Raise UsageError when options stand before the subcommand: they would say nothing to it."""
+    for parameter in context.command.params:
+        if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"give {parameter.opts[0]} after '{context.invoked_subcommand}'", context)
 
 
 def newest(records: "SqlRecords", choice: "Choice", count: int, position: int) -> list["Record"]:

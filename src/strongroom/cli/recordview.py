@@ -11,6 +11,17 @@ from strongroom.audit.event import Record
 OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 REASON_LENGTH = 120
+UNREADABLE: dict[str, Any] = {
+    "category": "",
+    "operationName": "(unreadable)",
+    "resourceId": "",
+    "resultType": "",
+    "resultDescription": "",
+    "durationMs": 0,
+    "callerIpAddress": "",
+    "identity": {},
+    "properties": {},
+}
 # Where a record names who it is about: the caller's claims, else what sign-ins and commands note.
 CALLER_CLAIMS = ("appid", OBJECT_CLAIM, UPN_CLAIM)
 CALLER_PROPERTIES = ("localUser", "actor", "appId", "servicePrincipalId")
@@ -34,7 +45,7 @@ class Choice:
         """Answer whether a record is wanted."""
         if self.since is not None and record.time < self.since:
             return False
-        body = json.loads(record.body)
+        body = _body(record)
         return (
             _same(self.category, body["category"])
             and _same(self.operation, body["operationName"])
@@ -42,6 +53,25 @@ class Choice:
             and (not self.callers or not self.callers.isdisjoint(name.lower() for name in _callers(body)))
             and (not self.failed or body["resultType"] != "Success")
         )
+
+
+def _body(record: Record) -> dict[str, Any]:
+    """Return what a record says; of one that was tampered with so that it says nothing, that."""
+    try:
+        body = json.loads(record.body)
+    except ValueError:
+        return UNREADABLE
+    return UNREADABLE | body if isinstance(body, dict) else UNREADABLE
+
+
+def named(record: Record) -> str:
+    """Return a record by its operation and its time."""
+    return _printable(f"{_body(record)['operationName']} of {moment_of(record)}")
+
+
+def moment_of(record: Record) -> str:
+    """Return when a record's request began, for a person."""
+    return f"{record.time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _same(wanted: str | None, found: str) -> bool:
@@ -57,7 +87,7 @@ def _callers(body: Mapping[str, Any]) -> list[str]:
 
 def as_line(record: Record, names: Mapping[str, str]) -> str:
     """Return a record as one line of columns. names: what applications are called, by their application ids."""
-    body = json.loads(record.body)
+    body = _body(record)
     properties = body["properties"]
     caller = next(iter(_callers(body)), "-")
     what = properties.get("requestUri") or body["resourceId"].lower() or properties.get("displayName", "")

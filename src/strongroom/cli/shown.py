@@ -1,7 +1,9 @@
 """How commands show what they found: as columns for a person, as JSON for a program."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -38,3 +40,17 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     rows = [list(row) for row in rows]
     widths = [max(len(text) for text in column) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+@contextmanager
+def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work has come, elsewhere nothing; gives what is told how much is done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+
+        def reach(done: int) -> None:
+            bar.update(max(done - bar.pos, 0))
+
+        yield reach

@@ -28,6 +28,10 @@ def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes) -
     return Record(record.record_id, record.time, record.body, number, rows)
 
 
+NO_RECORD = Record(b"", from_microseconds(0), b"")
+"""What a row is read as that holds no record."""
+
+
 class RecordWriter:
     """Appends batches of records, each linked to the one before; used by one thread at a time."""
 
@@ -57,8 +61,10 @@ class RecordWriter:
                 records = [
                     record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()
                 ]
-            last = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
-            connection.executemany(INSERT, self._chained(records, *last))
+            last, link = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
+            if not isinstance(link, bytes):  # it was tampered with; what comes now is recorded all the same
+                link = FIRST_LINK
+            connection.executemany(INSERT, self._chained(records, last, link))
 
     def _chained(self, records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
         """Return the rows of records that follow the record of that number and link."""
@@ -114,4 +120,9 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
 
 
 def _record(record_id: bytes, moment: int, body: bytes, change: int | None, rows: bytes) -> Record:
-    return Record(record_id, from_microseconds(moment), body, change, rows)
+    """Return the record of a row. SQLite lets any type stand in any column: what none of ours is does not link."""
+    try:
+        is_ours = all(isinstance(part, bytes) for part in (record_id, body, rows)) and (change or 0) >= 0
+        return Record(record_id, from_microseconds(moment), body, change, rows) if is_ours else NO_RECORD
+    except (TypeError, OverflowError):
+        return NO_RECORD
