@@ -1,7 +1,8 @@
 """Where everything meets: a storage, a custodian and a domain in, one ASGI application out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import structlog
 from strongroom.access.identity.verifier import Verifier
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import BadRequest, PayloadTooLarge, StrongroomError
+from strongroom.meters import UNKNOWN, Meters, RequestMeter
 from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.documents import find_document
@@ -25,6 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SWEEP_SECONDS = 60
+NO_PLANE, SERVER = "none", "Server"  # how counts name what lies outside the planes
 HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
 LIVE = "/health/live"
 READY = "/health/ready"
@@ -46,26 +49,45 @@ def create_app(
     sweep: Callable[[], Awaitable[None]],
     is_ready: Callable[[], Awaitable[bool]],
     close: Callable[[], None],
+    meters: Meters | None = None,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
-    sweep: what is due now and again, run every minute. close: called when the worker ends.
+    sweep: what is due now and again, run every minute. close: called when the worker ends. meters: what is counted, as
+    `new_meters` makes them.
     """
-    verifier = Verifier(domain)
-    planes: dict[str, Plane] = {
-        "login": IdentityPlane(custodian),
-        "management": ManagementPlane(verifier, locations),
-        "vault": DataPlane(verifier, limiter),
+    planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter)
+    counted = meters or new_meters(planes)
+    gates = {
+        label: Gate(plane, storage, custodian, domain, RequestMeter(counted, label)) for label, plane in planes.items()
     }
-    gates = {label: Gate(plane, storage, custodian, domain) for label, plane in planes.items()}
     return Application(
         domain=domain,
-        vaults=gates.pop("vault"),
-        hosts=gates,
+        vaults=gates["data"],
+        hosts={"login": gates["identity"], "management": gates["management"]},
+        elsewhere=RequestMeter(counted, NO_PLANE),
         is_ready=is_ready,
         background=lambda: _repeat(sweep),
         close=close,
     )
+
+
+def make_planes(custodian: Custodian, *, domain: str, locations: Locations, limiter: Limiter) -> dict[str, Plane]:
+    """Return every plane by its name."""
+    verifier = Verifier(domain)
+    return {
+        "identity": IdentityPlane(custodian),
+        "management": ManagementPlane(verifier, locations),
+        "data": DataPlane(verifier, limiter),
+    }
+
+
+def new_meters(planes: Mapping[str, Plane], *, kinds: Sequence[str] = (), rows: int = 1) -> Meters:
+    """Return counts for every operation of these planes, and for what is on none. kinds, rows: as `Meters` has them."""
+    operations = {
+        name: (plane.unauthenticated, *(row.log for row in plane.table.operations)) for name, plane in planes.items()
+    }
+    return Meters(operations | {NO_PLANE: (SERVER,)}, kinds=kinds, rows=rows)
 
 
 async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
@@ -84,6 +106,7 @@ class Application:
     """One ASGI application: the host's suffix picks the plane, its first label the vault.
 
     domain: the base domain. hosts: a gate for each first label (`login`, `management`); vaults: the one for all vaults.
+    elsewhere: counts what is on no plane.
     is_ready: answers whether the storage can be written. background: what runs beside the requests of this worker.
     close: called when the worker ends.
     """
@@ -97,10 +120,12 @@ class Application:
         is_ready: Callable[[], Awaitable[bool]],
         background: Callable[[], Awaitable[None]] | None,
         close: Callable[[], None],
+        elsewhere: RequestMeter | None = None,
     ) -> None:
         self._domain = domain
         self._hosts = {f"{label}.{domain}": gate for label, gate in hosts.items()}
         self._vaults = vaults
+        self._elsewhere = elsewhere
         self._vault_suffix = f".vault.{domain}"
         self._own_names = {domain, "localhost", "127.0.0.1", "[::1]"}
         self._is_ready = is_ready
@@ -115,6 +140,7 @@ class Application:
             await self._live(receive, send)
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         request = make_request(scope)
         name = host_name(request.host)
         gate = self._hosts.get(name)
@@ -122,6 +148,9 @@ class Application:
             gate = self._vaults
         if gate is None:
             response = await self._serve_elsewhere(name, request)
+            if self._elsewhere is not None:
+                operation = SERVER if response.status in {200, 503} else UNKNOWN
+                self._elsewhere.count(operation, response.status, time.perf_counter() - began)
         else:
             read = no_body if request.method in BODILESS else partial(read_body, receive)
             response = await gate.serve(request, read)

@@ -66,7 +66,8 @@ class Option:
 class Settings:
     """The options as the server uses them; paths are absolute.
 
-    port, proxy_port: 0 means any that is free; proxy_port None means no proxy. listen: IP addresses without brackets.
+    port, proxy_port, metrics_port: 0 means any that is free, None that there is none. listen, metrics_listen: IP
+    addresses without brackets.
     """
 
     data_dir: Path
@@ -83,6 +84,8 @@ class Settings:
     tls_key: Path | None
     log_level: str
     log_format: str
+    metrics_port: int | None
+    metrics_listen: tuple[str, ...]
 
 
 def _port(text: str) -> int:
@@ -91,7 +94,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _proxy_port(text: str) -> int | None:
+def _port_or_off(text: str) -> int | None:
     return None if text.lower() == "off" else _port(text)
 
 
@@ -169,7 +172,7 @@ OPTIONS = (
     Option(
         name="proxy-port",
         type="PORT|off",
-        parse=_proxy_port,
+        parse=_port_or_off,
         default="port + 1",
         help="Loopback port of the built-in CONNECT proxy, for clients that cannot resolve names under the domain.",
     ),
@@ -223,6 +226,21 @@ OPTIONS = (
         parse=_one_of(*LOG_FORMATS),
         default="console",
         help="Form of operational log lines.",
+    ),
+    Option(
+        name="metrics-port",
+        type="PORT|off",
+        parse=_port_or_off,
+        default="off",
+        help="Port of /metrics for Prometheus, in plain HTTP; 0 takes any that is free.",
+    ),
+    Option(
+        name="metrics-listen",
+        type="ADDRESS",
+        parse=_address,
+        default="127.0.0.1, ::1",
+        help="Address to show metrics on, to whoever can reach it.",
+        repeatable=True,
     ),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -342,6 +360,8 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "tls-key": None,
         "log-level": "info",
         "log-format": "console",
+        "metrics-port": None,
+        "metrics-listen": ("127.0.0.1", "::1"),
     }
     settings = Settings(**{BY_NAME[name].field: value for name, value in (defaults | values).items()})
     _require_sense(settings, given)
@@ -357,6 +377,8 @@ def _require_sense(settings: Settings, given: Mapping[str, _Given]) -> None:
 
     if settings.port and settings.proxy_port == settings.port:
         refuse("proxy-port", f"{settings.port} is the TLS port already; give another one, or off")
+    if settings.metrics_port and settings.metrics_port in {settings.port, settings.proxy_port}:
+        refuse("metrics-port", f"{settings.metrics_port} is the TLS or proxy port already; give another one, or off")
     if settings.master_key_file.is_relative_to(settings.data_dir):
         refuse("master-key-file", f"the master key must not lie in the data directory {settings.data_dir}")
     if (settings.tls_certificate is None) != (settings.tls_key is None):

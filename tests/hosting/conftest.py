@@ -20,6 +20,7 @@ from strongroom.hosting.limits import Limits
 from strongroom.hosting.sockets import bind, port_of
 from strongroom.hosting.tls import ServerTls
 from strongroom.hosting.worker import Site, _Server
+from strongroom.meters import Meters
 
 SMALL = Limits(
     head_bytes=4096,
@@ -207,7 +208,13 @@ def serving_once(authority, client_context):
         tls = ServerTls(authority.mint, real_now(), operator)
         chosen = replace(SMALL, **limits)
         site = Site(
-            make_app=lambda: app, listeners=listeners, proxies=proxies, tls=tls, domain="localhost", limits=chosen
+            make_app=lambda: app,
+            listeners=listeners,
+            proxies=proxies,
+            tls=tls,
+            domain="localhost",
+            limits=chosen,
+            meters=Meters({}),
         )
         heard, told = os.pipe()
         lifeline, held = os.pipe()

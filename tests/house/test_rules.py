@@ -34,6 +34,7 @@ REVEALS = {
 # Who may ask what time it is, and why; all others are told.
 ASK_TIME = {
     "clock.py": "is where time comes from",
+    "app.py": "measures how long the server's own answers took",
     "audit/event.py": "makes ids that sort by time",
     "planes/gate.py": "measures how long a request took",
     "hosting/": "times connections and processes",

@@ -38,6 +38,8 @@ def announce(
         rows.append(("secret", _hidden_secret(running, credentials, command, options)))
     if credentials.vault:
         rows.append(("vault", running.url(f"{credentials.vault}.vault")))
+    if running.metrics_port is not None:
+        rows.append(("metrics", f"port {running.metrics_port}, /metrics in plain HTTP"))
     trust = f"{running.ca_file}" + (f"  (a new CA: clients of {running.domain} must trust it)" if new_ca else "")
     rows += [("trust", trust), ("next", _next_command(running, credentials, f"{command} run{options} --"))]
     head = f"Strongroom {VERSION} answers" + (" for rehearsal (--dev)" if running.dev else "")

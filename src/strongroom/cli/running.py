@@ -41,6 +41,7 @@ class Running:
     ca_file: str
     ca_bundle: str
     connection_file: str | None = None
+    metrics_port: int | None = None
 
     @property
     def host_suffix(self) -> str:

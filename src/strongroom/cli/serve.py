@@ -3,8 +3,9 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,30 +51,40 @@ def serve_with(settings: Settings) -> int:
         require_writable_folder(settings.connection_file)
     require_usable(settings)
     operator = _operator_certificate(settings)
-    with _bound(settings) as (listeners, proxies):
+    with _bound(settings) as sockets:
         make_data_folder(settings.data_dir)
         with ServerLock(settings.data_dir):
             clear_state(settings.data_dir)
             start = begin_server(settings, real_now())
             try:
-                return _serve(settings, start, listeners, proxies, operator)
+                return _serve(settings, start, sockets, operator)
             finally:
                 clear_state(settings.data_dir)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """What the server listens on. proxies, metrics: empty when they are off."""
+
+    listeners: list[socket.socket]
+    proxies: list[socket.socket] = field(default_factory=list)
+    metrics: list[socket.socket] = field(default_factory=list)
+
+
 @contextmanager
-def _bound(settings: Settings) -> Iterator[tuple[Sequence[socket.socket], Sequence[socket.socket]]]:
-    """Hold the sockets to listen on, the server's and its proxy's."""
+def _bound(settings: Settings) -> Iterator[_Sockets]:
+    """Hold the sockets to listen on."""
     from strongroom.hosting.sockets import bind
 
-    listeners = bind(settings.listen, settings.port)
-    proxies: list[socket.socket] = []
+    sockets = _Sockets(bind(settings.listen, settings.port))
     try:
         if settings.proxy_port is not None:
-            proxies = bind(PROXY_ADDRESSES, settings.proxy_port)
-        yield listeners, proxies
+            sockets.proxies.extend(bind(PROXY_ADDRESSES, settings.proxy_port))
+        if settings.metrics_port is not None:
+            sockets.metrics.extend(bind(settings.metrics_listen, settings.metrics_port))
+        yield sockets
     finally:
-        for each in (*listeners, *proxies):
+        for each in (*sockets.listeners, *sockets.proxies, *sockets.metrics):
             each.close()
 
 
@@ -91,36 +102,36 @@ def _operator_certificate(settings: Settings) -> "CertificateFiles | None":
 def _serve(
     settings: Settings,
     start: "Beginning",
-    listeners: Sequence[socket.socket],
-    proxies: Sequence[socket.socket],
+    sockets: _Sockets,
     operator: "CertificateFiles | None",
 ) -> int:
-    from strongroom.cli.workers import application_maker
+    from strongroom.cli.workers import application_maker, metrics_duties, new_counts
     from strongroom.clock import real_now
     from strongroom.hosting.tls import ServerTls
     from strongroom.hosting.workers import serve
 
-    running = _describe(settings, start, listeners, proxies)
+    running, meters = _describe(settings, start, sockets), new_counts(settings, start.custodian, real_now())
     return serve(
-        application_maker(settings, start.custodian),
-        listeners,
+        application_maker(settings, start.custodian, meters),
+        sockets.listeners,
         ServerTls(start.authority.mint, real_now(), operator),
         domain=settings.domain,
         workers=settings.workers,
         on_ready=lambda: _tell(settings, start, running),
-        proxy_sockets=proxies,
+        proxy_sockets=sockets.proxies,
+        meters=meters,
+        beside=metrics_duties(settings, meters, sockets.metrics),
     )
 
 
-def _describe(
-    settings: Settings, start: "Beginning", listeners: Sequence[socket.socket], proxies: Sequence[socket.socket]
-) -> Running:
+def _describe(settings: Settings, start: "Beginning", sockets: _Sockets) -> Running:
     return Running(
         pid=os.getpid(),
         domain=settings.domain,
-        addresses=tuple(listener.getsockname()[0] for listener in listeners),
-        port=listeners[0].getsockname()[1],
-        proxy_port=proxies[0].getsockname()[1] if proxies else None,
+        addresses=tuple(listener.getsockname()[0] for listener in sockets.listeners),
+        port=sockets.listeners[0].getsockname()[1],
+        proxy_port=sockets.proxies[0].getsockname()[1] if sockets.proxies else None,
+        metrics_port=sockets.metrics[0].getsockname()[1] if sockets.metrics else None,
         tenant_id=start.installation.tenant_id,
         subscription_id=start.installation.subscription_id,
         client_id=start.installation.client_id,

@@ -52,13 +52,14 @@ class Duty:
 class Child:
     """A child as its parent sees it. pipe: its ready pipe. kill_at: when it is ended, on the monotonic clock.
 
-    generation: how often its duty had been rolled when it began.
+    generation: how often its duty had been rolled when it began. row: where it counts.
     """
 
     pid: int
     pipe: int
     born: float
     generation: int
+    row: int
     ready: bool = False
     leaving: bool = False
     kill_at: float = inf
@@ -71,14 +72,14 @@ class Child:
 class Nursery:
     """Forks children. The parent has no loop and no thread when it does, so that a fork is always safe.
 
-    close_inherited: called in each child: closes what is the parent's alone.
+    settle: called in each child with its row: closes what is the parent's alone.
     """
 
-    def __init__(self, close_inherited: Callable[[], None]) -> None:
-        self._close_inherited = close_inherited
+    def __init__(self, settle: Callable[[int], None]) -> None:
+        self._settle = settle
         self._lifeline, self._held = os.pipe()
 
-    def fork(self, duty: Duty, generation: int) -> Child:
+    def fork(self, duty: Duty, generation: int, row: int) -> Child:
         """Start a child; OSError when there can be none now."""
         heard, told = os.pipe()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT_BY_PARENT)  # none is lost between fork and handlers
@@ -87,21 +88,21 @@ class Nursery:
             pid = os.fork()
             if pid == 0:
                 os.close(heard)
-                os._exit(self._be_child(duty, Post(told, self._lifeline), blocked))
+                os._exit(self._be_child(duty, row, Post(told, self._lifeline), blocked))
         except OSError:
             os.close(heard)
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             os.close(told)
-        return Child(pid, heard, time.monotonic(), generation)
+        return Child(pid, heard, time.monotonic(), generation, row)
 
     def close(self) -> None:
         """Let go of the lifeline: children that are left end by themselves."""
         os.close(self._lifeline)
         os.close(self._held)
 
-    def _be_child(self, duty: Duty, post: Post, blocked: set[int | signal.Signals]) -> int:
+    def _be_child(self, duty: Duty, row: int, post: Post, blocked: set[int | signal.Signals]) -> int:
         """Be the child: drop what is the parent's, then work. Never returns into the parent's stack."""
         try:
             signal.set_wakeup_fd(-1)
@@ -110,7 +111,7 @@ class Nursery:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             os.close(self._held)
-            self._close_inherited()
+            self._settle(row)
             return duty.work(post)
         except BaseException:
             log.exception("a child process failed", kind=duty.name)

@@ -34,6 +34,11 @@ class Crew:
         self._failures = 0
 
     @property
+    def serving(self) -> int:
+        """How many children serve, those that are leaving left out."""
+        return sum(child.ready and not child.leaving for child in self.children)
+
+    @property
     def is_complete(self) -> bool:
         """Whether all children of the newest generation serve."""
         return sum(child.ready for child in self.children if child.generation == self._generation) == self.duty.count

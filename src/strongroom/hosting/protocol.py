@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 from strongroom.hosting.answer import Answer
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.refusal import MALFORMED, Refusal, body_too_large, head_too_large
+from strongroom.meters import Meters
 
 VERSIONS = frozenset({"1.0", "1.1"})
 GUARDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
@@ -50,11 +51,13 @@ BETWEEN, HEAD, BODY = Part
 class Connections(ServerState):
     """What a worker's connections have in common. opening: those whose TLS handshake is under way, since when.
 
-    leaving: the worker was told to leave. stopping: it stops, and whoever comes now comes too late.
+    leaving: the worker was told to leave. stopping: it stops, and whoever comes now comes too late. meters: where they
+    count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meters: Meters) -> None:
         super().__init__()
+        self.meters = meters
         self.opening: dict[HttpProtocol, float] = {}
         self.leaving = False
         self.stopping = False
@@ -105,6 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
         crowded = len(self.connections) >= self._limits.connections
         super().connection_made(transport)
         self.server_state.opening.pop(self, None)
+        self.server_state.meters.add(("connections-accepted",))
         self._leaving = self.server_state.leaving
         if crowded or self.server_state.stopping:
             transport.abort()
@@ -307,6 +311,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal and end the connection; answers that are due before it go first."""
         self._refusal = refusal
+        self.server_state.meters.add(("malformed", str(refusal.status.value)))
         self.deadline = inf
         cycle = self.cycle
         if cycle is not None and self._part is BODY and not cycle.response_complete:

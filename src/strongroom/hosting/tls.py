@@ -45,6 +45,7 @@ class _Served:
 
     context: ssl.SSLContext
     names: frozenset[str]
+    ends: datetime
 
 
 class ServerTls:
@@ -76,6 +77,11 @@ class ServerTls:
         """Reload when our own leaf is near its end: a server may run for longer than a certificate lasts."""
         if now >= self._leaf_ends - RENEW_BEFORE:
             self.reload(now)
+
+    def ends(self) -> dict[str, datetime]:
+        """Return when the certificates end that are served: our `own`, and the `operator`'s if there is one."""
+        operator = self._operator
+        return {"own": self._leaf_ends} | ({} if operator is None else {"operator": operator.ends})
 
     def _load_leaf(self, now: datetime) -> None:
         leaf = self._mint(now)
@@ -144,7 +150,8 @@ def _load_operator(files: CertificateFiles) -> _Served:
         raise CertificateUnusable(
             f"the certificate {files.certificate} with the key {files.key} cannot be served: {error}"
         ) from None
-    return _Served(context, frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName)))
+    found = frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+    return _Served(context, found, certificate.not_valid_after_utc)
 
 
 def _refuse_passphrase() -> str:

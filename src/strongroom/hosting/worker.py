@@ -23,6 +23,7 @@ from strongroom.hosting.protocol import Connections, HttpProtocol
 from strongroom.hosting.proxy import ConnectProxy
 from strongroom.hosting.sockets import BACKLOG, port_of
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
+from strongroom.meters import Meters
 
 Asgi = Callable[..., Any]
 MakeApp = Callable[[], Asgi]
@@ -40,7 +41,7 @@ class Site:
     """What all workers serve: sockets and TLS made before the fork, and how to make the application after it.
 
     listeners: sockets for TLS, all on one port. proxies: loopback sockets of the CONNECT proxy, none to have no proxy.
-    domain: the base domain, without a port.
+    domain: the base domain, without a port. meters: what is counted, all processes together.
     """
 
     make_app: MakeApp
@@ -49,6 +50,7 @@ class Site:
     tls: ServerTls
     domain: str
     limits: Limits
+    meters: Meters
 
 
 def run_worker(site: Site, post: Post) -> int:
@@ -94,7 +96,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, site: Site, app: Asgi, post: Post) -> None:
         super().__init__(configure(app, site.limits))
-        self.server_state = Connections()
+        self.server_state = Connections(site.meters)
         self._site = site
         self._post = post
         self._chores: list[asyncio.Task[None]] = []
@@ -118,6 +120,7 @@ class _Server(uvicorn.Server):
         )
         for listener in self._site.proxies:
             self._proxy.listen(listener)
+        self._tell_certificates()
         gc.collect()
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what is alive now lives as long as the worker: collections need not look at it again
@@ -156,11 +159,8 @@ class _Server(uvicorn.Server):
             now = loop.time()
             for connection in self._open_connections():
                 connection.check_deadline(now)
-            opening = self.server_state.opening
-            for failed in [
-                each for each, since in opening.items() if since + self._site.limits.handshake_seconds < now
-            ]:
-                del opening[failed]
+            self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
+            self._site.meters.set(("connections",), len(self.server_state.connections))
 
     def _open_connections(self) -> list[HttpProtocol]:
         return [each for each in self.server_state.connections if isinstance(each, HttpProtocol)]
@@ -172,6 +172,11 @@ class _Server(uvicorn.Server):
                 self._site.tls.renew_if_due(real_now())
             except CertificateUnusable as error:
                 log.warning("the operator's certificate could not be read again", reason=error.message)
+            self._tell_certificates()
+
+    def _tell_certificates(self) -> None:
+        for which, end in self._site.tls.ends().items():
+            self._site.meters.set(("certificate", which), int(end.timestamp()))
 
     def _stop_as_orphan(self) -> None:
         asyncio.get_running_loop().remove_reader(self._post.lifeline)

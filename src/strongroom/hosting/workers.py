@@ -26,8 +26,10 @@ from strongroom.hosting.notification import READY as SERVING
 from strongroom.hosting.notification import STOPPING, notify, reloading
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
 from strongroom.hosting.worker import MakeApp, Site, run_worker
+from strongroom.meters import SUPERVISOR, Meters
 
 STOPPED, FAILED, FORCED = 0, 1, 130
+WORKER = "worker"
 KILL_MARGIN_SECONDS = 3
 DEFAULT_LIMITS = Limits()
 
@@ -44,26 +46,38 @@ def serve(
     on_ready: Callable[[], None],
     proxy_sockets: Sequence[socket.socket] = (),
     limits: Limits = DEFAULT_LIMITS,
-    beside: Iterable[Duty] = (),
+    meters: Meters | None = None,
+    beside: Sequence[Duty] = (),
 ) -> int:
     """Serve until told to stop; return the exit code: 0 after a stop in good order, 1 when a worker cannot start.
 
     make_app: called once in each worker, after the fork; the application's own tasks begin and end with its lifespan.
     sockets: from `bind`, closed here at the end. on_ready: called once, in this process, when every child serves; it
-    must start no thread, since workers may be forked again later. beside: what other children do. SIGINT and SIGTERM
-    stop in good order, a second SIGINT at once (130); SIGHUP reloads unless it is ignored.
+    must start no thread, since workers may be forked again later. meters: with as many rows as `rows_needed` says.
+    beside: what other children do. SIGINT and SIGTERM stop in good order, a second SIGINT at once (130); SIGHUP reloads
+    unless it is ignored.
     """
+    meters = meters or Meters(
+        {}, kinds=(WORKER, *(duty.name for duty in beside)), rows=rows_needed(workers, len(beside))
+    )
     site = Site(
-        make_app=make_app, listeners=tuple(sockets), proxies=tuple(proxy_sockets), tls=tls, domain=domain, limits=limits
+        make_app=make_app,
+        listeners=tuple(sockets),
+        proxies=tuple(proxy_sockets),
+        tls=tls,
+        domain=domain,
+        limits=limits,
+        meters=meters,
     )
     duty = Duty(
-        name="worker",
+        name=WORKER,
         count=workers,
         work=lambda post: run_worker(site, post),
         leave_seconds=limits.leaving_seconds + limits.graceful_seconds + KILL_MARGIN_SECONDS,
     )
     supervisor = _Supervisor(
         (duty, *beside),
+        meters,
         reload=lambda: _read_certificates(tls),
         on_ready=on_ready,
         stop_seconds=limits.graceful_seconds + KILL_MARGIN_SECONDS,
@@ -73,6 +87,11 @@ def serve(
     finally:
         for listener in (*sockets, *proxy_sockets):
             listener.close()
+
+
+def rows_needed(workers: int, beside: int = 0) -> int:
+    """Return how many processes of a server count at a time: its own, two generations of workers, those beside them."""
+    return 1 + 2 * workers + beside
 
 
 def _read_certificates(tls: ServerTls) -> None:
@@ -89,8 +108,16 @@ class _Supervisor:
     """
 
     def __init__(
-        self, duties: Iterable[Duty], *, reload: Callable[[], None], on_ready: Callable[[], None], stop_seconds: float
+        self,
+        duties: Iterable[Duty],
+        meters: Meters,
+        *,
+        reload: Callable[[], None],
+        on_ready: Callable[[], None],
+        stop_seconds: float,
     ) -> None:
+        self._meters = meters
+        self._free_rows = list(reversed(range(SUPERVISOR + 1, meters.rows)))
         self._crews = [self._make_crew(duty) for duty in duties]
         self._rolling = [crew for crew in self._crews if crew.duty.leave_seconds is not None]
         self._crew_of: dict[int, tuple[Crew, Child]] = {}  # by ready pipe
@@ -106,7 +133,7 @@ class _Supervisor:
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
-        self._nursery = Nursery(self._close_inherited)
+        self._nursery = Nursery(self._settle)
         self._signals, self._signals_in = os.pipe()
         os.set_blocking(self._signals_in, False)
         os.set_blocking(self._signals, False)
@@ -142,13 +169,16 @@ class _Supervisor:
             self._kill_all()
         for crew in self._crews:
             crew.tick(now)
+            self._meters.set(("serving", crew.duty.name), crew.serving)
         self._see_to_reload()
 
     # --- children
 
     def _make_crew(self, duty: Duty) -> Crew:
         def fork(generation: int) -> Child:
-            child = self._nursery.fork(duty, generation)
+            child = self._nursery.fork(duty, generation, self._free_rows[-1])
+            self._free_rows.remove(child.row)
+            self._meters.add(("children-started", duty.name))
             self._crew_of[child.pipe] = crew, child
             self._selector.register(child.pipe, selectors.EVENT_READ)
             return child
@@ -156,7 +186,9 @@ class _Supervisor:
         crew = Crew(duty, fork)
         return crew
 
-    def _close_inherited(self) -> None:
+    def _settle(self, row: int) -> None:
+        """Be a child: count in a row of its own, and let go of what is the parent's."""
+        self._meters.sit(row)
         self._selector.close()
         for handle in (self._signals, self._signals_in, *self._crew_of):
             os.close(handle)
@@ -179,9 +211,13 @@ class _Supervisor:
         os.close(child.pipe)
         del self._crew_of[child.pipe]
         code = crew.bury(child)
+        self._meters.end(child.row)
+        self._free_rows.append(child.row)
         if self._stopping:
             return
         if self._announced:
+            if not child.leaving:
+                self._meters.add(("children-died", crew.duty.name))
             crew.replace(child, code)
         else:
             log.error("a child process could not start; stopping", kind=crew.duty.name, pid=child.pid, code=code)
@@ -196,6 +232,7 @@ class _Supervisor:
         if self._reloading and all(crew.is_complete for crew in self._rolling):
             self._reloading = False
             log.info("reloaded: new workers answer")
+            self._meters.add(("reloads",))
             notify(SERVING)
         if self._reload_wanted and not self._reloading and not any(crew.has_older for crew in self._rolling):
             self._reload_wanted = False

@@ -17,6 +17,7 @@ from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
+from strongroom.meters import RequestMeter
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
@@ -65,8 +66,11 @@ class Plane(Protocol):
 class Gate:
     """Serves the requests of one plane."""
 
-    def __init__(self, plane: Plane, storage: Storage, custodian: Custodian, domain: str) -> None:
+    def __init__(
+        self, plane: Plane, storage: Storage, custodian: Custodian, domain: str, meter: RequestMeter | None = None
+    ) -> None:
         self._plane = plane
+        self._meter = meter
         self._storage = storage
         self._custodian = custodian
         self._domain = domain
@@ -77,6 +81,13 @@ class Gate:
         # A storage that cannot be read cannot record either: such a call ends before anything looks at its stores.
         call = Call(request, cast("Stores", None), self._custodian, started, started, self._domain)
         run = _Run(self._plane, call, started, ticks)
+        response = await self._serve(run, read_body)
+        if self._meter is not None:
+            self._meter.count(run.operation_name(), response.status, time.perf_counter() - ticks)
+        return response
+
+    async def _serve(self, run: "_Run", read_body: ReadBody) -> Response:
+        call = run.call
         try:
             await self._begin(call)
             response = await self._answer(run, read_body)
@@ -85,7 +96,7 @@ class Gate:
         except StrongroomError as error:
             response = self._fail(call, error)
         except Exception:
-            log.exception("request failed", method=request.method, path=request.path)
+            log.exception("request failed", method=call.request.method, path=call.request.path)
             response = self._fail(call, StrongroomError("an error of another kind, told above"))
         if run.recorded:
             return response
@@ -177,7 +188,7 @@ class _Run:
         return compose(
             self.call,
             category=self._category(),
-            operation=self._operation_name(),
+            operation=self.operation_name(),
             resource_id=self.plane.resource_id(self.call),
             response=response,
             started=self.started,
@@ -190,7 +201,8 @@ class _Run:
             return self.plane.category
         return call.operation.category
 
-    def _operation_name(self) -> str:
+    def operation_name(self) -> str:
+        """Return what the request asks for, as records and counts name it."""
         call = self.call
         if call.operation is None or (call.caller is None and not call.operation.anonymous):
             return UNKNOWN_OPERATION if call.caller is not None else self.plane.unauthenticated

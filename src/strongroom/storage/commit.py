@@ -7,12 +7,14 @@ already there costs less than two. There is no timer: a lone unit goes at once, 
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from strongroom.errors import StorageUnavailable
+from strongroom.meters import CommitMeter
 
 Unit = TypeVar("Unit")
 
@@ -35,8 +37,9 @@ class GroupCommit(Generic[Unit]):
     All but the thread itself is used from one event loop.
     """
 
-    def __init__(self, name: str, commit: Commit[Unit]) -> None:
+    def __init__(self, name: str, commit: Commit[Unit], meter: CommitMeter | None = None) -> None:
         self._commit = commit
+        self._meter = meter
         self._waiting: list[Waiting[Unit]] = []
         self._busy = False
         self._due: asyncio.AbstractEventLoop | None = None  # where a hand-over is about to happen
@@ -77,15 +80,23 @@ class GroupCommit(Generic[Unit]):
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
-            try:
-                outcomes = self._commit([unit for unit, _ in batch])
-            except BaseException as error:  # noqa: BLE001 - the thread lives on, and the error goes to those who wait
-                outcomes = [Outcome(error=raisable(error))] * len(batch)
+            outcomes = self._measured([unit for unit, _ in batch])
             loop = batch[-1][1].get_loop()
             try:
                 loop.call_soon_threadsafe(self._report, batch, outcomes)
             except RuntimeError:  # the loop has ended: nobody waits for the answer, and the units are durable or undone
                 self._busy = False
+
+    def _measured(self, units: list[Unit]) -> list[Outcome]:
+        began = time.perf_counter()
+        try:
+            outcomes = self._commit(units)
+        except BaseException as error:  # noqa: BLE001 - the thread lives on, and the error goes to those who wait
+            outcomes = [Outcome(error=raisable(error))] * len(units)
+        if self._meter is not None:
+            failed = sum(isinstance(outcome.error, StorageUnavailable) for outcome in outcomes)
+            self._meter.count(len(units) - failed, failed, time.perf_counter() - began)
+        return outcomes
 
     def _report(self, batch: list[Waiting[Unit]], outcomes: list[Outcome]) -> None:
         loop = asyncio.get_running_loop()

@@ -19,6 +19,7 @@ from strongroom.audit.log import Chain, Link, Mark, keyed_link
 from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
+from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer, unavailable
 from strongroom.storage.identity import SqlIdentity
@@ -62,7 +63,7 @@ class SqliteStorage:
     records: the log, to be read. All is used from one event loop, the first and the last call perhaps from outside.
     """
 
-    def __init__(self, data_dir: Path, seal: RowSeal, link: Link) -> None:
+    def __init__(self, data_dir: Path, seal: RowSeal, link: Link, meters: Meters) -> None:
         self._seal = seal
         self._link = link
         self._reader = Reader(data_dir / MAIN_FILE)
@@ -78,11 +79,13 @@ class SqliteStorage:
         self._carried: deque[bytes] = deque()
         self.records = SqlRecords(data_dir)
         self._carry_outbox()
-        self._changes = GroupCommit[Work | None]("changes", self._commit)
-        self._records = GroupCommit[Record | None]("records", self._append)
+        self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))
+        self._records = GroupCommit[Record | None]("records", self._append, CommitMeter(meters, "records"))
 
     @classmethod
-    def open(cls, data_dir: Path, custodian: Custodian, now: datetime | None = None) -> "SqliteStorage":
+    def open(
+        cls, data_dir: Path, custodian: Custodian, now: datetime | None = None, meters: Meters | None = None
+    ) -> "SqliteStorage":
         """Open a prepared data directory; its keyring is made when it is new, at `now` or the real time.
 
         Records that a crash left behind are carried on. MasterKeyWrong when the keyring is under another master key,
@@ -91,7 +94,7 @@ class SqliteStorage:
         try:
             keys = server_keys(data_dir, custodian, now or real_now())
             seal = RowSeal(custodian.authenticator(keys.rows))
-            return cls(data_dir, seal, keyed_link(custodian.authenticator(keys.records)))
+            return cls(data_dir, seal, keyed_link(custodian.authenticator(keys.records)), meters or Meters({}))
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
 
