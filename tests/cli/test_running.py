@@ -86,6 +86,22 @@ def test_orphans_of_a_killed_server_are_waited_for(tmp_path, holder, monkeypatch
         assert naps
 
 
+def test_a_long_wait_for_orphans_is_told_once(tmp_path, holder, monkeypatch, capsys):
+    naps = []
+    monkeypatch.setattr(running, "_is_alive", lambda _pid: False)
+    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.0)
+
+    def nap(_seconds):
+        naps.append(True)
+        if len(naps) == 3:
+            holder.kill()
+            holder.wait()
+
+    monkeypatch.setattr(running.time, "sleep", nap)
+    assert running_pid(tmp_path) is None
+    assert capsys.readouterr().err == "strongroom: waiting for the processes of a server that was killed\n"
+
+
 def test_orphans_that_stay_are_given_up_on(tmp_path, holder, monkeypatch):
     monkeypatch.setattr(running, "_is_alive", lambda _pid: False)
     monkeypatch.setattr(running, "ORPHANS_SECONDS", 0.0)

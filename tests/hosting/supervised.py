@@ -40,6 +40,10 @@ async def app(scope, receive, send):
     if scope["path"] == "/slow":
         tell(slow=os.getpid())
         await asyncio.sleep(0.5)
+    if scope["path"] == "/stuck":
+        tell(slow=os.getpid())
+        while True:
+            pass
     if scope["path"] == "/endless":
         tell(slow=os.getpid())
         await asyncio.Event().wait()

@@ -1,5 +1,6 @@
 """The supervisor and its workers, as processes: readiness, deaths, and stopping in good order."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -42,6 +43,16 @@ def test_a_request_under_way_is_answered_before_the_end(start, stop):
     assert "Traceback" not in output
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_workers_end_with_a_parent_that_is_killed_though_one_is_stuck(start):
+    server = start(limits={"graceful_seconds": 0}).wait_ready()
+    with contextlib.closing(server.open("/stuck")):
+        server.told("slow")
+        kill_the_parent(server)
+        output, code = server.rest()  # ends only when every worker has
+    assert code == -signal.SIGKILL
+    assert "Traceback" not in output
 
 
 def test_connections_at_rest_do_not_hold_up_the_end(start):

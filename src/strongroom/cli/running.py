@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import click
+
 from strongroom.cli.failure import CommandFailed
 
 LOCK_NAME = "server.lock"
 STATE_NAME = "server.json"
 HTTPS_PORT = 443
-# How long the workers of a killed server may take to notice; they hold its lock until then.
-ORPHANS_SECONDS = 10.0
+# How long the workers of a killed server may take to end, stuck ones included; they hold its lock until then.
+ORPHANS_SECONDS = 20.0
+NOTICE_SECONDS = 1.0
 ORPHANS_POLL_SECONDS = 0.05
 
 
@@ -143,13 +146,16 @@ def write_private_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def _take(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Answer whether the lock was to be had; the workers of a server that was killed are waited for."""
-    deadline = time.monotonic() + ORPHANS_SECONDS
+    deadline, notice = time.monotonic() + ORPHANS_SECONDS, time.monotonic() + NOTICE_SECONDS
     while True:
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if _is_alive(_pid_in(os.pread(handle, 32, 0))) or time.monotonic() > deadline:
                 return False
+            if time.monotonic() > notice:
+                click.echo("strongroom: waiting for the processes of a server that was killed", err=True)
+                notice = deadline
             time.sleep(ORPHANS_POLL_SECONDS)
         else:
             return True

@@ -11,6 +11,8 @@ MIB = 1024 * KIB
 RESERVED_DESCRIPTORS = 256
 """Kept for databases, logs, pipes and libraries when connections are counted against the descriptors of a process."""
 WANTED_DESCRIPTORS = 65_536
+KILL_MARGIN_SECONDS = 3
+"""Beyond its time for good order, before a process is ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

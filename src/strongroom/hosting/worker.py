@@ -18,7 +18,8 @@ import uvloop
 from strongroom.clock import real_now
 from strongroom.errors import StrongroomError
 from strongroom.hosting.children import LEAVE, READY, Post
-from strongroom.hosting.limits import Limits, affordable_connections, raise_descriptor_limit
+from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits, affordable_connections, raise_descriptor_limit
+from strongroom.hosting.orphans import end_with_parent
 from strongroom.hosting.protocol import Connections, HttpProtocol
 from strongroom.hosting.proxy import ConnectProxy
 from strongroom.hosting.sockets import BACKLOG, port_of
@@ -57,6 +58,7 @@ def run_worker(site: Site, post: Post) -> int:
     """Serve until told to stop (SIGTERM) or to leave, or until the parent is gone; return the exit code."""
     limits = replace(site.limits, connections=affordable_connections(site.limits, raise_descriptor_limit()))
     site = replace(site, limits=limits)
+    end_with_parent(post.lifeline, limits.graceful_seconds + KILL_MARGIN_SECONDS)
     try:
         app = site.make_app()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -21,7 +21,7 @@ import structlog
 from strongroom.clock import real_now
 from strongroom.hosting.children import CAUGHT_BY_PARENT, READY, Child, Duty, Nursery
 from strongroom.hosting.crew import Crew
-from strongroom.hosting.limits import Limits
+from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits
 from strongroom.hosting.notification import READY as SERVING
 from strongroom.hosting.notification import STOPPING, notify, reloading
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
@@ -30,7 +30,6 @@ from strongroom.meters import SUPERVISOR, Meters
 
 STOPPED, FAILED, FORCED = 0, 1, 130
 WORKER = "worker"
-KILL_MARGIN_SECONDS = 3
 DEFAULT_LIMITS = Limits()
 
 log = structlog.get_logger(__name__)
