@@ -34,7 +34,13 @@ def app(gates):
 
     hosts = {"login": gates["login"], "management": gates["management"]}
     return Application(
-        domain="vault.test", hosts=hosts, vaults=gates["vaults"], is_ready=is_ready, background=None, close=lambda: None
+        domain="vault.test",
+        hosts=hosts,
+        vaults=gates["vaults"],
+        is_ready=is_ready,
+        room=lambda: "ample",
+        background=None,
+        close=None,
     )
 
 
@@ -138,7 +144,7 @@ async def test_a_server_that_cannot_write_is_not_ready(app):
         return False
 
     app._is_ready = is_ready
-    assert (await ask(app, "localhost", "/health/ready"))[:2] == (503, b'{"status":"busy"}')
+    assert (await ask(app, "localhost", "/health/ready"))[:2] == (503, b'{"status":"busy","disk":"ample"}')
 
 
 async def test_head_has_no_body_but_its_length(app):
@@ -210,9 +216,10 @@ async def test_what_runs_beside_the_requests_ends_with_them():
         finally:
             events.append("stopped")
 
-    app = Application(
-        domain="d", hosts={}, vaults=None, is_ready=None, background=background, close=lambda: events.append("closed")
-    )
+    async def close():
+        events.append("closed")
+
+    app = Application(domain="d", hosts={}, vaults=None, is_ready=None, room=None, background=background, close=close)
     stop = asyncio.Event()
 
     async def receive():

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from strongroom.access.identity.verifier import Verifier
+from strongroom.access.network.strangers import Strangers
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import BadRequest, PayloadTooLarge, StrongroomError
 from strongroom.meters import UNKNOWN, Meters, RequestMeter
@@ -46,20 +47,23 @@ def create_app(
     domain: str,
     locations: Locations,
     limiter: Limiter,
+    strangers: Strangers,
     sweep: Callable[[], Awaitable[None]],
     is_ready: Callable[[], Awaitable[bool]],
-    close: Callable[[], None],
+    room: Callable[[], str],
+    close: Callable[[], Awaitable[None]],
     meters: Meters | None = None,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
-    sweep: what is due now and again, run every minute. close: called when the worker ends. meters: what is counted, as
-    `new_meters` makes them.
+    sweep: what is due now and again, run every minute. room: how full the disk is, in a word. close: called when the
+    worker ends. meters: what is counted, as `new_meters` makes them.
     """
     planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter)
     counted = meters or new_meters(planes)
     gates = {
-        label: Gate(plane, storage, custodian, domain, RequestMeter(counted, label)) for label, plane in planes.items()
+        label: Gate(plane, storage, custodian, domain, meter=RequestMeter(counted, label), strangers=strangers)
+        for label, plane in planes.items()
     }
     return Application(
         domain=domain,
@@ -67,6 +71,7 @@ def create_app(
         hosts={"login": gates["identity"], "management": gates["management"]},
         elsewhere=RequestMeter(counted, NO_PLANE),
         is_ready=is_ready,
+        room=room,
         background=lambda: _repeat(sweep),
         close=close,
     )
@@ -107,8 +112,8 @@ class Application:
 
     domain: the base domain. hosts: a gate for each first label (`login`, `management`); vaults: the one for all vaults.
     elsewhere: counts what is on no plane.
-    is_ready: answers whether the storage can be written. background: what runs beside the requests of this worker.
-    close: called when the worker ends.
+    is_ready: answers whether the storage can be written; room: how full the disk is, in a word.
+    background: what runs beside the requests of this worker. close: called when the worker ends.
     """
 
     def __init__(
@@ -118,8 +123,9 @@ class Application:
         hosts: dict[str, Gate],
         vaults: Gate,
         is_ready: Callable[[], Awaitable[bool]],
+        room: Callable[[], str],
         background: Callable[[], Awaitable[None]] | None,
-        close: Callable[[], None],
+        close: Callable[[], Awaitable[None]],
         elsewhere: RequestMeter | None = None,
     ) -> None:
         self._domain = domain
@@ -129,6 +135,7 @@ class Application:
         self._vault_suffix = f".vault.{domain}"
         self._own_names = {domain, "localhost", "127.0.0.1", "[::1]"}
         self._is_ready = is_ready
+        self._room = room
         self._background = background
         self._close = close
 
@@ -171,9 +178,13 @@ class Application:
         if request.path == LIVE:
             return Response(200, b'{"status":"live"}', (JSON,))
         if request.path == READY:
-            ready = await self._is_ready()
-            return Response(200 if ready else 503, b'{"status":"%s"}' % (b"ready" if ready else b"busy"), (JSON,))
+            return await self._tell_ready()
         return find_document(request, self._domain)
+
+    async def _tell_ready(self) -> Response:
+        ready = await self._is_ready()
+        body = f'{{"status":"{"ready" if ready else "busy"}","disk":"{self._room()}"}}'
+        return Response(200 if ready else 503, body.encode(), (JSON,))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -183,7 +194,7 @@ class Application:
         if task:
             task.cancel()
             await asyncio.wait([task])
-        self._close()
+        await self._close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -15,6 +15,7 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── Conflict                409
     ├── PayloadTooLarge         413
     ├── Throttled               429
+    │   └── TooManyUnauthenticated   from one address
     ├── SignInFailed            400/401, an AADSTS number (identity plane)
     └── ServiceUnavailable      503
         └── StorageUnavailable
@@ -24,15 +25,21 @@ Sources of codes and texts: `docs/errors.md`.
 
 
 class StrongroomError(Exception):
-    """An error with its place on the wire: HTTP status, outer code, inner code and a message for a person."""
+    """An error with its place on the wire: HTTP status, outer code, inner code and a message for a person.
+
+    retry_after: in how many seconds it is worth another try, told in the header of that name; None where nobody knows.
+    """
 
     status: int = 500
     code: str = "InternalServerError"
     inner: str | None = None
 
-    def __init__(self, message: str, *, code: str | None = None, inner: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, inner: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after = retry_after
         if code is not None:
             self.code = code
         if inner is not None:
@@ -124,6 +131,10 @@ class Throttled(StrongroomError):
 
     status = 429
     code = "Throttled"
+
+
+class TooManyUnauthenticated(Throttled):
+    """One address sent too many requests that proved nobody; those with valid credentials are not meant."""
 
 
 class SignInFailed(StrongroomError):

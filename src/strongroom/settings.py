@@ -5,26 +5,22 @@ An option's flag, environment variable and TOML key follow from its name: `data-
 """
 
 import difflib
-import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from strongroom import values
+
 PREFIX = "STRONGROOM_"
 HOME = Path("~/.strongroom")
 CONFIG_NAME = "strongroom.toml"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("console", "json")
-MAX_WORKERS = 64
-TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-# A base domain leaves room for `{24 characters}.managedhsm.` within the 253 characters of a name.
-LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-DOMAIN = re.compile(rf"(?=.{{1,215}}\Z)(?!(?:.*\.)?\d+\Z)(?:{LABEL}\.)*{LABEL}\Z", re.ASCII)
-LOCATION = re.compile(r"[a-z][a-z0-9]{1,39}\Z", re.ASCII)
+UNAUTHENTICATED_PER_MINUTE = 600
+"""A client that starts sends four or so requests before it has a token; behind one address may be many clients."""
 
 
 class SettingsError(Exception):
@@ -68,6 +64,7 @@ class Settings:
 
     port, proxy_port, metrics_port: 0 means any that is free, None that there is none. listen, metrics_listen: IP
     addresses without brackets.
+    unauthenticated_per_minute: None for no limit. reserved_space: MiB; None for what the disk allows.
     """
 
     data_dir: Path
@@ -82,81 +79,27 @@ class Settings:
     location: str
     tls_certificate: Path | None
     tls_key: Path | None
+    unauthenticated_per_minute: int | None
+    reserved_space: int | None
     log_level: str
     log_format: str
     metrics_port: int | None
     metrics_listen: tuple[str, ...]
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise ValueError("a port is a whole number from 0 (any free port) to 65535")
-    return int(text)
-
-
-def _port_or_off(text: str) -> int | None:
-    return None if text.lower() == "off" else _port(text)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        raise ValueError("an address to listen on is an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
-
-
-def _domain(text: str) -> str:
-    if DOMAIN.match(text.lower()) is None:
-        raise ValueError("a domain is a DNS name without scheme, port or dot at its end, such as vault.example.test")
-    return text.lower()
-
-
-def _workers(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
-        raise ValueError(f"the number of worker processes is from 1 to {MAX_WORKERS}")
-    return int(text)
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise ValueError("a path is not empty")
-    return Path(text).expanduser()
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in TRUE | FALSE:
-        raise ValueError("a switch is true or false")
-    return text.lower() in TRUE
-
-
-def _location(text: str) -> str:
-    if LOCATION.match(text) is None:
-        raise ValueError("a location is 2 to 40 lower-case letters and digits, such as westeurope")
-    return text
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError("one of: " + ", ".join(words))
-        return text.lower()
-
-    return parse
-
-
 OPTIONS = (
     Option(
         name="data-dir",
         type="DIR",
-        parse=_path,
+        parse=values.path,
         default="~/.strongroom/data",
         help="Where everything lies that the server keeps.",
     ),
-    Option(name="port", type="PORT", parse=_port, default="8443", help="TLS port; 0 takes any that is free."),
+    Option(name="port", type="PORT", parse=values.port, default="8443", help="TLS port; 0 takes any that is free."),
     Option(
         name="listen",
         type="ADDRESS",
-        parse=_address,
+        parse=values.address,
         default="127.0.0.1, ::1",
         help="Address to listen on.",
         repeatable=True,
@@ -164,36 +107,36 @@ OPTIONS = (
     Option(
         name="domain",
         type="NAME",
-        parse=_domain,
+        parse=values.domain,
         default="localhost",
         help="Base domain; vaults are {vault}.vault.NAME.",
     ),
-    Option(name="workers", type="COUNT", parse=_workers, default="one a core", help="Worker processes."),
+    Option(name="workers", type="COUNT", parse=values.workers, default="one a core", help="Worker processes."),
     Option(
         name="proxy-port",
         type="PORT|off",
-        parse=_port_or_off,
+        parse=values.port_or_off,
         default="port + 1",
         help="Loopback port of the built-in CONNECT proxy, for clients that cannot resolve names under the domain.",
     ),
     Option(
         name="master-key-file",
         type="FILE",
-        parse=_path,
+        parse=values.path,
         default="<data-dir>-key/master.key",
         help="The master key; made on first start, outside the data, so that a backup of the data never holds it.",
     ),
     Option(
         name="connection-file",
         type="FILE",
-        parse=_path,
+        parse=values.path,
         default="none",
         help="Write ids, addresses and the known credentials here as JSON (mode 0600) once the server answers.",
     ),
     Option(
         name="dev",
         type="true|false",
-        parse=_switch,
+        parse=values.switch,
         default="false",
         switch=True,
         help="For rehearsal: also make a vault 'dev' open to the bootstrap application, and let its clock be moved.",
@@ -201,43 +144,57 @@ OPTIONS = (
     Option(
         name="location",
         type="NAME",
-        parse=_location,
+        parse=values.location,
         default="local",
         help="The region that this server calls itself.",
     ),
     Option(
         name="tls-certificate",
         type="FILE",
-        parse=_path,
+        parse=values.path,
         default="none",
         help="Certificate chain of your own (PEM), served for the names in it.",
     ),
-    Option(name="tls-key", type="FILE", parse=_path, default="none", help="The key of --tls-certificate (PEM)."),
+    Option(name="tls-key", type="FILE", parse=values.path, default="none", help="The key of --tls-certificate (PEM)."),
+    Option(
+        name="unauthenticated-per-minute",
+        type="COUNT|off",
+        parse=values.per_minute,
+        default=f"{UNAUTHENTICATED_PER_MINUTE}, off with --dev",
+        help="Requests without valid credentials that one address may send in a minute; more get 429.",
+    ),
+    Option(
+        name="reserved-space",
+        type="MIB",
+        parse=values.mebibytes,
+        default="256, at most 5 % of the disk",
+        help="Free disk space, in MiB, below which requests without valid credentials are refused.",
+    ),
     Option(
         name="log-level",
         type="|".join(LOG_LEVELS),
-        parse=_one_of(*LOG_LEVELS),
+        parse=values.one_of(*LOG_LEVELS),
         default="info",
         help="Least severity of operational log lines.",
     ),
     Option(
         name="log-format",
         type="|".join(LOG_FORMATS),
-        parse=_one_of(*LOG_FORMATS),
+        parse=values.one_of(*LOG_FORMATS),
         default="console",
         help="Form of operational log lines.",
     ),
     Option(
         name="metrics-port",
         type="PORT|off",
-        parse=_port_or_off,
+        parse=values.port_or_off,
         default="off",
         help="Port of /metrics for Prometheus, in plain HTTP; 0 takes any that is free.",
     ),
     Option(
         name="metrics-listen",
         type="ADDRESS",
-        parse=_address,
+        parse=values.address,
         default="127.0.0.1, ::1",
         help="Address to show metrics on, to whoever can reach it.",
         repeatable=True,
@@ -247,7 +204,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 CONFIG = Option(
     name="config",
     type="FILE",
-    parse=_path,
+    parse=values.path,
     default="~/.strongroom/strongroom.toml",
     help="TOML file of options, named as the flags are.",
 )
@@ -329,13 +286,13 @@ def _value(option: Option, given: _Given) -> Any:
     if not option.repeatable and len(given.texts) != 1:
         raise SettingsError(f"option '{option.name}' ({given.source}): takes one value")
     try:
-        values = tuple(option.parse(text) for text in given.texts)
+        parsed = tuple(option.parse(text) for text in given.texts)
     except ValueError as error:
         shown = ", ".join(given.texts)
         raise SettingsError(f"option '{option.name}' ({given.source}): '{shown}' is wrong: {error}") from None
     if option.repeatable:
-        return tuple(dict.fromkeys(values))
-    return Path(os.path.normpath(given.folder / values[0])) if isinstance(values[0], Path) else values[0]
+        return tuple(dict.fromkeys(parsed))
+    return Path(os.path.normpath(given.folder / parsed[0])) if isinstance(parsed[0], Path) else parsed[0]
 
 
 def found_data_dir(environ: Mapping[str, str]) -> Path:
@@ -344,13 +301,13 @@ def found_data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _settings(given: Mapping[str, _Given]) -> Settings:
-    values = {name: _value(BY_NAME[name], value) for name, value in given.items()}
-    data_dir = values.setdefault("data-dir", (HOME / "data").expanduser())
-    port = values.setdefault("port", 8443)
+    chosen = {name: _value(BY_NAME[name], value) for name, value in given.items()}
+    data_dir = chosen.setdefault("data-dir", (HOME / "data").expanduser())
+    port = chosen.setdefault("port", 8443)
     defaults = {
         "listen": ("127.0.0.1", "::1"),
         "domain": "localhost",
-        "workers": min(len(os.sched_getaffinity(0)), MAX_WORKERS),
+        "workers": min(len(os.sched_getaffinity(0)), values.MAX_WORKERS),
         "proxy-port": min(port + 1, 65535) if port else 0,
         "master-key-file": data_dir.with_name(data_dir.name + "-key") / "master.key",
         "connection-file": None,
@@ -358,12 +315,14 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "location": "local",
         "tls-certificate": None,
         "tls-key": None,
+        "unauthenticated-per-minute": None if chosen.get("dev") else UNAUTHENTICATED_PER_MINUTE,
+        "reserved-space": None,
         "log-level": "info",
         "log-format": "console",
         "metrics-port": None,
         "metrics-listen": ("127.0.0.1", "::1"),
     }
-    settings = Settings(**{BY_NAME[name].field: value for name, value in (defaults | values).items()})
+    settings = Settings(**{BY_NAME[name].field: value for name, value in (defaults | chosen).items()})
     _require_sense(settings, given)
     return settings
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import socket
@@ -41,8 +42,6 @@ async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, do
     monkeypatch.setattr("strongroom.cli.workers.sweep_now", lambda storage: record(swept, storage))
     made = {}
     monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
-    import asyncio
-
     await asyncio.to_thread(done, "serve", "--port", "0")
     serving["make_app"]()
     first = dict(made)
@@ -53,19 +52,19 @@ async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, do
     assert len(swept) == 2
     assert len({id(storage) for storage in swept}) == 1
     assert await first["is_ready"]()
-    first["close"]()
-    made["close"]()
+    await first["close"]()
+    await made["close"]()
 
 
 async def record(swept, storage):
     swept.append(storage)
 
 
-def test_a_worker_has_every_plane(serving, done):
-    done("serve", "--port", "0")
+async def test_a_worker_has_every_plane(serving, done):
+    await asyncio.to_thread(done, "serve", "--port", "0")
     application = serving["make_app"]()
     assert isinstance(application, Application)
-    application._close()
+    await application._close()
 
 
 def test_what_the_connection_file_says_outlives_the_server_but_its_state_does_not(serving, done):

@@ -41,7 +41,7 @@ PACKAGE = (
     "vaults",
 )
 # What stands in `properties` of every record of the machine itself.
-LOCAL = {"actor", "localUser", "reason", "secret", "vault"}
+LOCAL = {"actor", "localUser", "reason", "secret", "vault", "requests", "addresses", "address", "otherRequests"}
 
 
 def text(name):

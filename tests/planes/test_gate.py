@@ -6,6 +6,8 @@ import pytest
 
 from doubles import MemoryStorage, a_custodian
 from strongroom.access.identity.model import PrincipalType
+from strongroom.access.network.strangers import Strangers
+from strongroom.access.network.tally import Tally
 from strongroom.audit.event import Category
 from strongroom.clock import CLOCK_FACT
 from strongroom.custody.sealing import SealBroken
@@ -308,3 +310,77 @@ def test_a_body_that_does_not_fit_is_a_bad_request(body):
 
 def test_a_body_that_nobody_asked_for_is_not_read():
     assert parse_json(b"anything", None) is None
+
+
+# --- those who prove nobody
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def limited(plane, storage, tally):
+    """Ask a gate that lets two requests a minute through that prove nobody."""
+    gate = Gate(plane, storage, a_custodian(), "localhost", strangers=Strangers(tally, 2, lambda _: True))
+
+    async def ask(path="/things/a", client="203.0.113.7"):
+        async def read(_limit):
+            return b""
+
+        return await gate.serve(Request("GET", "v.localhost", path, b"", {}, client), read)
+
+    return ask
+
+
+@pytest.mark.parametrize("step", ["locate", "authenticate"])
+async def test_past_the_limit_who_proves_nobody_gets_429_and_no_record(limited, plane, storage, tally, step):
+    plane.failing[step] = Unauthenticated("no token")
+    answers = [await limited() for _ in range(5)]
+    assert [answer.status for answer in answers] == [401, 401, 429, 429, 429]
+    assert 0 < int(dict(answers[-1].headers)[b"retry-after"]) <= 60
+    assert b"retry-after" not in dict(answers[0].headers)
+    assert len(storage.records) == 2
+    assert tally.take() == {"203.0.113.7": 3}
+
+
+async def test_operations_that_ask_for_no_token_count_too(limited, storage):
+    assert [(await limited("/open")).status for _ in range(3)] == [200, 200, 429]
+    assert len(storage.records) == 2
+
+
+async def test_who_proves_who_they_are_is_not_counted_whatever_their_neighbours_do(limited, plane, storage, tally):
+    plane.failing["authenticate"] = Unauthenticated("no token")
+    for _ in range(5):
+        await limited()
+    plane.failing = {}
+    assert [(await limited()).status for _ in range(5)] == [200] * 5
+    plane.failing["authorize"] = Forbidden("no right")
+    assert [(await limited()).status for _ in range(5)] == [403] * 5
+    assert len(storage.records) == 2 + 10
+    assert tally.take() == {"203.0.113.7": 3}
+
+
+async def test_other_addresses_are_not_meant(limited, plane):
+    plane.failing["authenticate"] = Unauthenticated("no token")
+    for _ in range(5):
+        await limited()
+    assert (await limited(client="203.0.113.8")).status == 401
+
+
+async def test_who_signed_in_is_no_stranger(limited, plane, tally):
+    async def sign_in(call):
+        call.signed_in = True
+        return Response(200)
+
+    row = next(each for each in plane.table.operations if each.path == "/open")
+    plane.table = Table([replace(row, handler=sign_in)])
+    assert [(await limited("/open")).status for _ in range(5)] == [200] * 5
+    assert tally.take() == {}
+
+
+async def test_a_fault_of_ours_is_no_stranger_s_doing(limited, plane, tally):
+    plane.failing["locate"] = StorageUnavailable("gone")
+    assert [(await limited()).status for _ in range(5)] == [503] * 5
+    assert tally.take() == {}

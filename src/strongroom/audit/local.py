@@ -16,10 +16,12 @@ def local_record(
     category: Category = Category.ADMINISTRATIVE,
     resource_id: str = "",
     actor: str = "operator",
+    refusal: str = "",
 ) -> Record:
     """Return the record of a change made without a request.
 
     actor: `operator` for a command (who ran it is added), `server` for what the server does by itself.
+    refusal: where it tells of something that was refused, what and why.
     """
     who = {"actor": actor} | ({"localUser": _user_name()} if actor == "operator" else {})
     body = RecordBody(
@@ -27,6 +29,9 @@ def local_record(
         resource_id=resource_id.upper(),
         operation_name=operation,
         category=category,
+        result_type="Failed" if refusal else "Success",
+        result_signature="Forbidden" if refusal else "OK",
+        result_description=refusal,
         properties={**who, **properties},
     )
     return new_record(now, body)

@@ -3,23 +3,35 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
+from strongroom.access.network.strangers import Strangers
+from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
+from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
+from strongroom.errors import StorageUnavailable
 from strongroom.hosting.children import Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
 from strongroom.meters import Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.retention import sweep_now
+from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
+from strongroom.storage.space import MIB, Space
 from strongroom.storage.sqlite import SqliteStorage
 
 SWEEP_LOCK = "sweep.lock"
 METRICS = "metrics"
+
+log = structlog.get_logger(__name__)
 
 
 def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meters:
@@ -46,30 +58,57 @@ def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socke
 
 def application_maker(settings: Settings, custodian: Custodian, meters: Meters) -> Callable[[], Application]:
     """Return what makes a worker's application; call it before the fork: workers share the memory of its limits."""
-    limiter = Limiter()
+    limiter, tally = Limiter(), Tally()
 
     def make() -> Application:
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters)
-        turn = _Turn(settings.data_dir / SWEEP_LOCK)
-
-        async def sweep() -> None:
-            if turn.is_ours():
-                await storage.anchor()
-                await sweep_now(storage)
-
+        chores = _Chores(storage, tally, _space(settings), _Turn(settings.data_dir / SWEEP_LOCK))
         return create_app(
             storage,
             custodian,
             domain=settings.domain,
             locations=Locations(settings.location),
             limiter=limiter,
-            sweep=sweep,
+            strangers=Strangers(tally, settings.unauthenticated_per_minute, chores.space.has_room),
+            sweep=chores.sweep,
             is_ready=storage.is_writable,
-            close=storage.close,
+            room=lambda: chores.space.level(time.monotonic()),
+            close=chores.finish,
             meters=meters,
         )
 
     return make
+
+
+def _space(settings: Settings) -> Space:
+    reserve = settings.reserved_space
+    return Space(settings.data_dir, None if reserve is None else reserve * MIB)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chores:
+    """What a worker does beside its requests, every minute if it is its turn, and once more when it ends."""
+
+    storage: SqliteStorage
+    tally: Tally
+    space: Space
+    turn: "_Turn"
+
+    async def sweep(self) -> None:
+        if self.turn.is_ours():
+            self.space.tell(time.monotonic())
+            await summarize(self.tally, self.storage, real_now())
+            await self.storage.anchor()
+            await sweep_now(self.storage)
+
+    async def finish(self) -> None:
+        """Record what no summary holds yet, then close the storage; what a broken disk does not take is only told."""
+        try:
+            await summarize(self.tally, self.storage, real_now())
+        except StorageUnavailable:
+            log.error("refused requests are in no record", requests=sum(self.tally.take().values()))  # noqa: TRY400
+        finally:
+            self.storage.close()
 
 
 class _Turn:

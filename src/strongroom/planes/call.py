@@ -25,6 +25,7 @@ class Call:
     domain: the base domain of this server, without a port. record_id: of its record; told the client as request id.
     now: the time that vaults and objects live in. real_now: real time. vault: set on the data plane.
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
+    signed_in: the request carries no token, since it proved itself for one.
     refusal: the text of the error that the request met, for the record.
     """
 
@@ -43,6 +44,7 @@ class Call:
     notes: dict[str, Any] = field(default_factory=dict)
     object_id: str | None = None
     refusal: str = ""
+    signed_in: bool = False
 
     @property
     def request_id(self) -> str:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from strongroom.access.identity.model import Caller
+from strongroom.access.network.strangers import Strangers
 from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
@@ -64,16 +65,24 @@ class Plane(Protocol):
 
 
 class Gate:
-    """Serves the requests of one plane."""
+    """Serves the requests of one plane. strangers: the limit for those who prove nobody, None for none."""
 
     def __init__(
-        self, plane: Plane, storage: Storage, custodian: Custodian, domain: str, meter: RequestMeter | None = None
+        self,
+        plane: Plane,
+        storage: Storage,
+        custodian: Custodian,
+        domain: str,
+        *,
+        meter: RequestMeter | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
         self._plane = plane
         self._meter = meter
         self._storage = storage
         self._custodian = custodian
         self._domain = domain
+        self._strangers = strangers
 
     async def serve(self, request: Request, read_body: ReadBody) -> Response:
         """Answer a request; whatever happens, an answer that leaves has its record."""
@@ -100,6 +109,9 @@ class Gate:
             response = self._fail(call, StrongroomError("an error of another kind, told above"))
         if run.recorded:
             return response
+        refusal = self._refuse_stranger(call, response) if call.caller is None else None
+        if refusal is not None:
+            return self._fail(call, refusal)
         try:
             await self._storage.record(run.record(response))
         except StorageUnavailable as error:
@@ -162,13 +174,29 @@ class Gate:
         run.recorded = True
         return response
 
+    def _refuse_stranger(self, call: Call, response: Response) -> StrongroomError | None:
+        """Count a request that proved nobody, and return what is answered instead where that were too many.
+
+        It then has no record of its own. A fault of ours is no stranger's doing.
+        """
+        if self._strangers is None or call.signed_in or response.status >= 500:
+            return None
+        return self._strangers.refusal(call.request.client, time.monotonic())
+
     def _fail(self, call: Call, error: StrongroomError) -> Response:
         """Return an error as the plane writes it; one that no client caused is an alarm and tells nothing of itself."""
         if error.status >= 500 and not isinstance(error, ServiceUnavailable):
             log.error("alarm", error=type(error).__name__, reason=error.message, path=call.request.path)
             error = StrongroomError(OPAQUE)
         call.refusal = error.message
-        return self._plane.finish(self._plane.render_error(error, call), call)
+        response = self._plane.finish(self._plane.render_error(error, call), call)
+        if error.retry_after is None:
+            return response
+        return Response(response.status, response.body, (*response.headers, _retry_after(error.retry_after)))
+
+
+def _retry_after(seconds: int) -> tuple[bytes, bytes]:
+    return b"retry-after", b"%d" % seconds
 
 
 class _Run:

@@ -1,4 +1,4 @@
-"""What a sweep needs of a storage."""
+"""What a sweep and a summary need of a storage."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -23,6 +23,13 @@ class SweptStores(Protocol):
     def secrets(self) -> SecretStore: ...
     @property
     def vaults(self) -> VaultStore: ...
+
+
+class RecordingStorage(Protocol):
+    """Where a summary is recorded; every storage of the planes is one."""
+
+    async def record(self, record: Record) -> None:
+        """Make a record durable; StorageUnavailable when that cannot be done."""
 
 
 class SweptStorage(Protocol):

@@ -13,6 +13,12 @@ def tenant_unknown(*, discovery: bool = False) -> SignInFailed:
     return SignInFailed(90002, error, "Tenant not found. Check the tenant's id, and that this is the right server.")
 
 
+def too_many() -> SignInFailed:
+    """One address sent too many requests that proved nobody (RFC 6749, section 4.1.2.1, has the error)."""
+    text = "Too many requests without valid credentials came from this address. Try again later."
+    return SignInFailed(90055, "temporarily_unavailable", text, status=429)
+
+
 def tenant_unnamed() -> SignInFailed:
     """`common` and `organizations` name no tenant, and an application belongs to one."""
     return SignInFailed(50059, "invalid_request", "An application signs in at its own tenant: name it by its id.")

@@ -16,7 +16,8 @@ REFUSED = frozenset({400, 401, 403, 404, 413, 429})
 FACE = Face(
     title="Strongroom: the data plane",
     text="What a vault holds, at the vault's own host. Azure Key Vault's protocol for secrets. Any request may be "
-    "answered 503 while the disk cannot be written; nothing was changed then.",
+    "answered 503 while the disk cannot be written; nothing was changed then. One without valid credentials is "
+    "answered 429 when its address sent too many of them.",
     host="{vault}.vault",
     variables={"vault": "dev"},
     audience="vault",

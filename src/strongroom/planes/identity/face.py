@@ -11,7 +11,7 @@ from strongroom.planes.operation import Parameter
 FACE = Face(
     title="Strongroom: the identity plane",
     text="Where applications sign in: discovery and tokens, as Microsoft Entra ID has them. Any request may be "
-    "answered 503 while the disk cannot be written.",
+    "answered 503 while the disk cannot be written, and 429 when its address sent too many without valid credentials.",
     host="login",
     errors=(SignInRefusal, PlainRefusal),
     places=(

@@ -6,10 +6,11 @@ from functools import partial
 
 import msgspec
 
+from strongroom.access.identity import refusals
 from strongroom.access.identity.model import Caller
 from strongroom.audit.event import Category
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import SignInFailed, StrongroomError
+from strongroom.errors import SignInFailed, StrongroomError, TooManyUnauthenticated
 from strongroom.ids import is_guid
 from strongroom.planes.call import Call
 from strongroom.planes.http import JSON, Response, headers_of
@@ -116,6 +117,8 @@ class IdentityPlane:
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an OAuth error with its AADSTS number; other errors by their plain code."""
+        if isinstance(error, TooManyUnauthenticated):
+            error = refusals.too_many()
         if not isinstance(error, SignInFailed):
             body = msgspec.json.encode(wire.PlainRefusal(error.code, error.message))
             return Response(error.status, body, (JSON, *headers_of(error), *NEVER_KEPT))

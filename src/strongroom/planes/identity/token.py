@@ -68,6 +68,7 @@ class TokenEndpoint:
         claims = claims_for(application, resource, domain=call.domain, credential=proof.credential, now=call.real_now)
         call.notes |= {"resource": resource, "uniqueTokenIdentifier": claims.uti, "errorCode": 0}
         key = await self._keys.current(call.stores.identity, call.stores.keyring)
+        call.signed_in = True
         return sign_token(claims, key), claims
 
 

@@ -51,7 +51,8 @@ def _refuses(row: Operation) -> frozenset[int]:
 FACE = Face(
     title="Strongroom: the management plane",
     text="Subscriptions, resource groups and vaults: the resource manager that `az` and the management SDKs speak. Any "
-    "request may be answered 503 while the disk cannot be written; nothing was changed then.",
+    "request may be answered 503 while the disk cannot be written; nothing was changed then. One without valid "
+    "credentials is answered 429 when its address sent too many of them.",
     host="management",
     audience="management",
     errors=(ErrorBody,),

@@ -7,7 +7,7 @@ from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
 from strongroom.audit.event import Category
-from strongroom.errors import BadRequest, StrongroomError, Unauthenticated
+from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticated, Unauthenticated
 from strongroom.ids import is_guid
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
@@ -26,6 +26,7 @@ STANDARD: Headers = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
 )
+TOO_MANY = "TooManyRequests"  # as the resource manager calls what the data plane calls Throttled
 # The verifier speaks in the data plane's numbers; the resource manager has codes of its own.
 REFUSALS = (
     (EXPIRED, "ExpiredAuthenticationToken", "The access token has expired."),
@@ -133,7 +134,8 @@ class ManagementPlane:
         headers = headers_of(error)
         if isinstance(error, _Challenged):
             headers = ((b"www-authenticate", _challenge(call, error).encode("latin-1", "replace")),)
-        body = answers.ErrorBody(error=answers.ErrorAnswer(code=error.code, message=error.message))
+        code = TOO_MANY if isinstance(error, TooManyUnauthenticated) else error.code
+        body = answers.ErrorBody(error=answers.ErrorAnswer(code=code, message=error.message))
         return wire.render(body, error.status, headers)
 
     def finish(self, response: Response, call: Call) -> Response:

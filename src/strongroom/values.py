@@ -1,0 +1,97 @@
+"""What the value of an option may be: a text in; a value out, or ValueError, which says what would be right."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+MAX_WORKERS = 64
+MOST_PER_MINUTE = 1_000_000
+MOST_MEBIBYTES = 1_048_576
+TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+# A base domain leaves room for `{24 characters}.managedhsm.` within the 253 characters of a name.
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(rf"(?=.{{1,215}}\Z)(?!(?:.*\.)?\d+\Z)(?:{LABEL}\.)*{LABEL}\Z", re.ASCII)
+LOCATION = re.compile(r"[a-z][a-z0-9]{1,39}\Z", re.ASCII)
+
+
+def port(text: str) -> int:
+    """Return a port; 0 means any that is free."""
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise ValueError("a port is a whole number from 0 (any free port) to 65535")
+    return int(text)
+
+
+def port_or_off(text: str) -> int | None:
+    """Return a port, None for off."""
+    return None if text.lower() == "off" else port(text)
+
+
+def address(text: str) -> str:
+    """Return an IP address without brackets."""
+    try:
+        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError("an address to listen on is an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
+
+
+def domain(text: str) -> str:
+    """Return a base domain in lower case."""
+    if DOMAIN.match(text.lower()) is None:
+        raise ValueError("a domain is a DNS name without scheme, port or dot at its end, such as vault.example.test")
+    return text.lower()
+
+
+def workers(text: str) -> int:
+    """Return a number of worker processes."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
+        raise ValueError(f"the number of worker processes is from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def per_minute(text: str) -> int | None:
+    """Return a number of requests, None for no limit."""
+    if text.lower() in {"off", "0"}:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_PER_MINUTE):
+        raise ValueError(f"a number of requests from 1 to {MOST_PER_MINUTE}, or off")
+    return int(text)
+
+
+def mebibytes(text: str) -> int:
+    """Return a size in MiB."""
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_MEBIBYTES):
+        raise ValueError(f"a size in MiB from 0 to {MOST_MEBIBYTES}")
+    return int(text)
+
+
+def path(text: str) -> Path:
+    """Return a path; `~` is the user's home."""
+    if not text:
+        raise ValueError("a path is not empty")
+    return Path(text).expanduser()
+
+
+def switch(text: str) -> bool:
+    """Return whether a switch is on."""
+    if text.lower() not in TRUE | FALSE:
+        raise ValueError("a switch is true or false")
+    return text.lower() in TRUE
+
+
+def location(text: str) -> str:
+    """Return the name of a region."""
+    if LOCATION.match(text) is None:
+        raise ValueError("a location is 2 to 40 lower-case letters and digits, such as westeurope")
+    return text
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return what takes one of these words, whatever their case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of: " + ", ".join(words))
+        return text.lower()
+
+    return parse
