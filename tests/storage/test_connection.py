@@ -2,7 +2,10 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +66,38 @@ def test_a_foreign_program_changes_nothing_unnoticed(reader, foreign):
     reader.has_changed()
     other.execute("UPDATE epoch SET value = value + 1")  # the first into an empty WAL
     assert reader.has_changed()
+
+
+# What SQLite does with its index when it opens a file: whoever gets this byte may empty the index.
+IS_ABANDONED = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as index:
+    try:
+        fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)
+    except OSError:
+        sys.exit(1)
+"""
+
+
+def test_no_other_program_takes_the_index_for_abandoned(place, storage):
+    """Its memory is mapped by readers: were it emptied under them, they would be killed at the next request."""
+    storage.read()
+    other = Reader(place / MAIN_FILE)
+    for _ in range(2):
+        assert other.has_changed()
+        other.close()
+    index = place / f"{MAIN_FILE}-shm"
+    asked = subprocess.run([sys.executable, "-c", IS_ABANDONED, index], check=False)
+    assert asked.returncode == 1
+
+
+def test_a_mapped_index_is_let_go_when_it_is_gone(place):
+    count = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        reader = Reader(place / MAIN_FILE)
+        assert reader.has_changed()
+        reader.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= count + 2
 
 
 async def test_what_was_changed_while_a_reader_was_broken_is_seen(place, storage):

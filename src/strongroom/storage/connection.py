@@ -87,6 +87,27 @@ class WriteLock:
         os.close(self._handle)
 
 
+_mapped: dict[int, mmap.mmap] = {}
+"""Indexes that this process has mapped, by open file. To close a file gives up every lock of the process on it, those
+of SQLite's connections among them: other processes would take the index for abandoned. Hence one is closed only once
+SQLite has removed it, with the last connection of all processes."""
+
+
+def _map(index: Path) -> mmap.mmap:
+    """Map the head of a WAL's index, or return it as it is mapped already."""
+    place = index.stat()
+    for handle, mapped in tuple(_mapped.items()):
+        status = os.fstat(handle)
+        if (status.st_dev, status.st_ino) == (place.st_dev, place.st_ino):
+            return mapped
+        if status.st_nlink == 0:
+            del _mapped[handle]  # a reader that still holds it is the last to let it go
+            os.close(handle)
+    handle = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
+    _mapped[handle] = mmap.mmap(handle, INDEX_HEAD, prot=mmap.PROT_READ)
+    return _mapped[handle]
+
+
 class Reader:
     """A connection that only reads, opened when first asked. Its failures are told as StorageUnavailable."""
 
@@ -129,9 +150,7 @@ class Reader:
     def close(self) -> None:
         """Close the connection; the next statement opens it again."""
         connection, self._connection = self._connection, None
-        index, self._index, self._seen = self._index, None, b""
-        if index is not None:
-            index.close()
+        self._index, self._seen = None, b""
         if connection is not None:
             connection.close()
 
@@ -139,8 +158,7 @@ class Reader:
         """Map the WAL's index, which lives at least as long as a connection that has read is open."""
         self.rows("SELECT 1 FROM sqlite_schema")
         try:
-            with self._path.with_name(f"{self._path.name}-shm").open("rb") as file:
-                self._index = mmap.mmap(file.fileno(), INDEX_HEAD, prot=mmap.PROT_READ)
+            self._index = _map(self._path.with_name(f"{self._path.name}-shm"))
         except (OSError, ValueError) as error:
             self.close()
             raise unavailable(error) from error
