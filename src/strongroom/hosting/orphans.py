@@ -4,7 +4,7 @@ In good order a worker notices by itself, in its loop. One whose loop never turn
 lock for ever, so a thread notices too, and asks the kernel to end the process when the time for good order is over.
 """
 
-import os
+import select
 import signal
 import threading
 
@@ -18,5 +18,7 @@ def end_with_parent(lifeline: int, seconds: float) -> None:
 
 
 def _watch(lifeline: int, seconds: float) -> None:
-    os.read(lifeline, 1)
+    ended = select.poll()  # a read would not wait: event loops have set the pipe so, and for every process
+    ended.register(lifeline)
+    ended.poll()
     signal.setitimer(signal.ITIMER_REAL, seconds)
