@@ -25,6 +25,7 @@ COMMANDS = {
     "openapi": "Print the OpenAPI document of a plane.",
     "backup": "Write the whole server into one sealed file, while it runs.",
     "restore": "Make a data directory of such a file, or only check it.",
+    "doctor": "Say what is wrong with an installation, and what to do.",
     "clock": "Move the clock of a rehearsal server (--dev).",
 }
 

@@ -67,13 +67,20 @@ def find_discrepancies(data_dir: Path, progress: Progress = lambda _: None) -> I
         with ExitStack() as stack:
             main = stack.enter_context(_moment_of(data_dir / MAIN_FILE))
             audit = stack.enter_context(_moment_of(data_dir / AUDIT_FILE))
-            scratch = stack.enter_context(closing(sqlite3.connect("", isolation_level=None)))
-            scratch.execute(SCRATCH)
-            scratch.execute("BEGIN")
-            _replay(main, audit, scratch)
-            yield from _compare(main, scratch, progress)
+            yield from find_discrepancies_between(main, audit, progress)
     except sqlite3.Error as error:
         raise unavailable(error) from error
+
+
+def find_discrepancies_between(
+    main: sqlite3.Connection, audit: sqlite3.Connection, progress: Progress = lambda _: None
+) -> Iterator[Discrepancy]:
+    """Return the same of both files as two connections hold them; sqlite3.Error when one cannot be read."""
+    with closing(sqlite3.connect("", isolation_level=None)) as scratch:
+        scratch.execute(SCRATCH)
+        scratch.execute("BEGIN")
+        _replay(main, audit, scratch)
+        yield from _compare(main, scratch, progress)
 
 
 @contextmanager

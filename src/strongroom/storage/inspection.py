@@ -3,6 +3,7 @@
 It takes rows from wherever they come, a snapshot of a server or an archive, in bounded memory.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,16 +15,20 @@ from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
 from strongroom.objects.secrets.service import value_place
 from strongroom.storage.archive import Item, Rows, Table
+from strongroom.storage.commit import drive
+from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
-from strongroom.storage.keyring import KEYS, key_of
+from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
 from strongroom.storage.records import entry_of
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import OBJECTS, VERSIONS
-from strongroom.storage.session import Documents
+from strongroom.storage.session import Documents, Session
+from strongroom.storage.snapshot import Snapshot
+from strongroom.storage.sqlite import SqlStores
 from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 
 NAMED = 5
@@ -195,6 +200,30 @@ def inspect(items: Iterable[Item], custodian: Custodian, advance: Callable[[int]
         if isinstance(item, Rows):
             advance(len(item.rows))
     return inspection.problems()
+
+
+def stores_of(snapshot: Snapshot, custodian: Custodian) -> SqlStores:
+    """Return stores to read from as a snapshot shows them; SealBroken when its keyring has no key for rows."""
+    connection = _Looking(snapshot.connections[MAIN_FILE])
+    keyring = SqlKeyring(Session(connection, RowSeal(lambda _: b""), None))
+    key = drive(keyring.newest(Purpose.ROWS))
+    if key is None:
+        raise SealBroken("the keyring has no key for rows")
+    return SqlStores(Session(connection, RowSeal(custodian.authenticator(key)), None))
+
+
+class _Looking:
+    """A connection of a snapshot, as sessions use one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        return self._connection.execute(statement, parameters).fetchall()
+
+    def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> int:
+        del statement, parameters
+        raise TypeError("a snapshot is only looked at")
 
 
 def _document_check(kind: Documents, seal: Callable[[], RowSeal]) -> Callable[[Row], None]:

@@ -146,8 +146,13 @@ def _open_as_reader(path: Path) -> sqlite3.Connection:
 def _open_without_touching(path: Path) -> sqlite3.Connection:
     address = f"{path.resolve().as_uri()}?{way_to_read(path)}"
     connection = sqlite3.connect(address, uri=True, timeout=READER_PATIENCE, isolation_level=None)
+    connection.text_factory = _lenient  # text that is none was written by others: it is looked at as it stands
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _lenient(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def quoted(name: str) -> str:
