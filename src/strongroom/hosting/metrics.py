@@ -6,6 +6,7 @@ the data nor a key; what it shows is counted in memory that it shares with the o
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -31,7 +32,8 @@ log = structlog.get_logger(__name__)
 
 def run_metrics(render: Callable[[], bytes], listeners: Sequence[socket.socket], post: Post) -> int:
     """Answer until ended by a signal or until the parent is gone; return the exit code."""
-    os.nice(NICENESS)
+    with contextlib.suppress(PermissionError):  # a service manager may have taken that away
+        os.nice(NICENESS)
     asyncio.run(_serve(_Exporter(render), listeners, post))
     return 0
 
