@@ -108,11 +108,33 @@ def _map(index: Path) -> mmap.mmap:
     return _mapped[handle]
 
 
+class Place:
+    """The file that is meant by a path: the one that was there first, for as long as this process lives.
+
+    Another one in its place is never opened: SQLite would take the log beside it for its own and play it into it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._first: tuple[int, int] | None = None
+
+    def require(self) -> None:
+        """Raise OSError unless the file is in its place: what is written elsewhere would be lost."""
+        status = self._path.stat()
+        found = (status.st_dev, status.st_ino)
+        if status.st_size == 0:
+            raise OSError(f"{self._path.name} is empty")
+        if found != (self._first or found):
+            raise OSError(f"{self._path.name} was replaced while it was in use")
+        self._first = found
+
+
 class Reader:
     """A connection that only reads, opened when first asked. Its failures are told as StorageUnavailable."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._place = Place(path)
         self._connection: sqlite3.Connection | None = None
         self._index: mmap.mmap | None = None
         self._seen = b""
@@ -165,6 +187,7 @@ class Reader:
         return self._index
 
     def _open(self) -> sqlite3.Connection:
+        self._place.require()
         connection = connect(self._path, READER_PATIENCE)
         connection.execute("PRAGMA query_only = ON")
         self._connection = connection
@@ -180,23 +203,17 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = WriteLock(path)
+        self._place = Place(path)
         self._connection: sqlite3.Connection | None = None
-        self._place = 0
-
-    def _require_in_place(self) -> None:
-        """Raise OSError when the file is no longer the one at its path: what is written there would be lost."""
-        if self._path.stat().st_ino != self._place:
-            raise OSError(f"{self._path.name} was replaced while it was open")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the lock of the file and run a transaction; what is raised inside undoes it."""
         with self._lock.held():
             try:
+                self._place.require()
                 if self._connection is None:
                     self._connection = connect(self._path, WRITER_PATIENCE)
-                    self._place = self._path.stat().st_ino
-                self._require_in_place()
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")

@@ -1,0 +1,147 @@
+"""What a disk does to a server under load: clear errors, nothing half done, service back by itself."""
+
+import errno
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from clients.direct import Direct
+from clients.harness import start_server
+from faults.disks import MIB, failing_disk, small_disk
+from faults.load import Load, wait_until
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+DISK_MIB = 64
+FLAGS = ("--dev", "--no-proxy", "--workers", "2")
+UNAVAILABLE = {
+    "code": "ServiceUnavailable",
+    "message": "The storage is not available now; nothing was changed. Try again; the server's own log has the reason.",
+}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk", DISK_MIB) as disk:
+        yield disk
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a server; it is stopped in the end, whatever happened."""
+    started = []
+
+    def begin(*flags, **kwargs):
+        started.append(start_server(tmp_path / "server", *FLAGS, *flags, **kwargs))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        server.stop()
+
+
+def readiness(direct):
+    port = direct.facts.vaultUrl.rpartition(":")[2]
+    answer = direct.ask("GET", f"https://localhost:{port}/health/ready")
+    return answer.status, answer.json["status"]
+
+
+def test_a_full_disk_stops_what_needs_it_and_nothing_else_is_lost(disk, start, tmp_path):
+    server = start(data_dir=disk.folder / "data")
+    with Load(server, tmp_path) as load:
+        load.serve(50)
+        disk.fill_up()
+        load.refuse(30)
+        answer = load.direct.secret("PUT", load.direct.facts.vaultUrl, "/secrets/full", {"value": "x" * 20_000})
+        assert (answer.status, answer.error) == (503, UNAVAILABLE)
+        assert readiness(load.direct) == (503, "busy")
+        disk.empty()
+        load.serve(50)
+        assert readiness(load.direct) == (200, "ready")
+        disk.fill_up()
+        load.refuse(30)
+        disk.empty()
+        load.serve(50)
+    load.judge()
+    assert "the storage failed" in server.errors
+    assert "full" in server.errors
+
+
+FAILURES = [
+    pytest.param(errno.EROFS, "/data/", False, id="read-only"),
+    pytest.param(errno.EIO, "/data/", True, id="cannot-read"),
+    pytest.param(errno.ENOSPC, "audit.db", False, id="audit-full"),
+    pytest.param(errno.EROFS, "audit.db", False, id="audit-read-only"),
+    pytest.param(errno.EROFS, "strongroom.db", False, id="main-read-only"),
+]
+
+
+@pytest.mark.parametrize(("error", "part", "reads"), FAILURES)
+def test_a_disk_that_fails_is_told_and_service_comes_back_by_itself(start, tmp_path, error, part, reads):
+    disk = failing_disk(tmp_path / "failing")
+    server = start(environ=disk.environ)
+    with Load(server, tmp_path) as load:
+        load.serve(30)
+        disk.fail(error, part, reads=reads)
+        load.refuse(20)
+        assert readiness(load.direct) == (503, "busy")
+        disk.mend()
+        load.serve(40)
+        assert readiness(load.direct) == (200, "ready")
+    load.judge()
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("audit.db", None), ("audit.db", "folder"), ("audit.db", "empty"), ("strongroom.db", "empty")],
+)
+def test_a_file_that_is_taken_away_is_missed_and_taken_up_again(start, tmp_path, name, instead):
+    server = start()
+    place, away = server.data_dir / name, server.data_dir / "away"
+    with Load(server, tmp_path) as load:
+        load.serve(30)
+        place.rename(away)
+        if instead == "folder":
+            place.mkdir()
+        elif instead == "empty":
+            place.touch()
+        load.refuse(20)
+        if instead == "folder":
+            place.rmdir()
+        away.replace(place)
+        load.serve(40)
+    load.judge()
+
+
+def test_a_flood_on_a_nearly_full_disk_stops_no_one_who_proves_who_they_are(disk, start, tmp_path):
+    server = start("--reserved-space", "30", data_dir=disk.folder / "data")
+    with Load(server, tmp_path) as load:
+        load.serve(30)
+        facts, stranger = load.direct.facts, Direct(load.direct.facts)
+        assert stranger.ask("GET", facts.vaultUrl).status == 401
+        disk.fill(leave=20 * MIB)
+        wait_until(lambda: stranger.ask("GET", facts.vaultUrl).status == 503)
+        answer = stranger.ask("GET", f"{facts.vaultUrl}/secrets/x?api-version=7.6")
+        assert answer.error["message"].startswith("The server is short of disk space;")
+        assert int(answer.headers["retry-after"]) == 30
+        refused = 1 + sum(stranger.ask("GET", facts.vaultUrl).status == 503 for _ in range(300))
+        assert refused == 301
+        assert load.direct.sign_in(facts.clientId, facts.clientSecret)
+        load.serve(60)
+        disk.empty()
+        wait_until(lambda: stranger.ask("GET", facts.vaultUrl).status == 401)
+        stranger.close()
+    load.judge()
+    lines = server.strongroom("logs", "--json", "-n", "1000", "--operation", "Strongroom.Unauthenticated/refuse").stdout
+    assert sum(json.loads(line)["properties"]["requests"] for line in lines.splitlines()) >= refused
+
+
+def test_a_disk_that_fills_is_announced(disk, start):
+    disk.fill(leave=DISK_MIB * MIB // 8)
+    server = start(data_dir=disk.folder / "data")
+    direct = Direct(SimpleNamespace(**server.connection))
+    wait_until(lambda: "the disk is getting full" in server.errors)
+    port = direct.facts.vaultUrl.rpartition(":")[2]
+    assert direct.ask("GET", f"https://localhost:{port}/health/ready").json == {"status": "ready", "disk": "low"}
+    direct.close()
