@@ -5,6 +5,7 @@ import os
 import structlog
 
 from strongroom.hosting import worker
+from strongroom.hosting.children import Post
 from strongroom.hosting.tls import CertificateUnusable
 
 
@@ -42,3 +43,10 @@ def test_a_failing_connection_is_one_line_without_its_trace():
         worker._log_loop_error(None, {"message": "it broke", "exception": ValueError("canary")})
         worker._log_loop_error(None, {"message": "it broke"})
     assert [(entry["reason"], entry["error"]) for entry in logs] == [("it broke", "ValueError"), ("it broke", None)]
+
+
+def test_a_worker_that_is_ready_when_its_parent_is_gone_says_so_to_nobody():
+    heard, told = os.pipe()
+    os.close(heard)
+    Post(told, lifeline=told).tell_ready()
+    os.close(told)

@@ -4,6 +4,7 @@ Two pipes tell parent and child about each other: the end of a child's ready pip
 of the lifeline is the end of the parent.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -32,6 +33,11 @@ class Post:
 
     ready: int
     lifeline: int
+
+    def tell_ready(self) -> None:
+        """Tell the parent that the work has begun; one that is gone is told nothing: the lifeline says so."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.ready, READY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

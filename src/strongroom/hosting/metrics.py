@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from strongroom.hosting.children import READY, Post
+from strongroom.hosting.children import Post
 from strongroom.hosting.exposition import CONTENT_TYPE
 
 PATH: Final = "/metrics"
@@ -42,7 +42,7 @@ async def _serve(exporter: "_Exporter", listeners: Sequence[socket.socket], post
     orphaned = asyncio.Event()
     asyncio.get_running_loop().add_reader(post.lifeline, orphaned.set)
     servers = [await asyncio.start_server(exporter.answer, sock=each, limit=HEAD_BYTES) for each in listeners]
-    os.write(post.ready, READY)
+    post.tell_ready()
     await orphaned.wait()
     for server in servers:
         server.close()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import uvloop
 
 from strongroom.clock import real_now
 from strongroom.errors import StrongroomError
-from strongroom.hosting.children import LEAVE, READY, Post
+from strongroom.hosting.children import LEAVE, Post
 from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits, affordable_connections, raise_descriptor_limit
 from strongroom.hosting.orphans import end_with_parent
 from strongroom.hosting.protocol import Connections, HttpProtocol
@@ -127,7 +126,7 @@ class _Server(uvicorn.Server):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what is alive now lives as long as the worker: collections need not look at it again
         self.started = True
-        os.write(self._post.ready, READY)
+        self._post.tell_ready()
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> asyncio.Server:
         limits = self._site.limits
