@@ -76,6 +76,11 @@ def test_the_proxy_is_beside_the_port_unless_told_otherwise(given, proxy_port):
     assert load_settings(given, {}).proxy_port == proxy_port
 
 
+@pytest.mark.parametrize(("given", "days"), [({}, 90), ({"records-days": "7"}, 7), ({"records-days": "Forever"}, None)])
+def test_records_are_kept_for_so_many_days_or_for_ever(given, days):
+    assert load_settings(given, {}).records_days == days
+
+
 def test_relative_paths_start_where_they_were_written(home):
     (home / "etc").mkdir()
     (home / "etc/s.toml").write_text('data-dir = "vault"\nconnection-file = "~/c.json"')
@@ -97,6 +102,8 @@ WRONG = [
     ({"domain": "a" * 64 + ".test"}, {}, "option 'domain'"),
     ({"data-dir": ""}, {}, "option 'data-dir'"),
     ({"location": "West Europe"}, {}, "option 'location'"),
+    ({"records-days": "0"}, {}, "it is a number of days from 1 to 36500, or forever"),
+    ({"records-days": "-1"}, {}, "option 'records-days' (flag --records-days)"),
     ({"log-level": "loud"}, {}, "one of: debug, info, warning, error"),
     ({"log-format": "xml"}, {}, "one of: console, json"),
     ({}, {"STRONGROOM_DEV": "perhaps"}, "option 'dev' (environment STRONGROOM_DEV)"),

@@ -22,6 +22,9 @@ LOG_FORMATS = ("console", "json")
 UNAUTHENTICATED_PER_MINUTE = 600
 """A client that starts sends four or so requests before it has a token; behind one address may be many clients."""
 
+RECORDS_DAYS = 90
+"""As long as what is deleted can be recovered, and as Azure keeps its activity log."""
+
 
 class SettingsError(Exception):
     """A setting is unknown or wrong; the message names the option and where its value came from."""
@@ -64,7 +67,8 @@ class Settings:
 
     port, proxy_port, metrics_port: 0 means any that is free, None that there is none. listen, metrics_listen: IP
     addresses without brackets.
-    unauthenticated_per_minute: None for no limit. reserved_space: MiB; None for what the disk allows.
+    unauthenticated_per_minute: None for no limit. reserved_space: MiB; None for what the disk allows. records_days:
+    None for ever.
     """
 
     data_dir: Path
@@ -81,6 +85,7 @@ class Settings:
     tls_key: Path | None
     unauthenticated_per_minute: int | None
     reserved_space: int | None
+    records_days: int | None
     log_level: str
     log_format: str
     metrics_port: int | None
@@ -169,6 +174,13 @@ OPTIONS = (
         parse=values.mebibytes,
         default="256, at most 5 % of the disk",
         help="Free disk space, in MiB, below which requests without valid credentials are refused.",
+    ),
+    Option(
+        name="records-days",
+        type="DAYS|forever",
+        parse=values.days_or_forever,
+        default=f"{RECORDS_DAYS}",
+        help="How long records are kept here.",
     ),
     Option(
         name="log-level",
@@ -317,6 +329,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "tls-key": None,
         "unauthenticated-per-minute": None if chosen.get("dev") else UNAUTHENTICATED_PER_MINUTE,
         "reserved-space": None,
+        "records-days": RECORDS_DAYS,
         "log-level": "info",
         "log-format": "console",
         "metrics-port": None,

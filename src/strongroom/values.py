@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAX_WORKERS = 64
+MAX_DAYS = 36_500
 MOST_PER_MINUTE = 1_000_000
 MOST_MEBIBYTES = 1_048_576
 TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
@@ -62,6 +63,15 @@ def mebibytes(text: str) -> int:
     """Return a size in MiB."""
     if not (text.isascii() and text.isdigit() and int(text) <= MOST_MEBIBYTES):
         raise ValueError(f"a size in MiB from 0 to {MOST_MEBIBYTES}")
+    return int(text)
+
+
+def days_or_forever(text: str) -> int | None:
+    """Return a number of days, None for ever."""
+    if text.lower() == "forever":
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DAYS):
+        raise ValueError(f"it is a number of days from 1 to {MAX_DAYS}, or forever")
     return int(text)
 
 

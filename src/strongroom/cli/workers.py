@@ -1,5 +1,6 @@
 """What each worker process makes for itself after the fork: its storage, its application, its turn at the sweep."""
 
+import asyncio
 import fcntl
 import os
 import socket
@@ -25,6 +26,7 @@ from strongroom.resources.locations import Locations
 from strongroom.scheduling.retention import sweep_now
 from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
+from strongroom.storage.pruning import Pruning
 from strongroom.storage.space import MIB, Space
 from strongroom.storage.sqlite import SqliteStorage
 
@@ -62,7 +64,8 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
 
     def make() -> Application:
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters)
-        chores = _Chores(storage, tally, _space(settings), _Turn(settings.data_dir / SWEEP_LOCK))
+        pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
+        chores = _Chores(storage, tally, _space(settings), pruning, _Turn(settings.data_dir / SWEEP_LOCK))
         return create_app(
             storage,
             custodian,
@@ -92,6 +95,7 @@ class _Chores:
     storage: SqliteStorage
     tally: Tally
     space: Space
+    pruning: Pruning
     turn: "_Turn"
 
     async def sweep(self) -> None:
@@ -99,7 +103,10 @@ class _Chores:
             self.space.tell(time.monotonic())
             await summarize(self.tally, self.storage, real_now())
             await self.storage.anchor()
-            await sweep_now(self.storage)
+            try:
+                await sweep_now(self.storage)
+            finally:  # what cannot be purged keeps no records from leaving
+                await asyncio.to_thread(self.pruning.run, real_now())
 
     async def finish(self) -> None:
         """Record what no summary holds yet, then close the storage; what a broken disk does not take is only told."""

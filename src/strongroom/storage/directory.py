@@ -17,6 +17,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 HEADS = {AUDIT_FILE: "0002", MAIN_FILE: "0002"}  # in the order in which they are made: no data without its records
 UNFINISHED = "restore.unfinished"
 """A file that lies in a data directory from the first step of a restore into it to the last."""
+INCREMENTAL = 2
+"""SQLite's number of the mode in which pages are given back when they are asked for."""
+
 BRANCHES = {MAIN_FILE: "main", AUDIT_FILE: "audit"}
 
 log = structlog.get_logger(__name__)
@@ -123,7 +126,8 @@ def _migrate(path: Path) -> None:
         with lock.held():
             command.upgrade(configuration(path, BRANCHES[path.name]), "head")
             # The journal's mode is kept in the file: no two that open it later race to set it.
-            connect(path, WRITER_PATIENCE).close()
+            with closing(connect(path, WRITER_PATIENCE)) as connection:
+                _make_shrinkable(connection)
     except (sqlite3.Error, SQLAlchemyError, CommandError) as error:
         raise _unusable(path, error) from error
     finally:
@@ -138,6 +142,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Let a file give back the pages that it does not need any more: records leave it in batches."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone() != (INCREMENTAL,):
+        connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+        connection.execute("VACUUM")
 
 
 def _unusable(path: Path, error: Exception) -> StorageUnavailable:

@@ -21,6 +21,9 @@ from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
 
 PROGRESS_ROWS = 10_000
+LOST_LIMIT = 1000
+"""How many changes in a row are told as lost, when the first is."""
+
 END, AFTER_END = b"\0", b"\1"
 FIRST_KEYS = frozenset((purpose.value, "", 1) for purpose in SERVER_KEYS)
 SCRATCH = "CREATE TABLE last (key BLOB PRIMARY KEY NOT NULL, digest BLOB, change INTEGER) WITHOUT ROWID"
@@ -28,6 +31,8 @@ PUT = (
     "INSERT INTO last (key, digest, change) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
     " digest = excluded.digest, change = excluded.change WHERE excluded.change >= change"
 )
+IS_LAST = "SELECT 1 FROM last WHERE key = ? AND change = ?"
+NOTING = "SELECT change, rows FROM records WHERE seq <= ? AND rows <> x'' ORDER BY seq"
 TAKE = "DELETE FROM last WHERE key = ? RETURNING digest, change"
 CARRIED = "SELECT rows FROM records WHERE change IS NULL AND rows <> x'' ORDER BY seq"
 CHANGES = "SELECT change, rows FROM records WHERE change IS NOT NULL AND change <= ? ORDER BY change"
@@ -42,12 +47,13 @@ class Difference(StrEnum):
 
     OTHER = "is not as the last change that wrote it left it: it was edited, or set back to an older state of itself"
     GONE = "was taken away: no change removed it"
+    LOST = "left no record: what it did is not known"
     UNKNOWN = "was put in or put back: no change left it there"
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A row that is not as it is noted.
+    """A row that is not as it is noted; or a change, by its number.
 
     change: the number of the change that noted it last, None where none did. Its record has the same number.
     """
@@ -64,10 +70,8 @@ def find_discrepancies(data_dir: Path, progress: Progress = lambda _: None) -> I
     SealBroken when notes cannot be read; StorageUnavailable when a file cannot be.
     """
     try:
-        with ExitStack() as stack:
-            main = stack.enter_context(_moment_of(data_dir / MAIN_FILE))
-            audit = stack.enter_context(_moment_of(data_dir / AUDIT_FILE))
-            yield from find_discrepancies_between(main, audit, progress)
+        with last_notes(data_dir) as notes:
+            yield from notes.compare(progress)
     except sqlite3.Error as error:
         raise unavailable(error) from error
 
@@ -76,11 +80,25 @@ def find_discrepancies_between(
     main: sqlite3.Connection, audit: sqlite3.Connection, progress: Progress = lambda _: None
 ) -> Iterator[Discrepancy]:
     """Return the same of both files as two connections hold them; sqlite3.Error when one cannot be read."""
+    with _scratch() as scratch:
+        yield from LastNotes(main, audit, scratch).compare(progress)
+
+
+@contextmanager
+def last_notes(data_dir: Path) -> Iterator["LastNotes"]:
+    """Give the last note of each row, as of one moment. sqlite3.Error when a file fails."""
+    with ExitStack() as stack:
+        main = stack.enter_context(_moment_of(data_dir / MAIN_FILE))
+        audit = stack.enter_context(_moment_of(data_dir / AUDIT_FILE))
+        yield LastNotes(main, audit, stack.enter_context(_scratch()))
+
+
+@contextmanager
+def _scratch() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect("", isolation_level=None)) as scratch:
         scratch.execute(SCRATCH)
         scratch.execute("BEGIN")
-        _replay(main, audit, scratch)
-        yield from _compare(main, scratch, progress)
+        yield scratch
 
 
 @contextmanager
@@ -94,50 +112,71 @@ def _moment_of(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _replay(main: sqlite3.Connection, audit: sqlite3.Connection, scratch: sqlite3.Connection) -> None:
-    """Remember the last note of each row, in the order of the changes, which is not quite that of their records."""
-    horizon = next(iter(main.execute(LAST_CHANGE).fetchone() or ()), 0)
-    for (kept,) in audit.execute(CARRIED):
-        for note in decode_notes(kept):
-            _take(scratch, note, note.change or 0)
-    changes = heapq.merge(audit.execute(CHANGES, (horizon,)), main.execute(PENDING), key=lambda row: row[0])
-    for change, kept in changes:
-        for note in decode_notes(kept):
-            _take(scratch, note, change)
+class LastNotes:
+    """The last note of each row, in a scratch file, with the rows and the records of the same moment."""
 
+    def __init__(self, main: sqlite3.Connection, audit: sqlite3.Connection, scratch: sqlite3.Connection) -> None:
+        self._main = main
+        self._audit = audit
+        self._scratch = scratch
+        self._lost: list[int] = []
+        self._replay()
 
-def _take(scratch: sqlite3.Connection, note: Note, change: int) -> None:
-    key = _key(note.table, note.key)
-    if note.digest is None:
-        scratch.execute("DELETE FROM last WHERE key >= ? AND key < ?", (key, key[: -len(END)] + AFTER_END))
-    else:
-        scratch.execute(PUT, (key, note.digest, change))
+    def compare(self, progress: Progress) -> Iterator[Discrepancy]:
+        """Return every row that is not as it is noted, and every change whose notes are gone."""
+        for change in self._lost:
+            yield Discrepancy("change", (str(change),), Difference.LOST, change)
+        count = 0
+        for shape in NOTED:
+            for row in self._main.execute(select_of(shape)):
+                count += 1
+                if count % PROGRESS_ROWS == 0:
+                    progress(count)
+                difference, left_by = self._difference(shape, row)
+                if difference:
+                    yield Discrepancy(shape.table, tuple(map(str, row[: shape.keys])), difference, left_by)
+        progress(count)
+        for key, change in self._scratch.execute("SELECT key, change FROM last ORDER BY key"):
+            table, *parts = key[: -len(END)].decode().split(END.decode())
+            yield Discrepancy(table, tuple(parts), Difference.GONE, change)
 
+    def of_records(self, last: int) -> Iterator[Note]:
+        """Return the notes in the records up to a number that no later change overtook, each with its change."""
+        for change, kept in self._audit.execute(NOTING, (last,)):
+            for note in decode_notes(kept):
+                key, number = _key(note.table, note.key), note.change or change
+                if note.digest is not None and self._scratch.execute(IS_LAST, (key, number)).fetchone():
+                    yield Note(note.table, note.key, note.digest, number)
 
-def _compare(main: sqlite3.Connection, scratch: sqlite3.Connection, progress: Progress) -> Iterator[Discrepancy]:
-    count = 0
-    for shape in NOTED:
-        for row in main.execute(select_of(shape)):
-            count += 1
-            if count % PROGRESS_ROWS == 0:
-                progress(count)
-            difference, change = _difference(scratch, shape, row)
-            if difference:
-                yield Discrepancy(shape.table, tuple(map(str, row[: shape.keys])), difference, change)
-    progress(count)
-    for key, change in scratch.execute("SELECT key, change FROM last ORDER BY key"):
-        table, *parts = key[: -len(END)].decode().split(END.decode())
-        yield Discrepancy(table, tuple(parts), Difference.GONE, change)
+    def _replay(self) -> None:
+        """Remember the last note of each row, in the order of the changes, which is not quite that of their records."""
+        horizon = next(iter(self._main.execute(LAST_CHANGE).fetchone() or ()), 0)
+        for (kept,) in self._audit.execute(CARRIED):
+            for note in decode_notes(kept):
+                self._take(note, note.change or 0)
+        changes = heapq.merge(
+            self._audit.execute(CHANGES, (horizon,)), self._main.execute(PENDING), key=lambda row: row[0]
+        )
+        previous = None
+        for change, kept in changes:
+            self._lost += range(previous + 1, change)[:LOST_LIMIT] if previous is not None else ()
+            previous = change
+            for note in decode_notes(kept):
+                self._take(note, change)
 
+    def _take(self, note: Note, change: int) -> None:
+        key = _key(note.table, note.key)
+        if note.digest is None:
+            self._scratch.execute("DELETE FROM last WHERE key >= ? AND key < ?", (key, key[: -len(END)] + AFTER_END))
+        else:
+            self._scratch.execute(PUT, (key, note.digest, change))
 
-def _difference(
-    scratch: sqlite3.Connection, shape: Shape, row: tuple[Any, ...]
-) -> tuple[Difference | None, int | None]:
-    found = scratch.execute(TAKE, (_key(shape.table, row[: shape.keys]),)).fetchall()
-    if not found:
-        return None if _is_first_key(shape, row) else Difference.UNKNOWN, None
-    digest, change = found[0]
-    return None if digest == digest_of(row) else Difference.OTHER, change
+    def _difference(self, shape: Shape, row: tuple[Any, ...]) -> tuple[Difference | None, int | None]:
+        found = self._scratch.execute(TAKE, (_key(shape.table, row[: shape.keys]),)).fetchall()
+        if not found:
+            return None if _is_first_key(shape, row) else Difference.UNKNOWN, None
+        digest, change = found[0]
+        return None if digest == digest_of(row) else Difference.OTHER, change
 
 
 def _is_first_key(shape: Shape, row: tuple[Any, ...]) -> bool:
