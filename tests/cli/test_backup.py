@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from strongroom.cli import backup
-from strongroom.cli.progress import Progress
 
 
 @pytest.fixture
@@ -169,18 +168,3 @@ def test_files_that_cannot_be_read_are_told(data, strongroom):
     assert "the data cannot be read" in err or "cannot be used" in err or "storage" in err
     assert err.count("\n") >= 1
     assert not list(Path.cwd().glob("archive*"))
-
-
-def test_progress_is_shown_on_a_terminal_when_it_takes_its_time(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    moments = iter([0.0, 0.1, 0.3, 0.35])
-    monkeypatch.setattr("time.monotonic", lambda: next(moments))
-    with Progress("reading back", 2000) as progress:
-        for count in (100, 900, 500):
-            progress.advance(count)
-    drawn = capsys.readouterr().err
-    assert drawn == "\r\x1b[Kreading back: 50 % (1,000 of 2,000 rows)\r\x1b[K"
-
-
-def test_what_is_nothing_is_all_done():
-    assert Progress("checking", 0).line() == "checking: 100 % (0 of 0 rows)"

@@ -273,6 +273,19 @@ def tamper(scene):
     scene.refused(scene.ask("GET", "/secrets/tampered"), 500)
 
 
+def back_up(scene):
+    """Leave an archive, a restored directory and what the doctor says; the row that was tampered with is in all."""
+    archive, restored = scene.folder / "archive", scene.folder / "restored"
+    key = scene.server.data_dir.with_name("data-key") / "master.key"
+    scene.server.strongroom("backup", str(archive), "--accept-damage")
+    scene.server.strongroom(
+        "restore", str(archive), "--accept-damage", "--data-dir", str(restored), "--master-key-file", str(key)
+    )
+    done = scene.server.strongroom("doctor", check=False)
+    assert "a sealed value does not open in its place" in done.stdout or "no valid header" in done.stdout
+    (scene.folder / "doctor").write_text(done.stdout + done.stderr)
+
+
 def own_keys(scene):
     """Plant nothing: learn the server's own keys, so that they are searched for."""
 
@@ -301,6 +314,7 @@ ACTS = (
     manage_with_secrets_in_the_wrong_places,
     use_commands,
     tamper,
+    back_up,
     own_keys,
 )
 
@@ -336,7 +350,8 @@ def remains(scene):
 
 
 def test_no_file_holds_a_secret(scene, remains):
-    assert {"data/strongroom.db", "data/audit.db", "errors.log"} <= remains.running.keys()
+    left = {"data/strongroom.db", "data/audit.db", "errors.log", "archive", "restored/strongroom.db", "doctor"}
+    assert left <= remains.running.keys()
     for files in (remains.running, remains.stopped):
         found = {path: scene.planted.found_in(content) for path, content in files.items()}
         assert {path: names for path, names in found.items() if names} == {}

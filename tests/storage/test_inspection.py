@@ -2,10 +2,15 @@
 
 import pytest
 
+from storage_doubles import CUSTODIAN, NOON
+from strongroom.audit.log import Mark
 from strongroom.custody.sealing import Custodian
 from strongroom.sensitive import Sensitive
-from strongroom.storage.connection import AUDIT_FILE
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Writer
 from strongroom.storage.inspection import NAMED, inspect
+from strongroom.storage.keys import server_keys
+from strongroom.storage.marks import PRUNED, put_mark
+from strongroom.storage.rows import RowSeal
 from strongroom.storage.snapshot import take_snapshot
 from whole_doubles import a_whole_directory
 
@@ -61,7 +66,7 @@ def found(place, master_key=bytes(range(32))):
     looked_at = []
     with take_snapshot(place, touching=False) as snapshot:
         problems = inspect(snapshot.items(), custodian, looked_at.append)
-        assert sum(looked_at) == sum(count for tables in snapshot.counts().values() for count in tables.values())
+        assert looked_at[-1] == sum(count for tables in snapshot.counts().values() for count in tables.values())
     return problems
 
 
@@ -103,6 +108,21 @@ def test_a_mark_that_was_edited_or_taken_away_is_named(whole, sql, mark):
     assert f"marks {mark}: a row of marks is not as it was written" in found(whole)
     sql("DELETE FROM marks WHERE name = ?", (mark,))
     assert f"marks: the mark '{mark}' is gone" in found(whole)
+
+
+def test_records_that_are_being_pruned_and_those_that_were_are_not_missed(whole, sql):
+    seal = RowSeal(CUSTODIAN.authenticator(server_keys(whole, CUSTODIAN, NOON).rows))
+    ((sequence, link),) = sql("SELECT seq, link FROM records WHERE seq = 5", file=AUDIT_FILE)
+    writer = Writer(whole / MAIN_FILE)
+    with writer.transaction():
+        put_mark(writer, seal, PRUNED, Mark(sequence, link))
+    writer.close()
+    for gone in ("seq <= 3", "seq <= 5"):  # a batch at a time
+        assert found(whole) == ()
+        sql(f"DELETE FROM records WHERE {gone}", file=AUDIT_FILE)
+    assert found(whole) == ()
+    sql("DELETE FROM records WHERE seq = 6", file=AUDIT_FILE)
+    assert found(whole)[0].startswith("records 7: ")
 
 
 def test_many_of_a_kind_are_counted(whole, sql):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.progress import Progress
+from strongroom.cli.shown import progress_bar
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.stream import ArchiveBroken, SealedReader
 from strongroom.storage.archive import Manifest, read_items, read_manifest
@@ -56,8 +56,8 @@ def told(path: Path) -> Iterator[None]:
 
 def check_archive(path: Path, custodian: Custodian) -> tuple[Manifest, tuple[str, ...]]:
     """Read an archive to its end and return what it says of itself, and what is wrong with the rows in it."""
-    with opened(path, custodian) as archive, Progress("checking the archive", archive.manifest.rows) as progress:
-        return archive.manifest, inspect(read_items(archive.reader), custodian, progress.advance)
+    with opened(path, custodian) as archive, progress_bar("checking the archive", archive.manifest.rows) as progress:
+        return archive.manifest, inspect(read_items(archive.reader), custodian, progress)
 
 
 def described(manifest: Manifest) -> str:

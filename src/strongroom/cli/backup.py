@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,25 +108,19 @@ class _Sink:
 def _write(data: "Data", sink: "Sink") -> "tuple[Manifest, tuple[str, ...]]":
     """Write an archive of the data; return what it says of itself, and what SQLite finds wrong with the files."""
     from strongroom import VERSION
-    from strongroom.cli.progress import Progress
+    from strongroom.cli.shown import progress_bar
     from strongroom.clock import real_now
     from strongroom.custody.stream import SealedWriter
-    from strongroom.storage.archive import Manifest, Rows, write_items
-    from strongroom.storage.snapshot import FILES, Snapshot, take_snapshot
-
-    def items(snapshot: Snapshot, manifest: Manifest, progress: Progress) -> Iterator[Any]:
-        yield manifest
-        for item in snapshot.items():
-            yield item
-            if isinstance(item, Rows):
-                progress.advance(len(item.rows))
+    from strongroom.storage.archive import Manifest, counted, write_items
+    from strongroom.storage.snapshot import FILES, take_snapshot
 
     taken = real_now()
     try:
         with take_snapshot(data.data_dir, touching=True) as snapshot:
             manifest = Manifest(version=VERSION, taken=taken, schema=snapshot.versions(), counts=snapshot.counts())
-            with Progress("writing the archive", manifest.rows) as progress:
-                write_items(SealedWriter(sink, data.custodian), items(snapshot, manifest, progress))
+            with progress_bar("writing the archive", manifest.rows) as progress:
+                items = chain([manifest], counted(snapshot.items(), progress))
+                write_items(SealedWriter(sink, data.custodian), items)
             return manifest, tuple(f"{name}: {told}" for name in FILES for told in snapshot.damage(name))
     except sqlite3.Error as error:
         raise CommandFailed(f"the data cannot be read: {error}; `strongroom doctor` says more") from None

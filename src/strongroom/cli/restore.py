@@ -55,8 +55,8 @@ def _verify(path: Path, settings: Settings, *, accept_damage: bool) -> None:
 
 def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
     from strongroom.cli.archives import described, opened, require_sound, told
-    from strongroom.cli.progress import Progress
     from strongroom.cli.running import require_no_server
+    from strongroom.cli.shown import progress_bar
     from strongroom.storage.archive import read_items
     from strongroom.storage.directory import upgrade
     from strongroom.storage.restoration import build, finish, require_empty, require_known, verify
@@ -68,10 +68,10 @@ def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
     with opened(path, custodian) as archive:
         require_known(archive.manifest)
         with _unfinished(archive, data_dir):
-            with told(path), Progress("restoring", archive.manifest.rows) as progress:
-                build(data_dir, read_items(archive.reader), progress.advance)
-            with Progress("checking what was restored", archive.manifest.rows) as progress:
-                problems = verify(data_dir, archive.manifest, custodian, progress.advance)
+            with told(path), progress_bar("restoring", archive.manifest.rows) as progress:
+                build(data_dir, read_items(archive.reader), progress)
+            with progress_bar("checking what was restored", archive.manifest.rows) as progress:
+                problems = verify(data_dir, archive.manifest, custodian, progress)
             require_sound(problems, accepted=accept_damage, what=f"{path} was not restored")
             upgrade(data_dir)
             _record(data_dir, custodian, archive.manifest, path)

@@ -4,7 +4,7 @@ Items are MessagePack, each behind its length (4 bytes, big-endian); a sealed st
 and in order. Rows travel as they lie, whatever the schema, so that nothing is lost that this module does not know.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
 
 
 Item = Schema | Table | Rows | End
+Progress = Callable[[int], None]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Manifest | Schema | Table | Rows | End).decode
 
@@ -93,6 +94,16 @@ def read_items(reader: SealedReader) -> Iterator[Item]:
         yield item
         if isinstance(item, End):
             return
+
+
+def counted(items: Iterable[Item], progress: Progress) -> Iterator[Item]:
+    """Return items as they come. progress: told how many rows came by so far."""
+    count = 0
+    for item in items:
+        yield item
+        if isinstance(item, Rows):
+            count += len(item.rows)
+            progress(count)
 
 
 def _read(reader: SealedReader) -> Manifest | Item:

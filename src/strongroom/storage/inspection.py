@@ -14,7 +14,7 @@ from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
 from strongroom.objects.secrets.service import value_place
-from strongroom.storage.archive import Item, Rows, Table
+from strongroom.storage.archive import Item, Progress, Rows, Table, counted
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
@@ -168,6 +168,8 @@ class Inspection:
         if self._chain is None:
             self._chain, self._before = self._begin_chain(), self._marks.get(PRUNED, BEGINNING)
         entry = entry_of(tuple([row.get(column, NOT_NOTED.get(column)) for column in RECORD_COLUMNS]))
+        if entry.sequence <= self._marks.get(PRUNED, BEGINNING).sequence:
+            return  # it was verified when the mark went past it, and is on its way out
         broken = self._is_chained and not self._chain.follows(entry, self._before)
         self._before = Mark(entry.sequence, entry.link)
         self._is_marked |= self._before == self._marks.get(NEWEST)
@@ -192,13 +194,11 @@ class Inspection:
         return found if any(key.purpose is Purpose.RECORDS for key in self._keys.values()) else []
 
 
-def inspect(items: Iterable[Item], custodian: Custodian, advance: Callable[[int], None]) -> tuple[str, ...]:
-    """Return what is wrong in the rows of `items`, in words. advance: told how many rows were looked at since."""
+def inspect(items: Iterable[Item], custodian: Custodian, progress: Progress) -> tuple[str, ...]:
+    """Return what is wrong in the rows of `items`, in words. progress: told how many were looked at so far."""
     inspection = Inspection(custodian)
-    for item in items:
+    for item in counted(items, progress):
         inspection.take(item)
-        if isinstance(item, Rows):
-            advance(len(item.rows))
     return inspection.problems()
 
 

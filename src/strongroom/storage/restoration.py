@@ -2,12 +2,12 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
-from strongroom.storage.archive import End, Item, Manifest, Rows, Schema, Table
+from strongroom.storage.archive import End, Item, Manifest, Progress, Rows, Schema, Table, counted
 from strongroom.storage.connection import WRITER_PATIENCE, connect
 from strongroom.storage.directory import HEADS, UNFINISHED, DataDirectoryNewer, sync_folder
 from strongroom.storage.inspection import inspect
@@ -16,8 +16,16 @@ from strongroom.storage.snapshot import FILES, SEQUENCES, quoted, take_snapshot
 LEFT_BY_OTHERS = frozenset({"lost+found", "server.lock"})
 """What may lie in a directory that counts as empty."""
 COMPANIONS = ("", "-journal", "-wal", "-shm", ".lock")
-SETTINGS = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -64000")
-"""For a file that is thrown away should anything go wrong: no journal, and one wait for the disk at its end."""
+SETTINGS = (
+    "PRAGMA auto_vacuum = INCREMENTAL",
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA cache_size = -64000",
+)
+"""For a file that is thrown away should anything go wrong: no journal, and one wait for the disk at its end.
+
+It gives pages back when asked to, as the files of a new data directory do.
+"""
 
 
 class DirectoryNotEmpty(StrongroomError):
@@ -53,17 +61,15 @@ def begin(data_dir: Path) -> None:
     _clear(data_dir)
 
 
-def build(data_dir: Path, items: Iterable[Item], advance: Callable[[int], None]) -> None:
-    """Make the files of what an archive holds. advance: told how many rows were written since.
+def build(data_dir: Path, items: Iterable[Item], progress: Progress) -> None:
+    """Make the files of what an archive holds. progress: told how many rows were written so far.
 
     sqlite3.Error or OSError when the disk fails.
     """
     builder = _Builder(data_dir)
     try:
-        for item in items:
+        for item in counted(items, progress):
             builder.take(item)
-            if isinstance(item, Rows):
-                advance(len(item.rows))
     finally:
         builder.close()
     for name in FILES:
@@ -71,7 +77,7 @@ def build(data_dir: Path, items: Iterable[Item], advance: Callable[[int], None])
         _sync(data_dir / name)
 
 
-def verify(data_dir: Path, manifest: Manifest, custodian: Custodian, advance: Callable[[int], None]) -> tuple[str, ...]:
+def verify(data_dir: Path, manifest: Manifest, custodian: Custodian, progress: Progress) -> tuple[str, ...]:
     """Return what is wrong with the files that were made, in words: read back, counted, every row checked."""
     with take_snapshot(data_dir, touching=True) as snapshot:
         found = [f"{name}: {told}" for name in FILES for told in snapshot.damage(name)]
@@ -82,7 +88,7 @@ def verify(data_dir: Path, manifest: Manifest, custodian: Custodian, advance: Ca
             for table, count in tables.items()
             if counts[file].get(table) != count
         ]
-        return (*found, *inspect(snapshot.items(), custodian, advance))
+        return (*found, *inspect(snapshot.items(), custodian, progress))
 
 
 def finish(data_dir: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from strongroom.cli.checks.finding import Finding, Findings, Verdict, ok, problem, warning
-from strongroom.cli.progress import Progress
+from strongroom.cli.shown import progress_bar
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
@@ -86,8 +86,8 @@ def _check_rows(snapshot: Snapshot, custodian: Custodian) -> Findings:
     """Check every row's MAC, every sealed value, every link of the chain and the marks that hold it."""
     counts = snapshot.counts()
     total = sum(sum(tables.values()) for tables in counts.values())
-    with Progress("checking every row", total) as progress:
-        found = inspect(snapshot.items(), custodian, progress.advance)
+    with progress_bar("checking every row", total) as progress:
+        found = inspect(snapshot.items(), custodian, progress)
     chain = [told for told in found if told.startswith(("records", "marks"))]
     rows = [told for told in found if told not in chain]
     yield from _told("rows", rows, BACKUP)
@@ -104,7 +104,11 @@ def _check_history(snapshot: Snapshot) -> Findings:
         yield ok("history", "not looked at: rows are noted from the next start on")
         return
     main, audit = snapshot.connections[MAIN_FILE], snapshot.connections[AUDIT_FILE]
-    found = [f"{each.table} {' '.join(each.key)} {each.difference}" for each in find_discrepancies_between(main, audit)]
+    with progress_bar("comparing with the records", sum(snapshot.counts()[MAIN_FILE].values())) as progress:
+        found = [
+            f"{each.table} {' '.join(each.key)} {each.difference}"
+            for each in find_discrepancies_between(main, audit, progress)
+        ]
     yield from _told("history", found, BACKUP)
     if not found:
         yield ok("history", "every row is as the newest record of it says; none was set back, taken away or put in")
