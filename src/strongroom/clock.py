@@ -4,6 +4,7 @@
 records and certificates always keep real time.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 
 CLOCK_FACT = "clock.offset"
@@ -12,6 +13,11 @@ CLOCK_FACT = "clock.offset"
 def real_now() -> datetime:
     """Return the real time, aware UTC."""
     return datetime.now(UTC)
+
+
+def steady_seconds() -> float:
+    """Return seconds of a clock that nobody sets and that counts on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def whole_seconds(moment: datetime) -> datetime:

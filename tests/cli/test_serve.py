@@ -49,7 +49,7 @@ async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, do
     await first["sweep"]()
     await made["sweep"]()
     await first["sweep"]()
-    assert len(swept) == 2
+    assert len(swept) == 2, "one of the workers, each time that it is asked"
     assert len({id(storage) for storage in swept}) == 1
     assert await first["is_ready"]()
     await first["close"]()

@@ -171,6 +171,16 @@ def test_our_leaf_is_renewed_in_its_last_quarter(authority):
     assert len(minted) == 2
 
 
+def test_a_leaf_that_was_made_by_a_clock_ahead_is_replaced_when_that_is_set_back(authority):
+    now = real_now()
+    server = ServerTls(authority.mint, now)
+    server.renew_if_due(now + timedelta(days=1000))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(server.context, trusting(authority), "localhost")
+    server.renew_if_due(now)
+    handshake(server.context, trusting(authority), "localhost")
+
+
 def test_the_scratch_file_is_gone_afterwards_with_and_without_memory_files(authority, monkeypatch, tmp_path):
     monkeypatch.delattr(tls.os, "memfd_create")
     monkeypatch.setattr(tls.tempfile, "tempdir", str(tmp_path))

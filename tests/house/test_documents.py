@@ -41,7 +41,11 @@ PACKAGE = (
     "vaults",
 )
 # What stands in `properties` of every record of the machine itself.
-LOCAL = {"actor", "localUser", "reason", "secret", "vault", "requests", "addresses", "address", "otherRequests"}
+LOCAL = {
+    *("actor", "localUser", "reason", "secret", "vault"),
+    *("requests", "addresses", "address", "otherRequests"),
+    *("aheadSeconds", "heldUntil"),
+}
 
 
 def text(name):

@@ -15,7 +15,7 @@ import structlog
 from strongroom.access.network.strangers import Strangers
 from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
-from strongroom.clock import real_now
+from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
 from strongroom.hosting.children import Duty, Post
@@ -24,9 +24,11 @@ from strongroom.meters import Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.retention import sweep_now
+from strongroom.scheduling.steadiness import Steadiness
 from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
 from strongroom.storage.pruning import Pruning
+from strongroom.storage.records import SqlRecords
 from strongroom.storage.space import MIB, Space
 from strongroom.storage.sqlite import SqliteStorage
 
@@ -65,7 +67,9 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
     def make() -> Application:
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
-        chores = _Chores(storage, tally, _space(settings), pruning, _Turn(settings.data_dir / SWEEP_LOCK))
+        steadiness = Steadiness(real_now(), steady_seconds(), _newest(storage.records))
+        turn = _Turn(settings.data_dir / SWEEP_LOCK)
+        chores = _Chores(storage, tally, _space(settings), pruning, turn, steadiness)
         return create_app(
             storage,
             custodian,
@@ -83,6 +87,12 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
     return make
 
 
+def _newest(records: SqlRecords) -> datetime | None:
+    """Return the time of the newest record, None when there is none."""
+    entries = records.before(records.last_sequence() + 1, 1)
+    return entries[0].record.time if entries else None
+
+
 def _space(settings: Settings) -> Space:
     reserve = settings.reserved_space
     return Space(settings.data_dir, None if reserve is None else reserve * MIB)
@@ -97,12 +107,15 @@ class _Chores:
     space: Space
     pruning: Pruning
     turn: "_Turn"
+    steadiness: Steadiness
 
     async def sweep(self) -> None:
         if self.turn.is_ours():
             self.space.tell(time.monotonic())
             await summarize(self.tally, self.storage, real_now())
             await self.storage.anchor()
+            if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):
+                return
             try:
                 await sweep_now(self.storage)
             finally:  # what cannot be purged keeps no records from leaving

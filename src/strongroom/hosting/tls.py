@@ -74,8 +74,11 @@ class ServerTls:
             self._operator = _load_operator(self._operator_files)
 
     def renew_if_due(self, now: datetime) -> None:
-        """Reload when our own leaf is near its end: a server may run for longer than a certificate lasts."""
-        if now >= self._leaf_ends - RENEW_BEFORE:
+        """Reload when our own leaf is near its end: a server may run for longer than a certificate lasts.
+
+        One that was made while the clock was ahead, and has not begun yet, is replaced as well.
+        """
+        if not self._leaf_begins <= now < self._leaf_ends - RENEW_BEFORE:
             self.reload(now)
 
     def ends(self) -> dict[str, datetime]:
@@ -86,6 +89,7 @@ class ServerTls:
     def _load_leaf(self, now: datetime) -> None:
         leaf = self._mint(now)
         _load_chain(self.context, leaf)
+        self._leaf_begins = leaf.certificate.not_valid_before_utc
         self._leaf_ends = leaf.certificate.not_valid_after_utc
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:

@@ -29,7 +29,8 @@ Asgi = Callable[..., Any]
 MakeApp = Callable[[], Asgi]
 
 START_FAILED = 3
-RENEWAL_SECONDS = 12 * 3600
+RENEWAL_SECONDS = 600
+"""How often certificates are looked at: not long after the clock was set, too."""
 GC_THRESHOLDS = (10_000, 20, 50)
 """A request makes some hundred objects and no cycles: the usual 700 would look for garbage every few requests."""
 

@@ -80,6 +80,13 @@ async def world():
     return World(storage, application, await token_for(storage, application, now=NOW), loaded.private)
 
 
+async def test_what_was_believed_by_a_clock_ahead_is_checked_again_when_that_is_set_back(world):
+    assert await world.verify(now=NOW + timedelta(minutes=30))
+    with pytest.raises(Unauthenticated, match="not yet valid"):
+        await world.verify(now=NOW - timedelta(days=1))
+    assert await world.verify(now=NOW)
+
+
 async def test_a_good_token_tells_who_is_calling(world):
     caller = await world.verify(tenant_id=TENANT.tenant_id)
     assert caller.object_id == world.application.object_id

@@ -56,10 +56,14 @@ class _Header(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Verified:
-    """A token that passed every check of its own; `until` is when it must be checked again."""
+    """A token that passed every check of its own.
+
+    since, until: when it was checked and when it must be checked again; a clock that was set back is before the former.
+    """
 
     caller: Caller
     service: Service | None
+    since: datetime
     until: datetime
 
 
@@ -90,7 +94,7 @@ class Verifier:
             raise Unauthenticated(TOO_LONG)
         digest = hashlib.sha256(unverified_token.encode("utf-8", "replace")).digest()
         verified = self._verified.get(digest)
-        if verified is None or now >= verified.until:
+        if verified is None or not verified.since <= now < verified.until:
             verified = self._remember(digest, self._check(unverified_token, now), now)
         else:
             self._verified.move_to_end(digest)
@@ -129,7 +133,7 @@ class Verifier:
         if moment < claims.nbf:
             raise Unauthenticated(TOO_EARLY)
         caller = _caller(claims)
-        return _Verified(caller, find_service(claims.aud, self._domain), caller.expires)
+        return _Verified(caller, find_service(claims.aud, self._domain), now, caller.expires)
 
     def _key_of(self, unverified_token: str, now: datetime) -> RSAPublicKey:
         """Return the key of ours that the token names; which keys it brings along is not even looked at."""
