@@ -448,6 +448,14 @@ def test_a_server_that_does_not_say_where_it_is_is_told(running, doctor, install
     assert seen[0]["problem", "server"] == [f"the server on {DATA.resolve()} does not answer yet"]
 
 
+@pytest.mark.parametrize(
+    ("status", "verdict", "told"), [(200, "ok", "is ready"), (503, "problem", "is not ready (503)")]
+)
+def test_a_server_that_cannot_write_is_told(status, verdict, told):
+    found = serving.judged(SimpleNamespace(pid=7), "127.0.0.1 port 8443", status)
+    assert (found.verdict, found.text) == (verdict, f"process 7 answers at 127.0.0.1 port 8443 and {told}")
+
+
 def certificate_files(ends):
     authority = ca.new_authority("localhost", ends - ca.LEAF_LIFETIME)
     leaf = authority.mint(ends - ca.LEAF_LIFETIME)

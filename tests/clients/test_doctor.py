@@ -39,6 +39,14 @@ def test_a_running_server_is_looked_at_where_it_is(server):
     assert {check for check, (verdict, _) in found.items() if verdict != "ok"} == {"backup"}
 
 
+def test_without_the_master_key_the_server_is_still_asked_whether_it_is_ready(server, tmp_path):
+    done = server.strongroom("doctor", "--quick", "--json", "--master-key-file", str(tmp_path / "none"), check=False)
+    assert done.returncode == 1
+    found = verdicts(done)
+    assert found["master key"][0] == "problem"
+    assert found["server"][0] == "ok"
+
+
 def test_a_server_that_the_ca_does_not_vouch_for_is_told(server):
     custodian = Custodian(load_master_key(server.data_dir.with_name("data-key") / "master.key"))
 

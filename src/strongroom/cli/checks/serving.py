@@ -17,7 +17,8 @@ from strongroom.hosting.sockets import bind
 from strongroom.hosting.tls import CertificateFiles, require_servable
 from strongroom.settings import Settings
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 15.0
+"""Longer than a server waits for a disk before it says that it is not ready."""
 ENDS_SOON = timedelta(days=14)
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens that listens everywhere
 
@@ -61,10 +62,11 @@ def _check_running(settings: Settings, authority: Authority | None, now: datetim
     except (OSError, http.client.HTTPException) as error:
         yield problem("server", f"process {server.pid} does not answer at {place}: {error}", "see its log; restart it")
         return
-    yield _judge(server, place, status)
+    yield judged(server, place, status)
 
 
-def _judge(server: Running, place: str, status: int) -> Finding:
+def judged(server: Running, place: str, status: int) -> Finding:
+    """Return what the status of a server's readiness says."""
     told = f"process {server.pid} answers at {place}"
     if status == 200:
         return ok("server", f"{told} and is ready")
