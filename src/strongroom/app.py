@@ -20,6 +20,7 @@ from strongroom.planes.gate import Gate, Plane
 from strongroom.planes.http import JSON, Headers, Request, Response
 from strongroom.planes.identity.plane import IdentityPlane
 from strongroom.planes.management.plane import ManagementPlane
+from strongroom.planes.operation import BODILESS
 from strongroom.planes.stores import Storage
 from strongroom.resources.locations import Locations
 
@@ -33,8 +34,6 @@ HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
 LIVE = "/health/live"
 READY = "/health/ready"
 TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
-BODILESS = frozenset({"GET", "HEAD"})
-"""Methods whose requests have no body. Source: RFC 9110, section 9.3.1."""
 SINGLE_HEADERS = frozenset({b"authorization", b"host", b"content-type"})
 
 log = structlog.get_logger(__name__)

@@ -66,6 +66,34 @@ def races(examples):
     _end(passed=True)
 
 
+@main.command()
+@click.option(
+    "--examples", type=click.IntRange(1), default=200, show_default=True, help="Requests made at random, each."
+)
+@click.option("--plane", type=click.Choice(["data", "management", "identity"]), multiple=True, help="One of them only.")
+@SEED
+def fuzz(examples, plane, seed):
+    """Let schemathesis make requests of the served OpenAPI documents, with every api-version, and judge the answers.
+
+    No 5xx, nothing undocumented, nothing refused that fits or taken that does not; every operation is reached. Takes
+    minutes for each plane. A failure is shown once for each operation, with a curl command that repeats it.
+    """
+    from soak import fuzzing
+    from soak.documented import Reach
+    from soak.recipes import document_of
+
+    seed, failures = _chosen(seed), []
+    for name in plane or ("data", "management", "identity"):
+        with served("--workers", "2") as direct:
+            reach = Reach(document_of(direct, name))
+            found = fuzzing.fuzz(direct, name, reach.document, examples=examples, seed=seed, thorough=True)
+        reach.met.update(found.sent)
+        failures += [*found.failures.values(), *found.errors, *reach.undocumented, *reach.unreached]
+        _say("\n".join([f"{name}: {found.sent.total()} requests", *reach.counts()]))
+    _say("\n".join(failures))
+    _end(passed=not failures, reason=f"{len(failures)} findings")
+
+
 @contextmanager
 def served(*flags):
     """A rehearsal server, asked directly; it must end in good order and have raised no alarm."""

@@ -25,7 +25,7 @@ from strongroom.errors import (
     Throttled,
     Unauthenticated,
 )
-from strongroom.planes.operation import JSON_BODY, Operation, Parameter, Table
+from strongroom.planes.operation import BODILESS, JSON_BODY, Operation, Parameter, Table
 from strongroom.sensitive import Sensitive
 
 DOMAIN = "DOMAIN.invalid"
@@ -82,8 +82,12 @@ class Face:
         return (*self.always(row), *row.query)
 
     def refusals(self, row: Operation) -> tuple[int, ...]:
-        """Return the statuses of every refusal that a row knows, in order."""
-        return tuple(sorted(self.refuses(row) | set(row.refuses)))
+        """Return the statuses of every refusal that a row knows, in order.
+
+        Any address may ask too often without credentials, and any body may be too large.
+        """
+        always = {429} if row.method in BODILESS else {413, 429}
+        return tuple(sorted(self.refuses(row) | always | set(row.refuses)))
 
 
 def describe(face: Face, table: Table) -> Document:

@@ -21,6 +21,7 @@ Handler = Callable[["Call"], Awaitable[Response]]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SMALL_BODY = 64 * 1024
 MATCHES = 4096
+BODILESS = frozenset({"GET", "HEAD"})  # requests of these methods have no body: RFC 9110, section 9.3.1
 JSON_BODY = "application/json"
 FORM_BODY = "application/x-www-form-urlencoded"
 

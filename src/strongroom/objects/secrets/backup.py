@@ -21,7 +21,7 @@ from strongroom.sensitive import Sensitive
 
 FORMAT = b"\x01"
 MAX_PAST_VERSIONS = 500  # source: "Azure Key Vault backup and restore", limitations
-MAX_BLOB_BYTES = 14 * 1024 * 1024  # what the body of a restore can still carry: 20 MiB of base64 in JSON
+MAX_BLOB_BYTES = 14 * 1024 * 1024  # what the body of a restore can still carry: 19 MiB of base64 in JSON
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 
 

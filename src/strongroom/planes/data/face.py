@@ -10,8 +10,8 @@ from strongroom.planes.data.versions import API_VERSION
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Parameter
 
-# Every request may be badly made, unsigned, not allowed, to a vault that is not there, too large, or one too many.
-REFUSED = frozenset({400, 401, 403, 404, 413, 429})
+# Every request may be badly made, unsigned, not allowed, or to a vault that is not there.
+REFUSED = frozenset({400, 401, 403, 404})
 
 FACE = Face(
     title="Strongroom: the data plane",

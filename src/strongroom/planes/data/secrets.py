@@ -14,9 +14,10 @@ from strongroom.planes.operation import Operation
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
 
-# JSON may write each byte of a value in six; the largest backup is 14 MiB before base64.
+# JSON may write each byte of a value in six; the largest backup is 14 MiB before base64. Both are below what a
+# connection takes at all, so that it is the plane that refuses, with a record.
 SET_LIMIT = 512 * 1024
-RESTORE_LIMIT = 20 * 1024 * 1024
+RESTORE_LIMIT = 19 * 1024 * 1024
 
 WritePage = Callable[[str, Vault, Iterable[Secret], str | None], bytes]
 

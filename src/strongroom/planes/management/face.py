@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from strongroom.ids import GUID, VAULT_NAME
+from strongroom.ids import VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
 from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, RESOURCES, versions_of
+from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.vaults.policies import PolicyChange
@@ -38,7 +39,7 @@ def _always(row: Operation) -> tuple[Parameter, ...]:
 
 def _refuses(row: Operation) -> frozenset[int]:
     """Return what every row may be refused for, and what its permission and the places in its path add."""
-    found = {400, 413}
+    found = {400}
     if not row.anonymous:
         found.add(401)
     if row.needs is not None:
@@ -59,7 +60,7 @@ FACE = Face(
     places=(
         Parameter(
             name="subscription",
-            kind=Annotated[str, Meta(extra_json_schema=bounds_of(GUID) | {"format": "uuid"})],
+            kind=Guid,
             text="The id of a subscription.",
         ),
         Parameter(

@@ -9,13 +9,38 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from strongroom.ids import GUID
 from strongroom.planes.http import JSON, Headers, Response
+from strongroom.planes.openapi import bounds_of
 from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS
 from strongroom.vaults.model import AccessPolicy
-from strongroom.vaults.policies import permission_names
-from strongroom.vaults.request import MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, NetworkRequest, VaultRequest
+from strongroom.vaults.policies import PERMISSIONS, permission_names
+from strongroom.vaults.request import (
+    BYPASSES,
+    MAX_RETENTION_DAYS,
+    MIN_RETENTION_DAYS,
+    SKU_FAMILY,
+    SKUS,
+    NetworkRequest,
+    VaultRequest,
+)
 
-# Bounds that documents tell; the rules behind them are held by the domain, in the service's words.
+# Bounds that documents tell; the rules behind them are held by the domain, in the service's words. Spellings are the
+# service's own; case does not count. What would restrict the network is refused, so that only the open words are told.
+Guid = Annotated[str, Meta(extra_json_schema=bounds_of(GUID) | {"format": "uuid"})]
+GuidOrNothing = Annotated[str, Meta(extra_json_schema={"pattern": f"^$|{bounds_of(GUID)['pattern']}"})]
+KeyPermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMISSIONS["keys"])})]
+SecretPermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMISSIONS["secrets"])})]
+CertificatePermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMISSIONS["certificates"])})]
+StoragePermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMISSIONS["storage"])})]
+SkuName = Annotated[str, Meta(extra_json_schema={"enum": list(SKUS)})]
+SkuFamily = Annotated[str, Meta(extra_json_schema={"enum": [SKU_FAMILY]})]
+Bypass = Annotated[str, Meta(extra_json_schema={"enum": list(BYPASSES.values())})]
+Open = Annotated[str, Meta(extra_json_schema={"enum": ["Allow"]})]
+Enabled = Annotated[str, Meta(extra_json_schema={"enum": ["Enabled"]})]
+NoRules = Annotated[list[Any], Meta(extra_json_schema={"maxItems": 0})]
+OnlyTrue = Annotated[bool, Meta(extra_json_schema={"enum": [True]})]
+CreateMode = Annotated[str, Meta(extra_json_schema={"enum": ["default", "recover"]})]
 Tags = Annotated[
     dict[str, Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG_VALUE})]],
     Meta(
@@ -44,53 +69,53 @@ class GroupBody(Wire):
 class Permissions(Wire):
     """Permission names by kind of object."""
 
-    keys: list[str] | None = None
-    secrets: list[str] | None = None
-    certificates: list[str] | None = None
-    storage: list[str] | None = None
+    keys: list[KeyPermission] | None = None
+    secrets: list[SecretPermission] | None = None
+    certificates: list[CertificatePermission] | None = None
+    storage: list[StoragePermission] | None = None
 
 
 class PolicyEntry(Wire):
     """An access policy."""
 
-    tenant_id: str
-    object_id: str
+    tenant_id: Guid
+    object_id: Guid
     permissions: Permissions
-    application_id: str | None = None
+    application_id: GuidOrNothing | None = None
 
 
 class Sku(Wire):
     """A vault's SKU."""
 
-    name: str
-    family: str | None = None
+    name: SkuName
+    family: SkuFamily | None = None
 
 
 class NetworkAcls(Wire):
     """Network rules."""
 
-    bypass: str | None = None
-    default_action: str | None = None
-    ip_rules: list[Any] | None = None
-    virtual_network_rules: list[Any] | None = None
+    bypass: Bypass | None = None
+    default_action: Open | None = None
+    ip_rules: NoRules | None = None
+    virtual_network_rules: NoRules | None = None
 
 
 class VaultProperties(Wire):
     """What a vault is asked to be."""
 
-    tenant_id: str | None = None
+    tenant_id: Guid | None = None
     sku: Sku | None = None
     access_policies: list[PolicyEntry] | None = None
     enable_rbac_authorization: bool | None = None
-    enable_soft_delete: bool | None = None
+    enable_soft_delete: OnlyTrue | None = None
     soft_delete_retention_in_days: RetentionDays | None = None
-    enable_purge_protection: bool | None = None
+    enable_purge_protection: OnlyTrue | None = None
     enabled_for_deployment: bool | None = None
     enabled_for_disk_encryption: bool | None = None
     enabled_for_template_deployment: bool | None = None
-    public_network_access: str | None = None
+    public_network_access: Enabled | None = None
     network_acls: NetworkAcls | None = None
-    create_mode: str | None = None
+    create_mode: CreateMode | None = None
 
 
 class VaultBody(Wire):

@@ -1,0 +1,340 @@
+"""Requests that reach every documented answer of every operation, where no fuzzer can be relied on to come."""
+
+import json
+import threading
+from contextlib import ExitStack
+
+from clients.direct import Answer, make_applications, object_id_in, unique
+
+NOWHERE = "99999999-9999-4999-8999-999999999999"
+NO_VERSION = "0" * 32
+VAULT_VERSION, CORE_VERSION, DATA_VERSION = "2023-07-01", "2021-04-01", "7.6"
+LARGER = b"x"
+
+
+class Recipes:
+    """What the recipes of all planes share. places: what stands in a path for its placeholders unless a recipe says."""
+
+    base = ""
+    service = None
+
+    def __init__(self, direct, reach, places):
+        self.direct = direct
+        self.reach = reach
+        self.places = places
+
+    def ask(self, name, *, body=None, query=None, token="", base="", headers=None, **places):
+        """Ask for an operation, as the owner unless a token is given (None for none), and hold the answer."""
+        operation = self.reach.operations[name]
+        path = operation.path.format_map(self.places | places)
+        said = self.version(operation) | (query or {}) if query is not False else {}
+        tail = "?" + "&".join(f"{key}={value}" for key, value in said.items()) if said else ""
+        token = self.direct.owner(self.service) if token == "" and self.service else token or None
+        answer = self.direct.ask(
+            operation.method, f"{base or self.base}{path}{tail}", token=token, body=body, headers=headers
+        )
+        return self.reach.meet(name, answer)
+
+    def version(self, operation):
+        return {}
+
+    def refuse_strangers(self, elsewhere):
+        """Ask for each operation without credentials, too often for the server `elsewhere`, which lets one through."""
+        own, other = (direct.facts.managementUrl.rpartition(":")[2] for direct in (self.direct, elsewhere))
+        base = self.base.replace(own, other)
+        for operation in self.reach.operations.values():
+            path = operation.path.format_map(self.places)
+            for _ in range(3):  # the first of a minute is let through
+                answer = self.reach.meet(operation.name, elsewhere.ask(operation.method, f"{base}{path}"))
+                if answer.status == 429:
+                    break
+
+    def refuse_too_large(self):
+        """Send each operation one byte more than it takes."""
+        for operation in self.reach.operations.values():
+            if "413" not in operation.responses:
+                continue
+            path = operation.path.format_map(self.places)
+            said = self.version(operation)
+            tail = "?" + "&".join(f"{key}={value}" for key, value in said.items()) if said else ""
+            token = self.direct.owner(self.service) if self.service else None
+            answer = _overfeed(self.direct.open(self.base), operation, f"{path}{tail}", token)
+            assert answer.status == 413, answer
+            self.reach.meet(operation.name, answer)
+
+
+def _overfeed(connection, operation, path, token):
+    """Return the answer to a body that is too large, which may come before all of it was sent."""
+    head = f"{operation.method} {path} HTTP/1.1\r\nHost: {connection.base.removeprefix('https://')}\r\n"
+    head += f"Authorization: Bearer {token}\r\n" if token else ""
+    head += f"Content-Length: {operation.limit + 1}\r\n\r\n"
+    connection.connect()
+    body = threading.Thread(target=_pour, args=(connection.sock, head.encode() + LARGER * (operation.limit + 1)))
+    with connection.sock:
+        body.start()
+        response = connection.response_class(connection.sock, method=operation.method)
+        response.begin()
+        answer = Answer(response)
+    body.join()
+    return answer
+
+
+def _pour(stream, sent):
+    try:
+        stream.sendall(sent)
+    except OSError:
+        return  # refused before it was all sent
+
+
+class DataRecipes(Recipes):
+    """Secrets: a vault of its own with policies for the owner only, and one more to be asked too much of."""
+
+    service = "vault"
+
+    def __init__(self, server, direct, reach):
+        super().__init__(direct, reach, {"name": "living", "version": NO_VERSION})
+        guest_id, _, secret = make_applications(server, ("guest",))["guest"]
+        self.guest = direct.sign_in(guest_id, secret)
+        everything = direct.policy(object_id_in(direct.owner()), "all", "purge")
+        self.base = direct.make_vault(unique("rch"), accessPolicies=[everything])
+        self.busy = direct.make_vault(unique("rcb"), accessPolicies=[everything])
+
+    def version(self, operation):
+        return {"api-version": DATA_VERSION}
+
+    def follow(self):
+        """Reach every documented answer."""
+        self.live()
+        self.refuse()
+        self.refuse_too_large()
+        self.tire()
+
+    def live(self):
+        """The life of two secrets, and the conflicts that it knows."""
+        made = self.ask("setSecret", body={"value": "1", "tags": {"a": "b"}})
+        version = made.json["id"].rpartition("/")[2]
+        self.ask("getSecret")
+        self.ask("getSecretVersion", version=version)
+        self.ask("updateSecret", body={"contentType": "text/plain"})
+        self.ask("updateSecretVersion", body={"attributes": {"enabled": True}}, version=version)
+        self.ask("listSecrets", query={"maxresults": 1})
+        self.ask("listVersions")
+        kept = self.ask("backupSecret").json
+        self.ask("deleteSecret")
+        self.ask("getDeletedSecret")
+        self.ask("listDeletedSecrets")
+        self.ask("setSecret", body={"value": "2"})
+        self.ask("restoreSecret", body=kept)
+        self.ask("recoverSecret")
+        self.ask("deleteSecret")
+        self.ask("purgeSecret")
+        self.ask("restoreSecret", body=kept)
+
+    def refuse(self):
+        """What every operation refuses: no version, no token, no permission, no such vault."""
+        elsewhere = self.direct.vault_url(unique("rcn"))
+        for name in self.reach.operations:
+            self.ask(name, query=False)
+            self.ask(name, token=None)
+            self.ask(name, token=self.guest)
+            self.ask(name, base=elsewhere)
+
+    def tire(self):
+        """Ask one vault for more than a vault may be asked, and then for each operation."""
+        left = list(self.reach.operations)
+        one = self._one_of_many()
+        with ExitStack() as stack:
+            streams = [stack.enter_context(self._stream()) for _ in range(4)]
+            for _ in range(100):
+                _flood(streams, one)
+                left = [name for name in left if not self._is_tired(name)]
+                if not left:
+                    return
+        raise AssertionError(f"never throttled: {left}")
+
+    def _is_tired(self, name):
+        """Answer whether an operation was throttled; the ten seconds may just have begun anew."""
+        operation = self.reach.operations[name]
+        path = operation.path.format_map(self.places)
+        answer = self.direct.ask(
+            operation.method, f"{self.busy}{path}?api-version={DATA_VERSION}", token=self.direct.owner()
+        )
+        self.reach.meet(name, answer)
+        return answer.status == 429
+
+    def _one_of_many(self):
+        return (
+            f"GET /secrets/none?api-version={DATA_VERSION} HTTP/1.1\r\nHost: {self.busy.removeprefix('https://')}\r\n"
+            f"Authorization: Bearer {self.direct.owner()}\r\n\r\n"
+        ).encode()
+
+    def _stream(self):
+        connection = self.direct.open(self.busy)
+        connection.connect()
+        return connection.sock
+
+
+def _flood(streams, one, rounds=30, at_once=40):
+    """Send a request 4,800 times over a few connections, some at once on each, reading what comes back."""
+    readers = [stream.makefile("rb") for stream in streams]
+    for _ in range(rounds):
+        for stream in streams:
+            stream.sendall(one * at_once)
+        if 429 in [_read_status(reader) for reader in readers for _ in range(at_once)]:
+            break
+    for reader in readers:
+        reader.detach()
+
+
+def _read_status(stream):
+    status, length = int(stream.readline().split()[1]), 0
+    while (line := stream.readline()) != b"\r\n":
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    stream.read(length)
+    return status
+
+
+class ManagementRecipes(Recipes):
+    """Groups and vaults, made and removed. elsewhere: a strict server without a rehearsal clock, asked directly."""
+
+    service = "management"
+
+    def __init__(self, server, direct, reach, elsewhere):
+        places = {
+            "subscription": direct.facts.subscriptionId,
+            "group": unique("reach-"),
+            "vault": unique("rch"),
+            "location": direct.facts.location,
+            "kind": "add",
+            "namespace": "Microsoft.KeyVault",
+            "operation": "none",
+            "hsm": "none",
+            "deletedHsm": "none",
+        }
+        super().__init__(direct, reach, places | {"deleted": places["vault"]})
+        self.base = direct.facts.managementUrl
+        self.elsewhere = elsewhere
+        guest_id, _, secret = make_applications(server, ("guest",))["guest"]
+        self.guest = direct.sign_in(guest_id, secret, "management")
+
+    def version(self, operation):
+        if "api-version" not in operation.query:
+            return {}
+        ours = "/providers/Microsoft.KeyVault/" in operation.path
+        return {"api-version": VAULT_VERSION if ours else CORE_VERSION}
+
+    def follow(self):
+        """Reach every documented answer."""
+        self.read()
+        self.live()
+        self.move_the_clock()
+        self.refuse()
+        self.refuse_too_large()
+        self.refuse_strangers(self.elsewhere)
+
+    def read(self):
+        """What is there without anything being made."""
+        for name in (
+            "getMetadata", "listTenants", "listSubscriptions", "getSubscription", "listLocations", "listProviders",
+            "listProvidersOfTenant", "getProvider", "getProviderOfTenant", "registerProvider", "unregisterProvider",
+            "listOperations", "listHsms", "listDeletedHsms", "listResources", "listVaults", "listDeletedVaults",
+            "listGroups", "getClock",
+        ):  # fmt: skip
+            self.ask(name)
+        self.ask("getMetadata", query={"api-version": "2022-09-01"})
+        self.ask("checkHsmName", body={"name": "an-hsm"})
+        self.ask("checkVaultName", body={"name": "x", "type": "Microsoft.KeyVault/vaults"})
+
+    def live(self):
+        """The life of a group and its vaults, and the conflicts that it knows."""
+        location = self.direct.facts.location
+        self.ask("putGroup", body={"location": location})
+        self.ask("putGroup", body={"location": location, "tags": {"a": "b"}})
+        self.ask("putGroup", body={"location": "westeurope"})
+        for name in ("getGroup", "checkGroup", "listVaultsOfGroup", "listHsmsOfGroup", "listResourcesOfGroup"):
+            self.ask(name)
+        self.ask("updateGroup", body={"tags": {}})
+        self.ask("putVault", body=self.direct.vault_body())
+        self.ask("updateVault", body={"tags": {"a": "b"}})
+        self.ask("getVault")
+        self.ask("changeAccessPolicies", body={"properties": {"accessPolicies": [self.direct.policy(NOWHERE, "get")]}})
+        self.ask("listVaults", query={"$top": 1})
+        self.ask("deleteVault")
+        self.ask("deleteVault")
+        self.ask("getDeletedVault")
+        self.ask("putVault", body=self.direct.vault_body())
+        self.ask("getPurgeResult", operation=_last_segment(self.ask("purgeVault")))
+        protected = unique("rcp")
+        self.ask("putVault", body=self.direct.vault_body(enablePurgeProtection=True), vault=protected)
+        self.ask("deleteVault", vault=protected)
+        self.ask("purgeVault", deleted=protected)
+        self.ask("getDeleteResult", operation=_last_segment(self.ask("deleteGroup")))
+
+    def move_the_clock(self):
+        self.ask("putClock", body={"advance": "P1D"})
+        self.ask("putClock", body={"offsetSeconds": 1})
+
+    def refuse(self):
+        """What operations refuse as their rows say: no version, no token, no role, no such place."""
+        for name, operation in self.reach.operations.items():
+            if operation.anonymous:
+                self.ask(name, query=False)
+                continue
+            self.ask(name, query={"a": 1, "A": 2})
+            self.ask(name, token=None)
+            if "403" in operation.responses:
+                self.ask(name, token=self.guest)
+            if "{subscription}" in operation.path:
+                self.ask(name, subscription=NOWHERE)
+            elif "{namespace}" in operation.path:
+                self.ask(name, namespace="Nobody.Here")
+        for name in ("getClock", "putClock"):
+            operation = self.reach.operations[name]
+            self.reach.meet(name, self.elsewhere.manage(operation.method, operation.path, version=""))
+
+
+def _last_segment(answer):
+    return answer.headers["location"].partition("?")[0].rpartition("/")[2]
+
+
+class IdentityRecipes(Recipes):
+    """Discovery and sign-in, by the bootstrap application."""
+
+    def __init__(self, direct, reach, elsewhere):
+        super().__init__(direct, reach, {"tenant": direct.facts.tenantId, "upn": "jo@example.com"})
+        self.base = direct.facts.authority
+        self.elsewhere = elsewhere
+
+    def follow(self):
+        """Reach every documented answer."""
+        asked = {"authorization_endpoint": f"{self.base}/common/oauth2/authorize"}
+        for name, operation in self.reach.operations.items():
+            if operation.method == "POST":
+                self._sign_in(name)
+                continue
+            self.ask(name, query=asked if operation.query[-1:] == ("authorization_endpoint",) else None)
+            if "{tenant}" in operation.path:
+                self.ask(name, tenant="nobody")
+        self.ask("discoverInstance")
+        self.refuse_too_large()
+        self.refuse_strangers(self.elsewhere)
+
+    def _sign_in(self, name):
+        facts = self.direct.facts
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": facts.clientId,
+            "client_secret": facts.clientSecret,
+            "scope": "https://vault.azure.net/.default",
+            "resource": "https://vault.azure.net",
+        }
+        for changes in ({}, {"client_secret": "wrong"}, {"grant_type": "password"}):
+            body = "&".join(f"{key}={value}" for key, value in (form | changes).items())
+            self.ask(name, body=body, headers={"content-type": "application/x-www-form-urlencoded"})
+
+
+def document_of(direct, plane):
+    """Return the document that a server serves of a plane."""
+    domain = direct.facts.managementUrl.partition("//management.")[2]
+    return json.loads(direct.ask("GET", f"https://{domain}/openapi/{plane}.json").raw)

@@ -1,0 +1,72 @@
+"""The short form of `scripts/soak fuzz`, and that every documented answer of every operation is met at least once."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from clients.direct import Direct
+from clients.harness import start_server
+from soak.documented import Reach
+from soak.fuzzing import fuzz
+from soak.recipes import DataRecipes, IdentityRecipes, ManagementRecipes, document_of
+
+pytestmark = pytest.mark.xdist_group("fuzzing")
+
+EXAMPLES, SEED = 8, 1
+every_plane = pytest.mark.parametrize("run", ["data", "management", "identity"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def run(request, tmp_path_factory):
+    """A plane's document, what its answers were to directed requests and to the fuzzer, and what the server told."""
+    folder, plane = tmp_path_factory.mktemp("fuzz"), request.param
+    server = start_server(folder / "server", "--dev", "--no-proxy", "--workers", "2")
+    direct = Direct(SimpleNamespace(**server.connection))
+    reach = Reach(document_of(direct, plane))
+    follow(plane, server, direct, reach, folder)
+    found = fuzz(direct, plane, reach.document, examples=EXAMPLES, seed=SEED)
+    reach.met.update(found.sent)
+    direct.close()
+    return SimpleNamespace(plane=plane, reach=reach, found=found, code=server.stop(), errors=server.errors)
+
+
+def follow(plane, server, direct, reach, folder):
+    """Reach every documented answer. The strict server beside it knows no strangers and no rehearsal clock."""
+    if plane == "data":
+        DataRecipes(server, direct, reach).follow()
+        return
+    strict = start_server(folder / "strict", "--no-proxy", "--workers", "1", "--unauthenticated-per-minute", "1")
+    elsewhere = Direct(SimpleNamespace(**strict.connection))
+    if plane == "identity":
+        IdentityRecipes(direct, reach, elsewhere).follow()
+    else:
+        ManagementRecipes(server, direct, reach, elsewhere).follow()
+    elsewhere.close()
+    assert strict.stop() == 0
+
+
+@every_plane
+def test_every_documented_answer_was_met_and_no_other(run, record_property):
+    record_property("counts", [f"{run.plane} plane", *run.reach.table(), ""])
+    assert run.reach.missing == []
+    assert run.reach.undocumented == []
+
+
+@every_plane
+def test_every_answer_is_as_documented(run):
+    assert run.reach.wrong == []
+
+
+@every_plane
+def test_the_fuzzer_reached_every_operation_and_found_nothing(run):
+    assert not run.found.failures, "\n\n".join(run.found.failures.values())
+    assert run.found.errors == []
+    assert {name for name, _ in run.found.sent} == set(run.reach.operations)
+    assert {"COVERAGE", "FUZZING", "STATEFUL_TESTING"} <= set(run.found.phases)
+
+
+@every_plane
+def test_the_server_met_no_fault_of_its_own(run):
+    assert run.code == 0
+    assert "Traceback" not in run.errors
+    assert "alarm" not in run.errors
