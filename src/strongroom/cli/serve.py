@@ -44,7 +44,9 @@ def serve_with(settings: Settings) -> int:
     from strongroom.cli.beginning import begin_server, make_data_folder, require_usable
     from strongroom.cli.oplog import configure_log
     from strongroom.clock import real_now
+    from strongroom.hosting.limits import refuse_core_dumps
 
+    refuse_core_dumps()
     configure_log(level=settings.log_level, form=settings.log_format)
     require_no_server(settings.data_dir)
     if settings.connection_file is not None:

@@ -61,6 +61,16 @@ def raise_descriptor_limit() -> int:
     return ceiling
 
 
+def refuse_core_dumps() -> None:
+    """Let this process and its children leave no core dump: it would hold the master key and secrets.
+
+    A limit of 0 keeps Linux from writing a file; at 1 it also refuses the programs that it would hand the dump to
+    (`kernel.core_pattern` with a pipe).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
+
+
 def affordable_connections(limits: Limits, descriptors: int) -> int:
     """Return how many connections a worker takes with so many descriptors; at least 16."""
     return max(16, min(limits.connections, descriptors - RESERVED_DESCRIPTORS))
