@@ -1,6 +1,7 @@
 """The start of a server, step by step, so that one that must not start has changed nothing: place, key, storage, CA."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from strongroom.settings import Settings
 from strongroom.storage.directory import prepare, schema_version
 from strongroom.storage.sqlite import SqliteStorage
 
+PROBE_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
@@ -36,11 +39,20 @@ def make_data_folder(data_dir: Path) -> None:
     """Make the data directory, for its owner only; CommandFailed when that cannot be."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = data_dir / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        _write_something(data_dir / ".writable")
     except OSError as error:
         raise CommandFailed(f"the data directory {data_dir} cannot be written: {error.strerror}") from None
+
+
+def _write_something(probe: Path) -> None:
+    """Write as much as a start needs, and take it away again; OSError when that cannot be, on a full disk for one."""
+    try:
+        with os.fdopen(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def require_usable(settings: Settings) -> None:

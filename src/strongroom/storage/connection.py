@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from strongroom.errors import StorageUnavailable
+from strongroom.storage.failures import unavailable
 
 MAIN_FILE = "strongroom.db"
 AUDIT_FILE = "audit.db"
-UNAVAILABLE = "The storage is not available now; nothing was changed. Try again; the server's own log has the reason."
 PROBE = "UPDATE alembic_version SET version_num = version_num"
 """A write that changes nothing: whether a file can be written."""
 
@@ -35,14 +32,6 @@ SETTINGS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA secure_delete = ON",  # what was purged does not stay in free pages
 )
-
-log = structlog.get_logger(__name__)
-
-
-def unavailable(error: BaseException) -> StorageUnavailable:
-    """Return what a client is told of a failing disk; the reason goes to the operator's log."""
-    log.error("the storage failed", reason=str(error), kind=type(error).__name__)
-    return StorageUnavailable(UNAVAILABLE)
 
 
 def connect(path: Path, patience: float) -> sqlite3.Connection:

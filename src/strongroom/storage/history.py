@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.storage.baseline import NOTED, select_of
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect, unavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
+from strongroom.storage.failures import unavailable
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of

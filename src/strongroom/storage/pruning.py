@@ -17,7 +17,8 @@ from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.audit.log import Chain, Mark, keyed_link, microseconds
 from strongroom.custody.sealing import Custodian, SealBroken
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer, unavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
+from strongroom.storage.failures import unavailable
 from strongroom.storage.history import LastNotes, last_notes
 from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark

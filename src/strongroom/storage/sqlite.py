@@ -21,7 +21,8 @@ from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer, unavailable
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.failures import unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import server_keys
