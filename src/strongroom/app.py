@@ -149,9 +149,7 @@ class Application:
         began = time.perf_counter()
         request = make_request(scope)
         name = host_name(request.host)
-        gate = self._hosts.get(name)
-        if gate is None and name.endswith(self._vault_suffix) and "." not in name[: -len(self._vault_suffix)]:
-            gate = self._vaults
+        gate = None if self._is_misdirected(scope, name) else self._gate_of(name)
         if gate is None:
             response = await self._serve_elsewhere(name, request)
             if self._elsewhere is not None:
@@ -162,12 +160,26 @@ class Application:
             response = await gate.serve(request, read)
         await _send(send, request.method, response)
 
+    def _gate_of(self, name: str) -> Gate | None:
+        gate = self._hosts.get(name)
+        if gate is None and name.endswith(self._vault_suffix) and "." not in name[: -len(self._vault_suffix)]:
+            return self._vaults
+        return gate
+
+    def _is_misdirected(self, scope: Message, name: str) -> bool:
+        """Answer whether a connection was opened for one host of ours and is used for another (RFC 9110, 7.4).
+
+        What lies between may have let it pass for its first name. A connection that named no host of ours says nothing.
+        """
+        asked: str = scope.get("extensions", {}).get("tls", {}).get("server_name", "")
+        return asked not in (name, "") and self._gate_of(asked) is not None
+
     async def _serve_elsewhere(self, name: str, request: Request) -> Response:
         """Answer on the server's own names; any other is none of ours."""
         found = await self._serve_itself(request) if name in self._own_names else None
         if found is not None:
             return found
-        message = b'{"error":{"code":"UnknownHost","message":"No service of this server has this host name."}}'
+        message = b'{"error":{"code":"UnknownHost","message":"This connection leads to no service of this host name."}}'
         return Response(421 if name not in self._own_names else 404, message, (JSON,))
 
     async def _serve_itself(self, request: Request) -> Response | None:

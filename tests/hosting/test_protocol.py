@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
+import weakref
 
 import pytest
 import pytest_asyncio
@@ -456,3 +458,36 @@ async def test_who_comes_while_a_worker_stops_comes_too_late(serving, until_true
         served.app.gate.set()
         assert (await under_way.answer())[0] == 200
         await served.task  # nobody is waited for
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        GET,
+        GET * 50,
+        WAIT,
+        POST + b"Content-Length: 100\r\n\r\nabc",
+        POST + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+        GET[:-2] + b"X: " + b"a" * 9000,
+        b"nonsense\r\n\r\n",
+        GET.replace(b"/x", b"/flood"),
+        GET.replace(b"/x", b"/fail"),
+    ],
+)
+async def test_a_connection_that_ended_leaves_nothing_for_the_collector(serving, until_true, data):
+    # It would come much later, and each connection holds buffers of up to a megabyte.
+    async with serving() as served:
+        gc.disable()
+        try:
+            client = await served.connect()
+            await until_true(lambda: served.connections)
+            left = weakref.WeakSet(served.connections)
+            client.writer.transport.pause_reading()
+            client.send(data)
+            await asyncio.sleep(0.05)
+            client.writer.transport.abort()
+            served.app.gate.set()
+            await until_true(lambda: not left)
+        finally:
+            gc.enable()

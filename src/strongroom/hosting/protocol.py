@@ -20,13 +20,14 @@ from typing import Any
 
 import httptools
 from uvicorn import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from strongroom.hosting.answer import Answer
+from strongroom.hosting.connections import GONE, Connections
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.refusal import MALFORMED, Refusal, body_too_large, head_too_large
-from strongroom.meters import Meters
+from strongroom.hosting.tls import asked_name
 
 VERSIONS = frozenset({"1.0", "1.1"})
 GUARDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
@@ -46,26 +47,6 @@ class Part(Enum):
 
 # By their bare names, since these are looked at some fifteen times a request and an enum's attribute is a slow look-up.
 BETWEEN, HEAD, BODY = Part
-
-
-class Connections(ServerState):
-    """What a worker's connections have in common. opening: those whose TLS handshake is under way, since when.
-
-    leaving: the worker was told to leave. stopping: it stops, and whoever comes now comes too late. meters: where they
-    count.
-    """
-
-    def __init__(self, meters: Meters) -> None:
-        super().__init__()
-        self.meters = meters
-        self.opening: dict[HttpProtocol, float] = {}
-        self.leaving = False
-        self.stopping = False
-
-    def forget_failed(self, since: float) -> None:
-        """Forget handshakes that began before `since`: they have failed, of which their connections are not told."""
-        for failed in [connection for connection, began in self.opening.items() if began < since]:
-            del self.opening[failed]
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -115,7 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self._extensions = {"tls": {"version": tls.version()}}
+            self._extensions = {"tls": {"version": tls.version(), "server_name": asked_name(tls)}}
         self.deadline = self.loop.time() + self._limits.head_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,6 +105,8 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.disconnected = True
         self.pipeline.clear()
         super().connection_lost(exc)
+        # Buffers of a megabyte hang on what these refer to in a circle; the collector would come for it much later.
+        self.transport, self.cycle, self.flow = GONE, None, FlowControl(GONE)
 
     def data_received(self, data: bytes) -> None:
         """Take what came and see to the bounds of the part it ends in."""
@@ -310,7 +293,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal and end the connection; answers that are due before it go first."""
-        self._refusal = refusal
+        self._refusal = refusal.with_traceback(None)  # its frames refer back to this connection, and to what it sent
         self.server_state.meters.add(("malformed", str(refusal.status.value)))
         self.deadline = inf
         cycle = self.cycle

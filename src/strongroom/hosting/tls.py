@@ -48,6 +48,17 @@ class _Served:
     ends: datetime
 
 
+class _Connection(ssl.SSLObject):
+    """The server's end of a connection. asked_name: the host that the client wants (SNI), "" when it does not say."""
+
+    asked_name = ""
+
+
+def asked_name(connection: object) -> str:
+    """Return the host name that a client opened a connection for, lower case; "" when it named none."""
+    return connection.asked_name if isinstance(connection, _Connection) else ""
+
+
 class ServerTls:
     """The TLS side of a server: one context to listen with, which hands over by SNI to the certificate that fits.
 
@@ -59,10 +70,11 @@ class ServerTls:
         self._operator_files = operator
         self._operator: _Served | None = None
         self.context = _new_context()
+        self.context.sslobject_class = _Connection
+        self.context.sni_callback = self._choose
         self._load_leaf(now)
         if operator is not None:
             self._operator = _load_operator(operator)
-            self.context.sni_callback = self._choose
 
     def reload(self, now: datetime) -> None:
         """Serve a fresh leaf and what the operator's files hold now; connections that are open stay as they are.
@@ -94,6 +106,8 @@ class ServerTls:
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         operator = self._operator
+        if isinstance(connection, _Connection) and name is not None:
+            connection.asked_name = name.lower()
         if operator is not None and name is not None and covers(operator.names, name):
             connection.context = operator.context
 

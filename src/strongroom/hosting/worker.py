@@ -17,9 +17,10 @@ import uvloop
 from strongroom.clock import real_now
 from strongroom.errors import StrongroomError
 from strongroom.hosting.children import LEAVE, Post
+from strongroom.hosting.connections import Connections
 from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits, affordable_connections, raise_descriptor_limit
 from strongroom.hosting.orphans import end_with_parent
-from strongroom.hosting.protocol import Connections, HttpProtocol
+from strongroom.hosting.protocol import HttpProtocol
 from strongroom.hosting.proxy import ConnectProxy
 from strongroom.hosting.sockets import BACKLOG, port_of
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
@@ -158,11 +159,13 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._site.limits.sweep_seconds)
-            now = loop.time()
-            for connection in self._open_connections():
-                connection.check_deadline(now)
-            self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
-            self._site.meters.set(("connections",), len(self.server_state.connections))
+            self._look_at_deadlines(loop.time())
+
+    def _look_at_deadlines(self, now: float) -> None:
+        for connection in self._open_connections():
+            connection.check_deadline(now)
+        self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
+        self._site.meters.set(("connections",), len(self.server_state.connections))
 
     def _open_connections(self) -> list[HttpProtocol]:
         return [each for each in self.server_state.connections if isinstance(each, HttpProtocol)]
