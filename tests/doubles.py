@@ -322,14 +322,15 @@ class MemoryVaults(_Memory):
     def _by_name(self):
         return [self.rows[name] for name in sorted(self.rows)]
 
-    async def list_living(self, subscription_id, group=None):
+    async def list_living(self, subscription_id, group=None, *, after="", limit=None):
         return tuple(
             row
             for row in self._by_name()
             if row.deletion is None
             and row.subscription_id.lower() == subscription_id.lower()
             and (group is None or row.resource_group.lower() == group.lower())
-        )
+            and row.name.lower() > after.lower()
+        )[:limit]
 
     async def list_deleted(self, subscription_id=None):
         return tuple(

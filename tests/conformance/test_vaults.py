@@ -50,6 +50,9 @@ async def test_living_vaults_are_listed_by_name_within_subscription_and_group(st
     assert [vault.name for vault in await vaults.list_living(SUBSCRIPTION.upper())] == ["a", "b", "C"]
     assert [vault.name for vault in await vaults.list_living(SUBSCRIPTION, "GROUP")] == ["b", "C"]
     assert [vault.name for vault in await vaults.list_living("S9")] == ["d"]
+    assert [vault.name for vault in await vaults.list_living(SUBSCRIPTION, after="A", limit=1)] == ["b"]
+    assert [vault.name for vault in await vaults.list_living(SUBSCRIPTION, "group", after="B")] == ["C"]
+    assert await vaults.list_living(SUBSCRIPTION, after="c", limit=1) == ()
 
 
 async def test_deleted_vaults_are_listed_by_name_of_one_subscription_or_of_all(storage, add):

@@ -338,6 +338,9 @@ def test_a_lock_file_that_cannot_be_made_is_told(place):
         lambda stores: stores.vaults.find("v"),
         lambda stores: stores.vaults.list_living("s"),
         lambda stores: stores.vaults.list_living("s", "g"),
+        lambda stores: stores.vaults.list_living("s", after="a", limit=9),
+        lambda stores: stores.vaults.list_deleted(),
+        lambda stores: stores.vaults.list_deleted("s"),
         lambda stores: stores.identity.find_application("a"),
         lambda stores: stores.identity.find_principal("a"),
         lambda stores: stores.assignments.list_for("p"),
@@ -345,7 +348,7 @@ def test_a_lock_file_that_cannot_be_made_is_told(place):
         lambda stores: stores.keyring.find("k"),
     ],
 )
-async def test_what_requests_read_is_found_by_an_index(storage, read):
+async def test_what_requests_read_is_found_by_an_index_and_stands_there_in_order(storage, read):
     statements = []
     storage.read()
     storage._reader._connection.set_trace_callback(statements.append)
@@ -353,7 +356,20 @@ async def test_what_requests_read_is_found_by_an_index(storage, read):
     storage._reader._connection.set_trace_callback(None)
     plans = [row[3] for each in statements for row in storage._reader.rows(f"EXPLAIN QUERY PLAN {each}")]
     assert plans
-    assert not [plan for plan in plans if plan.startswith("SCAN")]
+    assert not [plan for plan in plans if plan.startswith("SCAN") and "INDEX vaults_deleted" not in plan]
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan and "assignments" not in plans[0]]
+
+
+@pytest.mark.parametrize(("deleted", "index"), [(False, "objects_living"), (True, "objects_deleted")])
+async def test_a_page_of_secrets_passes_no_others_on_its_way(storage, deleted, index):
+    """A vault may have a million of the other kind."""
+    statements = []
+    storage.read()
+    storage._reader._connection.set_trace_callback(statements.append)
+    await storage.read().secrets.list_newest("v", deleted=deleted, after="a", limit=9, now=NOON)
+    storage._reader._connection.set_trace_callback(None)
+    plans = [row[3] for each in statements for row in storage._reader.rows(f"EXPLAIN QUERY PLAN {each}")]
+    assert any(f"INDEX {index} " in plan for plan in plans), plans
 
 
 async def test_what_reads_cannot_write(storage):

@@ -27,12 +27,17 @@ class SqlVaults:
 
         return self._session.remember(("vault", wanted), load)
 
-    async def list_living(self, subscription_id: str, group: str | None = None) -> tuple[Vault, ...]:
-        """Return the living vaults of a subscription or of one resource group, by name."""
-        where, parameters = "WHERE subscription_id = ? AND deleted = 0", (subscription_id.lower(),)
-        if group is None:
-            return VAULTS.read(self._session, f"{where} ORDER BY name", parameters)
-        return VAULTS.read(self._session, f"{where} AND resource_group = ? ORDER BY name", (*parameters, group.lower()))
+    async def list_living(
+        self, subscription_id: str, group: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> tuple[Vault, ...]:
+        """Return the living vaults of a subscription or of one resource group, by name.
+
+        after, limit: only those past this name, and only so many of them.
+        """
+        inside = "" if group is None else "AND resource_group = ? "
+        where = f"WHERE subscription_id = ? AND deleted = 0 {inside}AND name > ? ORDER BY name LIMIT ?"
+        place = (subscription_id.lower(),) if group is None else (subscription_id.lower(), group.lower())
+        return VAULTS.read(self._session, where, (*place, after.lower(), -1 if limit is None else limit))
 
     async def list_deleted(self, subscription_id: str | None = None) -> tuple[Vault, ...]:
         """Return the deleted vaults of a subscription, or of all, by name."""

@@ -11,8 +11,13 @@ class VaultStore(Protocol):
     async def find(self, name: str) -> Vault | None:
         """Return the vault of that name, living or deleted."""
 
-    async def list_living(self, subscription_id: str, group: str | None = None) -> tuple[Vault, ...]:
-        """Return the living vaults of a subscription or of one resource group, by name."""
+    async def list_living(
+        self, subscription_id: str, group: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> tuple[Vault, ...]:
+        """Return the living vaults of a subscription or of one resource group, by name.
+
+        after, limit: only those past this name, and only so many of them.
+        """
 
     async def list_deleted(self, subscription_id: str | None = None) -> tuple[Vault, ...]:
         """Return the deleted vaults of a subscription, or of all, by name."""

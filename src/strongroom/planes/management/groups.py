@@ -1,6 +1,6 @@
 """Resource groups, and what lies in them: parse, make one call, render."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from strongroom.access.authorization.actions import VAULT_READ
@@ -9,7 +9,7 @@ from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import FILTER, PAGE, page, parse_filter
+from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, parse_filter, read_window
 from strongroom.planes.management.places import author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.operation import Operation, Parameter
@@ -90,9 +90,13 @@ async def list_resources(call: Call) -> Response:
     group = call.parameters.get("group")
     if group is not None:
         await service.get_group(call.stores.resources, subscription_id(call), group)
-    living = await call.stores.vaults.list_living(subscription_id(call), group)
-    passing = [vault for vault in living if kept.keeps(_fields(vault), dict(vault.tags))]
-    return await page(call, await _readable(call, passing), lambda v: v.name, lambda v: answers.resource(v, expand))
+    window = await read_window(call)
+
+    async def pass_and_are_readable(vaults: Sequence[Vault]) -> Sequence[Vault]:
+        return await _readable(call, [vault for vault in vaults if kept.keeps(_fields(vault), dict(vault.tags))])
+
+    living = await enough_vaults(call, window, group, pass_and_are_readable)
+    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.resource(v, expand))
 
 
 def _fields(vault: Vault) -> dict[str, str]:

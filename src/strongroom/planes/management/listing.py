@@ -1,7 +1,7 @@
 """Lists: what `$filter` keeps, and pages of `$top` items behind opaque tokens."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -12,10 +12,14 @@ from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers
+from strongroom.planes.management.places import subscription_id
 from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import open_token, paging_key, seal_token
+from strongroom.vaults.model import Vault
 
 T = TypeVar("T")
+
+Keep = Callable[[Sequence[Vault]], Awaitable[Sequence[Vault]]]
 
 MAX_TOP = 1000
 TERM = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.ASCII)
@@ -81,26 +85,70 @@ def _bad_filter(text: str) -> BadRequest:
     return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a list that a query asks for: up to `top` items past the name `after` (in lower case)."""
+
+    after: str
+    top: int
+
+    @property
+    def enough(self) -> int:
+        """How many items tell what the page shows and whether there are more."""
+        return self.top + 1
+
+
+async def read_window(call: Call) -> Window:
+    """Return what the query asks for; BadRequest for a number or a token that is none."""
+    query = call.request.query
+    top, token = _top(query.get("$top")), query.get("$skiptoken")
+    if token is None:
+        return Window("", top)
+    key = await paging_key(call.stores.keyring)
+    return Window(str(open_token(call.custodian, key, _place(call), token).get("after", "")), top)
+
+
 async def page(
     call: Call, items: Sequence[T], name_of: Callable[[T], str], write: Callable[[T], dict[str, Any] | Any]
 ) -> Response:
     """Return the page of `items` (in the order of their names) that the query asks for, with a link to the next."""
-    query = call.request.query
-    top = _top(query.get("$top"))
-    token = query.get("$skiptoken")
-    rest = sorted(items, key=lambda item: name_of(item).lower())
-    if token is not None:
-        key = await paging_key(call.stores.keyring)
-        after = str(open_token(call.custodian, key, _place(call), token).get("after", ""))
-        rest = [item for item in rest if name_of(item).lower() > after]
-    shown = rest if top is None else rest[:top]
+    window = await read_window(call)
+    rest = sorted(
+        [item for item in items if name_of(item).lower() > window.after], key=lambda item: name_of(item).lower()
+    )
+    return await page_of(call, window, rest, name_of, write)
+
+
+async def page_of(
+    call: Call,
+    window: Window,
+    rest: Sequence[T],
+    name_of: Callable[[T], str],
+    write: Callable[[T], dict[str, Any] | Any],
+) -> Response:
+    """Return the page of a list. rest: what comes in it past `window.after`, all of it or enough."""
+    shown = rest[: window.top]
     link = await _next_link(call, name_of(shown[-1]).lower()) if len(shown) < len(rest) else None
     return answers.render_list([write(item) for item in shown], link)
 
 
-def _top(text: str | None) -> int | None:
+async def enough_vaults(call: Call, window: Window, group: str | None, keep: Keep | None = None) -> list[Vault]:
+    """Return living vaults past `window.after`, enough for the page; as many are read as that takes.
+
+    keep: returns those of some vaults that the list has, all of them if there is none.
+    """
+    found: list[Vault] = []
+    after: str | None = window.after
+    while after is not None and len(found) < window.enough:
+        read = await call.stores.vaults.list_living(subscription_id(call), group, after=after, limit=window.enough)
+        found += await keep(read) if keep else read
+        after = read[-1].name.lower() if len(read) == window.enough else None
+    return found
+
+
+def _top(text: str | None) -> int:
     if text is None:
-        return None
+        return MAX_TOP
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TOP)) and 1 <= int(text) <= MAX_TOP):
         raise BadRequest(f"The value '{text}' of $top is not a number from 1 to {MAX_TOP}.", code="InvalidTopValue")
     return int(text)

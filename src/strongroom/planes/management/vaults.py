@@ -12,7 +12,7 @@ from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import PAGE, page
+from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
 from strongroom.planes.management.places import author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.versions import rbac_by_default
@@ -115,8 +115,9 @@ async def list_vaults(call: Call) -> Response:
     group = call.parameters.get("group")
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
-    living = await call.stores.vaults.list_living(subscription_id(call), group)
-    return await page(call, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
+    window = await read_window(call)
+    living = await enough_vaults(call, window, group)
+    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
 
 
 async def list_deleted(call: Call) -> Response:
