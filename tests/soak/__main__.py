@@ -49,6 +49,27 @@ def kills(count, in_flight, seed):
 
 
 @main.command()
+@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="How many archives.")
+@click.option("--killed", type=int, default=None, help="How many commands must be killed on the way [as many].")
+@SEED
+def backups(count, killed, seed):
+    """Back a server up under load and restore each archive, both commands killed again and again.
+
+    What was answered before an archive was begun must be in it, with its record; what came later whole or not at all.
+    Takes some five seconds for each archive.
+    """
+    from soak.backups import Run
+
+    seed = _chosen(seed)
+    needed = count if killed is None else killed
+    with _folder() as folder:
+        report = Run(folder, seed, _say).play(count)
+    _say(report.words())
+    reason = "see above" if report.wrong else f"{needed} kills were asked for"
+    _end(passed=not report.wrong and report.killed.total() >= needed, reason=reason)
+
+
+@main.command()
 @click.option("--examples", type=click.IntRange(10), default=1500, show_default=True, help="Names of each kind.")
 def races(examples):
     """Let clients race for secrets, for vaults, and for secrets in vaults that come and go.
