@@ -14,6 +14,7 @@ from strongroom.access.identity.signing import SigningKeys, make_signing_key
 from strongroom.access.identity.tokens import Credential, claims_for, sign_token
 from strongroom.audit.event import Category
 from strongroom.clock import real_now
+from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound, StorageUnavailable
@@ -55,7 +56,7 @@ async def sign_up(storage, display_name="app"):
 
 async def token_for(storage, application, *, audience=None, domain="localhost", now=None, **claims):
     """Return a token for `application`, by default for the vaults of `domain`; `claims` replaces what it says."""
-    key = await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring)
+    key = await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring, real_now())
     said = claims_for(
         application,
         audience or own_audience(Service.VAULT, domain),
@@ -248,6 +249,18 @@ class MemoryIdentity(_Memory):
             raise Conflict("The signing key exists.")
         self.signing_keys.append(key)
 
+    async def replace_signing_key(self, key):
+        self._require_signing_key(key.kid)
+        self.signing_keys = [key if each.kid == key.kid else each for each in self.signing_keys]
+
+    async def remove_signing_key(self, kid):
+        self._require_signing_key(kid)
+        self.signing_keys = [each for each in self.signing_keys if each.kid != kid]
+
+    def _require_signing_key(self, kid):
+        if all(each.kid != kid for each in self.signing_keys):
+            raise NotFound("There is no such signing key.")
+
 
 class MemoryKeyring(_Memory):
     held = ("keys",)
@@ -256,8 +269,11 @@ class MemoryKeyring(_Memory):
         self.keys = []
 
     async def newest(self, purpose, scope=""):
+        return next(iter(await self.list_versions(purpose, scope)), None)
+
+    async def list_versions(self, purpose, scope=""):
         fitting = [key for key in self.keys if (key.purpose, key.scope) == (purpose, scope)]
-        return max(fitting, key=lambda key: key.version, default=None)
+        return tuple(sorted(fitting, key=lambda key: -key.version))
 
     async def find(self, key_id):
         return next((key for key in self.keys if key.key_id == key_id), None)
@@ -269,7 +285,21 @@ class MemoryKeyring(_Memory):
         taken = {(each.purpose, each.scope, each.version) for each in self.keys}
         if await self.find(key.key_id) or (key.purpose, key.scope, key.version) in taken:
             raise Conflict("The data key exists.")
+        if not lies_under(key, await self.newest(Purpose.ROWS)):
+            raise Conflict("The master key was replaced.")
         self.keys.append(key)
+
+    async def replace(self, key):
+        await self._require(key.key_id)
+        self.keys = [replace(each, sealed=key.sealed) if each.key_id == key.key_id else each for each in self.keys]
+
+    async def remove(self, key):
+        await self._require(key.key_id)
+        self.keys = [each for each in self.keys if each.key_id != key.key_id]
+
+    async def _require(self, key_id):
+        if await self.find(key_id) is None:
+            raise NotFound("There is no such data key.")
 
     async def remove_scope(self, purpose, scope):
         self.keys = [key for key in self.keys if (key.purpose, key.scope) != (purpose, scope)]
@@ -417,6 +447,18 @@ class MemorySecrets(_Memory):
     async def purge(self, vault_id, name):
         self.states.pop((vault_id, name.lower()), None)
         self.versions.pop((vault_id, name.lower()), None)
+
+    async def list_sealed_before(self, vault_id, key_id, *, after, limit):
+        found = [
+            Secret(self.states[key], one)
+            for key in sorted(self.versions)
+            for version, one in sorted(self.versions[key].items())
+            if key[0] == vault_id and one.sealed[1:17].hex() != key_id and (key[1], version) > (after or ("", ""))
+        ]
+        return tuple(found[:limit])
+
+    async def count_sealed_before(self, vault_id, key_id):
+        return len(await self.list_sealed_before(vault_id, key_id, after=None, limit=None))
 
     async def list_expired(self, now, limit):
         expired = [state for state in self.states.values() if state.is_expired(now)]

@@ -29,6 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SWEEP_SECONDS = 60
+FOLLOW_SECONDS = 1
 NO_PLANE, SERVER = "none", "Server"  # how counts name what lies outside the planes
 HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
 LIVE = "/health/live"
@@ -48,6 +49,7 @@ def create_app(
     limiter: Limiter,
     strangers: Strangers,
     sweep: Callable[[], Awaitable[None]],
+    follow: Callable[[], Awaitable[None]],
     is_ready: Callable[[], Awaitable[bool]],
     room: Callable[[], str],
     close: Callable[[], Awaitable[None]],
@@ -55,8 +57,9 @@ def create_app(
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
-    sweep: what is due now and again, run every minute. room: how full the disk is, in a word. close: called when the
-    worker ends. meters: what is counted, as `new_meters` makes them.
+    sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
+    room: how full the disk is, in a word. close: called when the worker ends. meters: what is counted, as `new_meters`
+    makes them.
     """
     planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter)
     counted = meters or new_meters(planes)
@@ -71,7 +74,7 @@ def create_app(
         elsewhere=RequestMeter(counted, NO_PLANE),
         is_ready=is_ready,
         room=room,
-        background=lambda: _repeat(sweep),
+        background=lambda: _beside(_repeat(sweep), _repeat(follow, FOLLOW_SECONDS)),
         close=close,
     )
 
@@ -94,7 +97,11 @@ def new_meters(planes: Mapping[str, Plane], *, kinds: Sequence[str] = (), rows: 
     return Meters(operations | {NO_PLANE: (SERVER,)}, kinds=kinds, rows=rows)
 
 
-async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
+async def _beside(*works: Awaitable[None]) -> None:
+    await asyncio.gather(*works)
+
+
+async def _repeat(sweep: Callable[[], Awaitable[None]], seconds: float | None = None) -> None:
     """Sweep again and again; one that fails is told, and the next one tries anew: retention must not end unnoticed."""
     while True:
         try:
@@ -103,7 +110,7 @@ async def _repeat(sweep: Callable[[], Awaitable[None]]) -> None:
             log.error("a sweep failed", error=type(error).__name__, reason=error.message)  # noqa: TRY400
         except Exception:
             log.exception("a sweep failed")
-        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.sleep(SWEEP_SECONDS if seconds is None else seconds)
 
 
 class Application:

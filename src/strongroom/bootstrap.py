@@ -17,6 +17,7 @@ from strongroom.access.identity.signing import make_signing_key
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.clock import CLOCK_FACT, whole_seconds
+from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Context, Custodian, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import ServiceUnavailable, SignInFailed, StrongroomError
@@ -167,7 +168,7 @@ class _Work:
                 subscription_id=subscription_id, tenant_id=tenant_id, display_name="Strongroom", created=moment
             )
         )
-        await stores.keyring.add(self.custodian.new_key(Purpose.BACKUP, subscription_id, 1, moment))
+        await add_key(stores.keyring, self.custodian, Purpose.BACKUP, subscription_id, moment)
         server_key = await _server_key(stores)
         await stores.identity.add_signing_key(make_signing_key(self.custodian, server_key, moment))
 

@@ -67,8 +67,8 @@ class Settings:
 
     port, proxy_port, metrics_port: 0 means any that is free, None that there is none. listen, metrics_listen: IP
     addresses without brackets.
-    unauthenticated_per_minute: None for no limit. reserved_space: MiB; None for what the disk allows. records_days:
-    None for ever.
+    master_key_passphrase_file: ASK for the terminal. unauthenticated_per_minute: None for no limit. reserved_space:
+    MiB; None for what the disk allows. records_days: None for ever.
     """
 
     data_dir: Path
@@ -78,6 +78,7 @@ class Settings:
     workers: int
     proxy_port: int | None
     master_key_file: Path
+    master_key_passphrase_file: Path | str | None
     connection_file: Path | None
     dev: bool
     location: str
@@ -130,6 +131,14 @@ OPTIONS = (
         parse=values.path,
         default="<data-dir>-key/master.key",
         help="The master key; made on first start, outside the data, so that a backup of the data never holds it.",
+    ),
+    Option(
+        name="master-key-passphrase-file",
+        type="FILE|ask",
+        parse=values.path_or_ask,
+        default="none",
+        help="The passphrase that the master key is made of, instead of a key in a file; asked for on the terminal "
+        "where new data are to begin with one (ask), or existing data need one and no file is named.",
     ),
     Option(
         name="connection-file",
@@ -322,6 +331,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "workers": min(len(os.sched_getaffinity(0)), values.MAX_WORKERS),
         "proxy-port": min(port + 1, 65535) if port else 0,
         "master-key-file": data_dir.with_name(data_dir.name + "-key") / "master.key",
+        "master-key-passphrase-file": None,
         "connection-file": None,
         "dev": False,
         "location": "local",
@@ -351,8 +361,10 @@ def _require_sense(settings: Settings, given: Mapping[str, _Given]) -> None:
         refuse("proxy-port", f"{settings.port} is the TLS port already; give another one, or off")
     if settings.metrics_port and settings.metrics_port in {settings.port, settings.proxy_port}:
         refuse("metrics-port", f"{settings.metrics_port} is the TLS or proxy port already; give another one, or off")
-    if settings.master_key_file.is_relative_to(settings.data_dir):
-        refuse("master-key-file", f"the master key must not lie in the data directory {settings.data_dir}")
+    for name in ("master-key-file", "master-key-passphrase-file"):
+        path = getattr(settings, BY_NAME[name].field)
+        if isinstance(path, Path) and path.is_relative_to(settings.data_dir):
+            refuse(name, f"what opens the data must not lie in the data directory {settings.data_dir}")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         missing = "tls-key" if settings.tls_key is None else "tls-certificate"
         refuse(missing, "tls-certificate and tls-key are given together or not at all")

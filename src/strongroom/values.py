@@ -7,6 +7,7 @@ from pathlib import Path
 
 MAX_WORKERS = 64
 MAX_DAYS = 36_500
+ASK = "ask"
 MOST_PER_MINUTE = 1_000_000
 MOST_MEBIBYTES = 1_048_576
 TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
@@ -80,6 +81,11 @@ def path(text: str) -> Path:
     if not text:
         raise ValueError("a path is not empty")
     return Path(text).expanduser()
+
+
+def path_or_ask(text: str) -> Path | str:
+    """Return a path, or ASK: a person is to be asked instead."""
+    return ASK if text == ASK else path(text)
 
 
 def switch(text: str) -> bool:

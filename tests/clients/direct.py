@@ -250,7 +250,7 @@ def forge(server, token, *, own_key=False, **changes):
 
     async def load(data):
         stores = data.storage.read()
-        return await SigningKeys(data.custodian).current(stores.identity, stores.keyring)
+        return await SigningKeys(data.custodian).current(stores.identity, stores.keyring, real_now())
 
     if own_key:
         private, kid = generate_private_key(public_exponent=65537, key_size=2048), "stranger"

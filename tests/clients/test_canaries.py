@@ -31,6 +31,7 @@ from clients.direct import (
 )
 from clients.harness import start_server
 from strongroom.access.identity.signing import SigningKeys
+from strongroom.clock import real_now
 
 pytestmark = pytest.mark.xdist_group("canaries")
 
@@ -291,7 +292,7 @@ def own_keys(scene):
 
     async def load(data):
         stores = data.storage.read()
-        signing = await SigningKeys(data.custodian).current(stores.identity, stores.keyring)
+        signing = await SigningKeys(data.custodian).current(stores.identity, stores.keyring, real_now())
         keys = {
             f"{key.purpose} key {key.version} of {key.scope or 'the server'}": data.custodian._raw(key).reveal()
             for key in await stores.keyring.list_all()

@@ -40,7 +40,7 @@ class OpenArchive:
 @contextmanager
 def opened(path: Path, custodian: Custodian) -> Iterator[OpenArchive]:
     """Open an archive and read its beginning; CommandFailed when it is none, is damaged or is another key's."""
-    with _file(path) as file, told(path):
+    with archive_file(path) as file, told(path):
         reader = SealedReader(file, custodian)
         yield OpenArchive(path, reader, read_manifest(reader))
 
@@ -101,7 +101,8 @@ def _counted(count: int, nouns: str) -> str:
     return f"{count:,} {nouns.removesuffix('s') if count == 1 else nouns}"
 
 
-def _file(path: Path) -> BinaryIO:
+def archive_file(path: Path) -> BinaryIO:
+    """Return an archive to read from; CommandFailed when that cannot be."""
     try:
         return path.open("rb")
     except OSError as error:

@@ -9,16 +9,16 @@ from pathlib import Path
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.bootstrap import Installation, begin
-from strongroom.cli.data import require_master_key
+from strongroom.cli.custody import begin_master_key, find_master_key, rotation_lock, source_of
 from strongroom.cli.failure import CommandFailed
-from strongroom.custody.master import load_master_key, make_master_key
+from strongroom.custody.master import MasterKey, settle
 from strongroom.custody.sealing import Custodian
 from strongroom.hosting.ca import Authority, TrustFiles, find_authority, make_authority
 from strongroom.planes.stores import Stores
 from strongroom.resources.locations import Locations
-from strongroom.sensitive import Sensitive
 from strongroom.settings import Settings
 from strongroom.storage.directory import prepare, schema_version
+from strongroom.storage.master import find_description, has_keys
 from strongroom.storage.sqlite import SqliteStorage
 
 PROBE_BYTES = 1024 * 1024
@@ -55,32 +55,44 @@ def _write_something(probe: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
-def require_usable(settings: Settings) -> None:
+def require_usable(settings: Settings) -> MasterKey | None:
     """Raise unless the data directory, if there is one, is of this version and has its key; changes nothing.
 
-    CommandFailed, MasterKeyExposed, MasterKeyWrong, or DataDirectoryNewer.
+    Returns the master key, None where there are no data. CommandFailed, MasterKeyExposed, MasterKeyWrong, or
+    DataDirectoryNewer.
     """
-    if schema_version(settings.data_dir) is not None:
-        require_master_key(settings.master_key_file, settings.data_dir)
+    return None if _is_unbegun(settings) else find_master_key(settings)
 
 
-def begin_server(settings: Settings, now: datetime) -> Beginning:
-    """Prepare the data directory, of which the lock is held: its key, its schema, what a first start makes, its CA."""
-    custodian = Custodian(_master_key(settings))
+def begin_server(settings: Settings, known: MasterKey | None, now: datetime) -> Beginning:
+    """Prepare the data directory, of which the lock is held: its key, its schema, what a first start makes, its CA.
+
+    known: what `require_usable` returned, so that nobody is asked twice.
+    """
+    master = _master_key(settings, known)
+    custodian = Custodian(master.key, master.derivation)
     prepare(settings.data_dir)
     return asyncio.run(_begin(settings, custodian, now))
 
 
-def _master_key(settings: Settings) -> Sensitive[bytes]:
-    """Return the master key; one is made only where there is neither data nor key."""
-    if schema_version(settings.data_dir) is not None:
-        return require_master_key(settings.master_key_file, settings.data_dir)
-    if settings.master_key_file.exists():
-        return load_master_key(settings.master_key_file)
-    try:
-        return make_master_key(settings.master_key_file)
-    except OSError as error:
-        raise CommandFailed(f"the master key {settings.master_key_file} cannot be written: {error.strerror}") from None
+def _master_key(settings: Settings, known: MasterKey | None) -> MasterKey:
+    """Return the master key; one is made only where there are no data. A rotation that was cut short is settled."""
+    if _is_unbegun(settings):
+        return begin_master_key(settings)
+    description = find_description(settings.data_dir)
+    with rotation_lock(settings.data_dir) as is_ours:
+        if is_ours:
+            settle(source_of(settings), description)
+    if known is None or (description is not None and known.master_id != description.master_id):
+        return find_master_key(settings)
+    return known
+
+
+def _is_unbegun(settings: Settings) -> bool:
+    """Answer whether there are no data yet; a first start that was cut short before its passphrase counted is none."""
+    if schema_version(settings.data_dir) is None:
+        return True
+    return settings.master_key_passphrase_file is not None and not has_keys(settings.data_dir)
 
 
 async def _begin(settings: Settings, custodian: Custodian, now: datetime) -> Beginning:

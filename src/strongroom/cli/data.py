@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from strongroom.access.identity.applications import Applications
 from strongroom.bootstrap import Installation, find_installation
+from strongroom.cli.custody import find_master_key
 from strongroom.cli.failure import CommandFailed
 from strongroom.clock import real_now
-from strongroom.custody.master import MasterKeyMissing, load_master_key
 from strongroom.custody.sealing import Custodian
 from strongroom.planes.stores import Stores
-from strongroom.sensitive import Sensitive
 from strongroom.settings import Settings
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.directory import HEADS, schema_version
@@ -53,17 +52,6 @@ def on_data(settings: Settings, work: Callable[[Data], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def require_master_key(path: Path, data_dir: Path) -> Sensitive[bytes]:
-    """Return the master key of existing data; CommandFailed when it is missing: a new one would open nothing."""
-    try:
-        return load_master_key(path)
-    except MasterKeyMissing:
-        raise CommandFailed(
-            f"the master key {path} of the data in {data_dir} is missing; put it back or name it with "
-            "--master-key-file (no new one is made beside data that it could not open)"
-        ) from None
-
-
 @asynccontextmanager
 async def open_data(settings: Settings) -> AsyncIterator[Data]:
     """Open the data directory that exists; CommandFailed when there is none or its master key is missing."""
@@ -75,7 +63,8 @@ async def open_data(settings: Settings) -> AsyncIterator[Data]:
             f"the data in {settings.data_dir} was written by an older version; stop the server and start it anew, "
             "with this version: it brings the data up to date"
         )
-    custodian = Custodian(require_master_key(settings.master_key_file, settings.data_dir))
+    master = find_master_key(settings)
+    custodian = Custodian(master.key, master.derivation)
     storage = SqliteStorage.open(settings.data_dir, custodian)
     try:
         yield Data(settings.data_dir, storage, custodian)

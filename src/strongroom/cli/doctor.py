@@ -125,16 +125,17 @@ def _examine_data(settings: Settings, *, quick: bool) -> "Findings":
 def _open_key(settings: Settings) -> "tuple[Finding, Custodian | None]":
     """Return what is found of the master key, and who holds it if it is one."""
     from strongroom.cli.checks.finding import ok, problem
-    from strongroom.cli.data import require_master_key
+    from strongroom.cli.custody import find_master_key
     from strongroom.cli.failure import CommandFailed
     from strongroom.custody.sealing import Custodian
     from strongroom.errors import StrongroomError
 
     try:
-        custodian = Custodian(require_master_key(settings.master_key_file, settings.data_dir))
+        master = find_master_key(settings)
     except (CommandFailed, StrongroomError) as error:
         return problem("master key", str(error), "its copy; without it nothing that is sealed can be opened"), None
-    return ok("master key", f"{settings.master_key_file}"), custodian
+    where = "made of a passphrase" if master.derivation is not None else f"{settings.master_key_file}"
+    return ok("master key", where), Custodian(master.key, master.derivation)
 
 
 def _show(finding: "Finding") -> None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "Print that environment for a shell or a program.",
     "app": "Make, list, disable and delete the applications that sign in.",
     "role": "Give roles to applications, list them, take them away.",
+    "rotate": "Put new keys in the place of old ones: the master key, a vault's, the one that signs tokens.",
     "logs": "Read and follow the records of what was asked and answered.",
     "openapi": "Print the OpenAPI document of a plane.",
     "backup": "Write the whole server into one sealed file, while it runs.",

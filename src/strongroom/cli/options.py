@@ -11,7 +11,7 @@ from strongroom.settings import BY_NAME, CONFIG, OPTIONS, Option, Settings, load
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What a command that works on a data directory must know to find it and open it.
-PLACE = ("data-dir", "master-key-file")
+PLACE = ("data-dir", "master-key-file", "master-key-passphrase-file")
 
 
 def settings_options(*names: str) -> Callable[[F], F]:

@@ -81,16 +81,24 @@ def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
 
 
 def _custodian(settings: Settings, path: Path) -> "Custodian":
-    from strongroom.custody.master import MasterKeyMissing, load_master_key
+    from strongroom.cli.archives import archive_file, told
+    from strongroom.cli.custody import source_of
+    from strongroom.custody.master import MasterKeyMissing, load_master_key, open_master_key
     from strongroom.custody.sealing import Custodian
+    from strongroom.custody.stream import master_key_of
 
+    with told(path), archive_file(path) as file:
+        description = master_key_of(file)
     try:
-        return Custodian(load_master_key(settings.master_key_file))
+        if description.derivation is None:
+            return Custodian(load_master_key(settings.master_key_file))
+        master = open_master_key(source_of(settings), description)
     except MasterKeyMissing:
         raise CommandFailed(
             f"the master key {settings.master_key_file} is missing; put the one that {path} was made under there, or "
             "name it with --master-key-file (an archive never holds it, and opens with no other)"
         ) from None
+    return Custodian(master.key, master.derivation)
 
 
 @contextmanager

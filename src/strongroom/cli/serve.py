@@ -51,13 +51,13 @@ def serve_with(settings: Settings) -> int:
     require_no_server(settings.data_dir)
     if settings.connection_file is not None:
         require_writable_folder(settings.connection_file)
-    require_usable(settings)
+    known = require_usable(settings)
     operator = _operator_certificate(settings)
     with _bound(settings) as sockets:
         make_data_folder(settings.data_dir)
         with ServerLock(settings.data_dir):
             clear_state(settings.data_dir)
-            start = begin_server(settings, real_now())
+            start = begin_server(settings, known, real_now())
             try:
                 return _serve(settings, start, sockets, operator)
             finally:

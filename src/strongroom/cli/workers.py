@@ -15,8 +15,10 @@ import structlog
 from strongroom.access.network.strangers import Strangers
 from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
+from strongroom.cli.following import follow_master_key
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
+from strongroom.custody.succession import is_handing_over
 from strongroom.errors import StorageUnavailable
 from strongroom.hosting.children import Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
@@ -24,6 +26,7 @@ from strongroom.meters import Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.retention import sweep_now
+from strongroom.scheduling.signing import sweep_signing_keys
 from strongroom.scheduling.steadiness import Steadiness
 from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
@@ -69,7 +72,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
         steadiness = Steadiness(real_now(), steady_seconds(), _newest(storage.records))
         turn = _Turn(settings.data_dir / SWEEP_LOCK)
-        chores = _Chores(storage, tally, _space(settings), pruning, turn, steadiness)
+        chores = _Chores(storage, custodian, tally, _space(settings), pruning, turn, steadiness)
         return create_app(
             storage,
             custodian,
@@ -78,6 +81,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
             limiter=limiter,
             strangers=Strangers(tally, settings.unauthenticated_per_minute, chores.space.has_room),
             sweep=chores.sweep,
+            follow=chores.follow,
             is_ready=storage.is_writable,
             room=lambda: chores.space.level(time.monotonic()),
             close=chores.finish,
@@ -103,6 +107,7 @@ class _Chores:
     """What a worker does beside its requests, every minute if it is its turn, and once more when it ends."""
 
     storage: SqliteStorage
+    custodian: Custodian
     tally: Tally
     space: Space
     pruning: Pruning
@@ -118,8 +123,14 @@ class _Chores:
                 return
             try:
                 await sweep_now(self.storage)
+                await sweep_signing_keys(self.storage, real_now())
             finally:  # what cannot be purged keeps no records from leaving
                 await asyncio.to_thread(self.pruning.run, real_now())
+
+    async def follow(self) -> None:
+        """Take over the master key that a rotation left, if one did."""
+        if self.turn.is_ours() and await is_handing_over(self.storage.read().facts):
+            await follow_master_key(self.storage, self.custodian)
 
     async def finish(self) -> None:
         """Record what no summary holds yet, then close the storage; what a broken disk does not take is only told."""

@@ -1,39 +1,119 @@
-"""The master key's own place: a file of 0600 in a folder of its own, never beside the data and never in a backup."""
+"""The master key's own place, apart from the data and from every backup of it: a file, a credential, or a passphrase.
+
+Which of them it is, the data say (`Description`): a file holds a random key, a passphrase makes one. A credential is a
+file that a service manager hands in. Nothing here writes or changes the data, and nothing makes a key anew by itself.
+"""
 
 import base64
 import binascii
-import os
 import secrets
-import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from strongroom.custody.sealing import KEY_BYTES, MasterKeyWrong
-from strongroom.errors import StrongroomError
+import msgspec
+
+from strongroom.custody.files import (
+    MasterKeyExposed,
+    MasterKeyMissing,
+    discard,
+    promote,
+    read_private,
+    staged,
+    write_private,
+)
+from strongroom.custody.passphrase import Derivation, derive
+from strongroom.custody.sealing import KEY_BYTES, MasterKeyWrong, SealBroken, master_key_id
 from strongroom.sensitive import Sensitive
 
+__all__ = [
+    "Description",
+    "MasterKey",
+    "MasterKeyExposed",
+    "MasterKeyMissing",
+    "MasterKeySource",
+    "MasterKeyWrong",
+    "load_master_key",
+    "make_master_key",
+    "open_master_key",
+]
+
 PREFIX = "strongroom-master-key-1:"
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+FILE, PASSPHRASE = "master key", "passphrase"
 
 
-class MasterKeyMissing(StrongroomError):
-    """There is no master key where one should be."""
+class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the data say of the master key that they lie under; nothing in it is secret.
+
+    since: when it took over, None where that is not told. derivation: how it is made of a passphrase. place: where a
+    rotation wrote it, if that was not where it is looked for.
+    """
+
+    master_id: str
+    since: datetime | None = None
+    derivation: Derivation | None = None
+    place: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the description as it is kept."""
+        return msgspec.json.encode(self)
 
 
-class MasterKeyExposed(StrongroomError):
-    """The master key can be read by others than its owner."""
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """A master key, and how it was made if it was made of a passphrase."""
+
+    key: Sensitive[bytes]
+    derivation: Derivation | None = None
+
+    @property
+    def master_id(self) -> str:
+        """Its id."""
+        return master_key_id(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKeySource:
+    """Where the operator keeps the master key.
+
+    passphrase_file: where the passphrase lies, None to ask for it. ask: asks a person, with these words; raises where
+    there is nobody.
+    """
+
+    file: Path
+    passphrase_file: Path | None
+    ask: Callable[[str], Sensitive[str]]
+
+    @property
+    def wants_passphrase(self) -> bool:
+        """Whether a passphrase file is named, so that new data go under a passphrase."""
+        return self.passphrase_file is not None
+
+
+def decode_description(kept: bytes) -> Description:
+    """Return a description as it was kept; SealBroken when it is none."""
+    try:
+        return msgspec.json.decode(kept, type=Description)
+    except msgspec.MsgspecError:
+        raise SealBroken("what the data say of their master key cannot be read") from None
+
+
+def new_master_key() -> MasterKey:
+    """Return a new random master key, kept nowhere yet."""
+    return MasterKey(Sensitive(secrets.token_bytes(KEY_BYTES)))
+
+
+def encode_key(key: MasterKey) -> str:
+    """Return the text of a master key's file."""
+    return PREFIX + base64.b64encode(key.key.reveal()).decode() + "\n"
 
 
 def make_master_key(path: Path) -> Sensitive[bytes]:
     """Write a new master key to `path` and return it; an existing file is never touched (FileExistsError)."""
-    key = secrets.token_bytes(KEY_BYTES)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(PREFIX + base64.b64encode(key).decode() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
-    return Sensitive(key)
+    made = new_master_key()
+    write_private(path, encode_key(made))
+    return made.key
 
 
 def load_master_key(path: Path) -> Sensitive[bytes]:
@@ -42,32 +122,90 @@ def load_master_key(path: Path) -> Sensitive[bytes]:
     Raises MasterKeyMissing when there is no file, MasterKeyExposed when others than its owner may open it,
     MasterKeyWrong when it holds no master key.
     """
-    try:
-        with path.open(encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(256)
-    except FileNotFoundError:
-        raise MasterKeyMissing(f"there is no master key at {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise MasterKeyWrong(f"the master key at {path} cannot be read: {error}") from None
-    if mode & OTHERS:
-        raise MasterKeyExposed(f"the master key at {path} can be opened by others; run: chmod 600 {path}")
-    return _decode(text, path)
-
-
-def _decode(text: str, path: Path) -> Sensitive[bytes]:
+    text = read_private(path, FILE)
     try:
         key = base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
-    except binascii.Error:
+    except (binascii.Error, ValueError):
         key = b""
     if not text.startswith(PREFIX) or len(key) != KEY_BYTES:
         raise MasterKeyWrong(f"the file {path} holds no master key")
     return Sensitive(key)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def read_passphrase(path: Path) -> Sensitive[str]:
+    """Return the passphrase kept in `path`, without the end of its line. Raises as `load_master_key` does."""
+    text = read_private(path, PASSPHRASE).removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise MasterKeyWrong(f"the file {path} holds no passphrase")
+    return Sensitive(text)
+
+
+def open_master_key(source: MasterKeySource, description: Description | None) -> MasterKey:
+    """Return the master key that data lie under; the one place where it is read.
+
+    description: what the data say of it, None when they say nothing: then it is the one in its file, since whoever
+    makes or replaces one otherwise says so. A file that a rotation left staged is used if it is the one; `settle` lets
+    it take its place. Raises MasterKeyMissing, MasterKeyExposed, MasterKeyWrong.
+    """
+    if description is None:
+        return MasterKey(load_master_key(source.file))
+    for _, key in _candidates(source, description):
+        if key.master_id == description.master_id:
+            return key
+    raise MasterKeyWrong(_why_none(source, description))
+
+
+def settle(source: MasterKeySource, description: Description | None) -> None:
+    """Finish or undo what a rotation that was cut short left behind; nothing happens when there is nothing.
+
+    Only while no rotation is under way. What was staged takes its place if the data lie under it, else it goes.
+    """
+    for file in (source.file, source.passphrase_file):
+        if file is None or not staged(file).exists():
+            continue
+        if file == kept_file(source, description) and _is_current(staged(file), description):
+            promote(file)
+        else:
+            discard(file)
+
+
+def _is_current(path: Path, description: Description | None) -> bool:
+    return description is not None and _read(path, description.derivation).master_id == description.master_id
+
+
+def kept_file(source: MasterKeySource, description: Description | None) -> Path | None:
+    """Return the file that data need to be opened, None when a person is asked."""
+    if description is not None and description.derivation is not None:
+        return source.passphrase_file
+    return source.file
+
+
+def _candidates(source: MasterKeySource, description: Description) -> Iterator[tuple[Path | None, MasterKey]]:
+    """Return the keys that may be the one: what lies at its place, then what waits beside it."""
+    file = kept_file(source, description)
+    if file is None:
+        assert description.derivation is not None  # nobody is asked for a random key
+        passphrase = source.ask("Passphrase of the master key")
+        yield None, MasterKey(derive(passphrase, description.derivation), description.derivation)
+        return
+    places = [path for path in (file, staged(file)) if path.exists()]
+    for path in places or [file]:
+        yield path, _read(path, description.derivation)
+
+
+def _read(path: Path, derivation: Derivation | None) -> MasterKey:
+    if derivation is None:
+        return MasterKey(load_master_key(path))
+    return MasterKey(derive(read_passphrase(path), derivation), derivation)
+
+
+def _why_none(source: MasterKeySource, description: Description) -> str:
+    since = f" since {description.since:%Y-%m-%d %H:%M} UTC" if description.since else ""
+    if description.derivation is not None:
+        where = f"in {source.passphrase_file}" if source.passphrase_file else "given"
+        return f"the passphrase {where} is wrong: it does not open the data, which lie under another{since}"
+    written = f"; a rotation wrote it to {description.place}" if description.place else ""
+    return (
+        f"the master key {source.file} does not open the data: they lie under the key {description.master_id[:8]}"
+        f"{since}{written}"
+    )

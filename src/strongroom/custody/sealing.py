@@ -1,8 +1,11 @@
 """Sealing: AES-256-GCM under data keys, those under the master key; HMAC-SHA-256 for rows that decide access.
 
-A sealed value says nothing by itself: 0x01, the key id (16 bytes), the nonce (12 bytes, from the operating system),
-then ciphertext and tag. Its associated data is where it belongs (`Context`) and the key id: changed, swapped or moved,
-it does not open.
+A sealed value says nothing by itself: 0x01, the id of the key that sealed it (16 bytes), the nonce (12 bytes, from the
+operating system), then ciphertext and tag. Its associated data is where it belongs (`Context`) and the key id: changed,
+swapped or moved, it does not open.
+
+The master key may be replaced while a process runs (`custody/succession.py`). Whoever meets a data key that lies under
+another master key than the one it holds takes that one over: it was left sealed under the one before.
 """
 
 import hashlib
@@ -10,12 +13,15 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from strongroom.custody.holder import SharedKey
+from strongroom.custody.passphrase import Derivation
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
 from strongroom.sensitive import Sensitive
@@ -76,28 +82,82 @@ def _open(cipher: AESGCM, sealed: bytes, context: bytes) -> bytes:
         raise SealBroken("a sealed value does not open in its place") from None
 
 
-def _key_context(purpose: Purpose, scope: str, version: int) -> bytes:
-    return Context(scope, "datakey", purpose.value, str(version), "sealed").encode()
+def master_key_id(master_key: Sensitive[bytes]) -> str:
+    """Return the id of a master key (32 hexadecimal digits); it tells nothing of the key."""
+    return hmac.digest(master_key.reveal(), b"strongroom master key", hashlib.sha256)[:KEY_ID_BYTES].hex()
+
+
+def _key_place(key: DataKey) -> bytes:
+    return Context(key.scope, "datakey", key.purpose.value, str(key.version), key.key_id).encode()
+
+
+def _first_key_place(key: DataKey) -> bytes:
+    """Return the place of a data key that was sealed before master keys had ids: it names itself as its sealer."""
+    return Context(key.scope, "datakey", key.purpose.value, str(key.version), "sealed").encode()
+
+
+def _handover_place(successor: str) -> bytes:
+    return Context("", "master-key", successor, "", "handover").encode()
+
+
+def _wrap(master: Sensitive[bytes], raw: Sensitive[bytes], key: DataKey) -> DataKey:
+    sealer = bytes.fromhex(master_key_id(master))
+    return replace(key, sealed=_seal(AESGCM(master.reveal()), sealer, raw.reveal(), _key_place(key)))
 
 
 class Custodian:
     """Holds the master key and the data keys it has opened; everything sealed is sealed and opened here.
 
-    One per process. Opened keys are cached by id: a data key never changes under its id.
+    One per server, made before its workers are forked: they share the master key, and each opens data keys for itself.
+    Opened keys are cached by id: a data key never changes under its id.
+    derivation: how the master key was made of a passphrase, None for a random one.
     """
 
-    def __init__(self, master_key: Sensitive[bytes]) -> None:
+    def __init__(self, master_key: Sensitive[bytes], derivation: Derivation | None = None) -> None:
         if len(master_key.reveal()) != KEY_BYTES:
             raise MasterKeyWrong("a master key has 32 bytes")
-        self._master = AESGCM(master_key.reveal())
+        self.derivation = derivation
+        self._master = SharedKey(master_key)
+        self._find_handover: Callable[[], bytes | None] = lambda: None
         self._opened: dict[str, Sensitive[bytes]] = {}
         self._ciphers: dict[str, AESGCM] = {}
 
+    @property
+    def master_id(self) -> str:
+        """The id of the master key that is held now."""
+        return master_key_id(self._master.read())
+
     def new_key(self, purpose: Purpose, scope: str, version: int, now: datetime) -> DataKey:
-        """Return a fresh data key, sealed under the master key."""
-        key_id = secrets.token_bytes(KEY_ID_BYTES)
-        sealed = _seal(self._master, key_id, secrets.token_bytes(KEY_BYTES), _key_context(purpose, scope, version))
-        return DataKey(key_id=key_id.hex(), purpose=purpose, scope=scope, version=version, sealed=sealed, created=now)
+        """Return a fresh data key, sealed under the master key that is held; `custody.keyring.add_key` adds one."""
+        key_id = secrets.token_hex(KEY_ID_BYTES)
+        key = DataKey(key_id=key_id, purpose=purpose, scope=scope, version=version, sealed=b"", created=now)
+        return _wrap(self._master.read(), Sensitive(secrets.token_bytes(KEY_BYTES)), key)
+
+    def rewrap(self, key: DataKey, successor: Sensitive[bytes]) -> DataKey:
+        """Return a data key sealed under another master key; MasterKeyWrong when this one does not open it."""
+        return _wrap(successor, self._raw(key), key)
+
+    def hand_over(self, successor: Sensitive[bytes]) -> bytes:
+        """Return the next master key sealed under this one, for those who hold this one."""
+        held = self._master.read()
+        sealer = bytes.fromhex(master_key_id(held))
+        return _seal(AESGCM(held.reveal()), sealer, successor.reveal(), _handover_place(master_key_id(successor)))
+
+    def succeed(self, successor: Sensitive[bytes], derivation: Derivation | None) -> None:
+        """Hold the next master key from now on."""
+        self.derivation = derivation
+        self._master.replace(successor)
+
+    def follow(self, find_handover: Callable[[], bytes | None]) -> None:
+        """Say how the next master key is found, as `hand_over` sealed it; asked when a data key lies under another."""
+        self._find_handover = find_handover
+
+    def hold_master_of(self, key: DataKey) -> None:
+        """Hold the master key that a data key lies under; MasterKeyWrong when that is not to be had."""
+        try:
+            self._master_of(key)
+        except SealBroken:
+            raise _opens_not(key) from None
 
     def seal(self, key: DataKey, plaintext: Sensitive[bytes], context: Context) -> bytes:
         """Return `plaintext` sealed under `key` for its place `context`."""
@@ -132,8 +192,32 @@ class Custodian:
 
     def _unwrap(self, key: DataKey) -> Sensitive[bytes]:
         try:
-            if sealing_key_id(key.sealed) != key.key_id:
-                raise SealBroken("a data key names another id")
-            return Sensitive(_open(self._master, key.sealed, _key_context(key.purpose, key.scope, key.version)))
+            master = self._master_of(key)
+            place = _first_key_place(key) if _names_itself(key) else _key_place(key)
+            return Sensitive(_open(AESGCM(master.reveal()), key.sealed, place))
         except SealBroken:
-            raise MasterKeyWrong(f"the master key does not open the data key {key.key_id} ({key.purpose})") from None
+            raise _opens_not(key) from None
+
+    def _master_of(self, key: DataKey) -> Sensitive[bytes]:
+        """Return the master key that a data key says it lies under, taken over if need be; SealBroken."""
+        held, wanted = self._master.read(), sealing_key_id(key.sealed)
+        if wanted == master_key_id(held) or _names_itself(key):
+            return held
+        return self._take_over(held, wanted)
+
+    def _take_over(self, held: Sensitive[bytes], wanted: str) -> Sensitive[bytes]:
+        sealed = self._find_handover()
+        if sealed is not None and sealing_key_id(sealed) == master_key_id(held):
+            self._master.replace(Sensitive(_open(AESGCM(held.reveal()), sealed, _handover_place(wanted))))
+        held = self._master.read()  # or another process of this server was first, and has put the handover away
+        if master_key_id(held) != wanted:
+            raise SealBroken("a data key lies under another master key")
+        return held
+
+
+def _names_itself(key: DataKey) -> bool:
+    return sealing_key_id(key.sealed) == key.key_id
+
+
+def _opens_not(key: DataKey) -> MasterKeyWrong:
+    return MasterKeyWrong(f"the master key does not open the data key {key.key_id} ({key.purpose})")

@@ -23,7 +23,7 @@ class Purpose(StrEnum):
 class DataKey:
     """A 256-bit key, sealed under the master key.
 
-    key_id: 32 hexadecimal digits. version: counts from 1 within purpose and scope.
+    key_id: 32 hexadecimal digits. version: counts from 1 within purpose and scope. sealed: names its master key.
     """
 
     key_id: str
@@ -43,11 +43,23 @@ class KeyringStore(Protocol):
     async def find(self, key_id: str) -> DataKey | None:
         """Return a key by its id."""
 
+    async def list_versions(self, purpose: Purpose, scope: str = "") -> tuple[DataKey, ...]:
+        """Return every version of a purpose and scope, newest first."""
+
     async def list_all(self) -> tuple[DataKey, ...]:
         """Return every key."""
 
     async def add(self, key: DataKey) -> None:
-        """Add a key."""
+        """Add a key; Conflict when its id, or its version in its scope, is taken.
+
+        Conflict too when the keyring lies under another master key than the new key: nothing would ever open that.
+        """
+
+    async def replace(self, key: DataKey) -> None:
+        """Replace the sealed form of a key, which alone ever changes; NotFound when there is none of that id."""
+
+    async def remove(self, key: DataKey) -> None:
+        """Remove a key: what it sealed is gone for good; NotFound when there is none of that id."""
 
     async def remove_scope(self, purpose: Purpose, scope: str) -> None:
         """Remove the keys of a scope: what they sealed is gone for good."""

@@ -13,7 +13,9 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from strongroom.custody.sealing import HEADER_BYTES, Context, Custodian, MasterKeyWrong, SealBroken
+from strongroom.custody.master import Description
+from strongroom.custody.passphrase import Derivation
+from strongroom.custody.sealing import HEADER_BYTES, Context, Custodian, MasterKeyWrong, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
 from strongroom.sensitive import Sensitive
@@ -30,11 +32,15 @@ class ArchiveBroken(StrongroomError):
     """What should be a sealed stream is none, is not whole, or was changed."""
 
 
-class _Head(msgspec.Struct, frozen=True):
-    """key_id: of the stream's own key. sealed_key: that key under the master key."""
+class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
+    """key_id: of the stream's own key. sealed_key: that key under the master key.
+
+    derivation: how the master key is made of a passphrase, None for one in a file.
+    """
 
     key_id: bytes
     sealed_key: bytes
+    derivation: Derivation | None = None
 
 
 class Sink(Protocol):
@@ -51,7 +57,7 @@ class SealedWriter:
         self._sink = sink
         self._custodian = custodian
         self._key = custodian.new_key(Purpose.ARCHIVE, "", 1, _UNDATED)
-        head = msgspec.msgpack.encode(_Head(bytes.fromhex(self._key.key_id), self._key.sealed))
+        head = msgspec.msgpack.encode(_Head(bytes.fromhex(self._key.key_id), self._key.sealed, custodian.derivation))
         self._place = _place(head)
         self._number = 0
         self._pending = bytearray()
@@ -121,13 +127,26 @@ class SealedReader:
         return True
 
 
-def _open_head(source: BinaryIO, custodian: Custodian) -> tuple[DataKey, str]:
+def master_key_of(source: BinaryIO) -> Description:
+    """Return what a stream says of the master key that it was made under; what it says is not authenticated yet."""
+    head, _ = _read_head(source)
+    return Description(master_id=sealing_key_id(head.sealed_key), derivation=head.derivation)
+
+
+def _read_head(source: BinaryIO) -> tuple[_Head, bytes]:
     if source.read(len(MAGIC)) != MAGIC:
         raise ArchiveBroken("this is no archive of Strongroom, or of a version that this one does not know")
     length = int.from_bytes(source.read(_LENGTH_BYTES), "big")
     encoded = source.read(min(length, HEAD_LIMIT))
     try:
-        head = msgspec.msgpack.decode(encoded, type=_Head)
+        return msgspec.msgpack.decode(encoded, type=_Head), encoded
+    except msgspec.MsgspecError:
+        raise ArchiveBroken("the head of the archive was changed or cut") from None
+
+
+def _open_head(source: BinaryIO, custodian: Custodian) -> tuple[DataKey, str]:
+    head, encoded = _read_head(source)
+    try:
         key = DataKey(
             key_id=head.key_id.hex(),
             purpose=Purpose.ARCHIVE,
@@ -137,8 +156,6 @@ def _open_head(source: BinaryIO, custodian: Custodian) -> tuple[DataKey, str]:
             created=_UNDATED,
         )
         custodian.authenticator(key)  # opens the key
-    except msgspec.MsgspecError:
-        raise ArchiveBroken("the head of the archive was changed or cut") from None
     except MasterKeyWrong:
         raise ArchiveBroken(
             "the archive was made under another master key than the one at hand, or its head was changed"

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
@@ -17,6 +18,8 @@ class SweptStores(Protocol):
 
     @property
     def facts(self) -> FactStore: ...
+    @property
+    def identity(self) -> IdentityStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

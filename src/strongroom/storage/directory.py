@@ -7,6 +7,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -92,16 +93,25 @@ def upgrade(data_dir: Path) -> None:
 
 
 def _version(path: Path) -> str | None:
+    version = peek(path, "alembic_version", "SELECT version_num FROM alembic_version")
+    return None if version is None else str(version)
+
+
+def peek(path: Path, table: str, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+    """Return the first value that a statement finds in a database, None where there is no such file, table or row.
+
+    Nothing happens to the file; what is read is not authenticated. StorageUnavailable when it cannot be read.
+    """
     try:
         if not path.exists() or path.stat().st_size == 0:
             return None
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{way_to_read(path)}", uri=True)) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone() is None:
+            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is None:
                 return None
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            row = connection.execute(statement, parameters).fetchone()
     except (sqlite3.Error, OSError) as error:
         raise _unusable(path, error) from error
-    return None if row is None else str(row[0])
+    return None if row is None else row[0]
 
 
 def way_to_read(path: Path) -> str:

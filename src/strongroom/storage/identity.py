@@ -62,6 +62,16 @@ class SqlIdentity:
         if not SIGNING_KEYS.insert(self._session, (key.kid,), key):
             raise Conflict(f"The signing key '{key.kid}' exists already.")
 
+    async def replace_signing_key(self, key: SigningKey) -> None:
+        """Replace a signing key that exists; NotFound when it does not."""
+        if not SIGNING_KEYS.update(self._session, (key.kid,), key):
+            raise NotFound(f"There is no signing key '{key.kid}'.")
+
+    async def remove_signing_key(self, kid: str) -> None:
+        """Remove a signing key: no token of it is believed any more; NotFound when there is none."""
+        if not SIGNING_KEYS.delete(self._session, (kid,)):
+            raise NotFound(f"There is no signing key '{kid}'.")
+
     def _find(self, column: str, value: str) -> Application | None:
         def load() -> Application | None:
             return next(iter(APPLICATIONS.read(self._session, f"WHERE {column} = ?", (value,))), None)

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
+from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import SealBroken
 from strongroom.custody.store import DataKey, Purpose
-from strongroom.errors import Conflict
+from strongroom.errors import Conflict, NotFound
 from strongroom.storage.notes import Shape
 from strongroom.storage.session import Session
 
@@ -33,13 +34,20 @@ class SqlKeyring:
         """Return a key by its id."""
         return self._session.remember(("key", key_id), lambda: self._first("WHERE key_id = ?", (key_id,)))
 
+    async def list_versions(self, purpose: Purpose, scope: str = "") -> tuple[DataKey, ...]:
+        """Return every version of a purpose and scope, newest first."""
+        where = "WHERE purpose = ? AND scope = ? ORDER BY version DESC"
+        return tuple(map(key_of, self._session.connection.rows(f"{SELECT} {where}", (purpose.value, scope))))
+
     async def list_all(self) -> tuple[DataKey, ...]:
         """Return every key."""
         return tuple(map(key_of, self._session.connection.rows(f"{SELECT} ORDER BY rowid")))
 
     async def add(self, key: DataKey) -> None:
-        """Add a key; Conflict when its id, or its version in its scope, is taken."""
-        row = (key.purpose.value, key.scope, key.version, key.key_id, key.sealed, int(key.created.timestamp()))
+        """Add a key; Conflict when its id or version is taken, or when the keyring lies under another master key."""
+        if not lies_under(key, await self.newest(Purpose.ROWS)):
+            raise Conflict("The master key was replaced meanwhile; try again.")
+        row = _row(key)
         insert = (
             "INSERT INTO data_keys (purpose, scope, version, key_id, sealed, created) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING"
@@ -47,6 +55,18 @@ class SqlKeyring:
         if self._session.change(insert, row) != 1:
             raise Conflict("The data key exists already.")
         self._session.note(KEYS, row)
+
+    async def replace(self, key: DataKey) -> None:
+        """Replace the sealed form of a key, which alone ever changes; NotFound when there is none of that id."""
+        if self._session.change("UPDATE data_keys SET sealed = ? WHERE key_id = ?", (key.sealed, key.key_id)) != 1:
+            raise NotFound(f"There is no data key '{key.key_id}'.")
+        self._session.note(KEYS, _row(key))
+
+    async def remove(self, key: DataKey) -> None:
+        """Remove a key: what it sealed is gone for good; NotFound when there is none of that id."""
+        if self._session.change("DELETE FROM data_keys WHERE key_id = ?", (key.key_id,)) != 1:
+            raise NotFound(f"There is no data key '{key.key_id}'.")
+        self._session.note_gone(KEYS, key.purpose.value, key.scope, key.version)
 
     async def remove_scope(self, purpose: Purpose, scope: str) -> None:
         """Remove the keys of a scope: what they sealed is gone for good."""
@@ -56,6 +76,10 @@ class SqlKeyring:
     def _first(self, where: str, parameters: tuple[Any, ...]) -> DataKey | None:
         rows = self._session.connection.rows(f"{SELECT} {where}", parameters)
         return key_of(rows[0]) if rows else None
+
+
+def _row(key: DataKey) -> tuple[Any, ...]:
+    return key.purpose.value, key.scope, key.version, key.key_id, key.sealed, int(key.created.timestamp())
 
 
 def key_of(row: tuple[Any, ...]) -> DataKey:

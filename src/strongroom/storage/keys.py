@@ -1,19 +1,25 @@
 """The first keys of a data directory, and those that storage itself works with."""
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from strongroom.audit.local import local_record
 from strongroom.audit.log import BEGINNING, Mark
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.custody.store import DataKey, Purpose
+from strongroom.custody.succession import MASTER_FACT, describe
 from strongroom.storage.baseline import note_what_is_there
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, put_mark
+from strongroom.storage.notes import encode_notes
+from strongroom.storage.records import put_in_outbox
+from strongroom.storage.resources import SqlFacts
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Connection, Session
 
@@ -75,9 +81,19 @@ def _make(data_dir: Path, custodian: Custodian, now: datetime) -> ServerKeys:
             seal = RowSeal(custodian.authenticator(keys.rows))
             for name, mark in ((KEYED, last), (NEWEST, last), (PRUNED, BEGINNING)):
                 put_mark(writer, seal, name, mark)
+            if custodian.derivation is not None and not is_older:
+                _describe(connection, Session(writer, seal, None), custodian, now)
     finally:
         writer.close()
     return keys
+
+
+def _describe(connection: sqlite3.Connection, session: Session, custodian: Custodian, now: datetime) -> None:
+    """Say in the data how their master key is made of a passphrase: without that nobody could make it again."""
+    drive(SqlFacts(session).put(MASTER_FACT, describe(custodian, now)))
+    properties = {"masterKeyId": custodian.master_id, "kind": "passphrase"}
+    record = local_record("Strongroom.MasterKey/begin", now=now, properties=properties, actor="server")
+    put_in_outbox(connection, record, encode_notes(session.notes))
 
 
 async def _add_missing(keyring: SqlKeyring, custodian: Custodian, now: datetime) -> ServerKeys:

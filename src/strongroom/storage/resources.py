@@ -10,11 +10,13 @@ SUBSCRIPTIONS = Documents("subscriptions", Subscription, "subscription_id")
 GROUPS = Documents("resource_groups", ResourceGroup, "subscription_id", "name", keys=2)
 
 
-class _Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True):
+    """A fact as its document has it."""
+
     value: bytes
 
 
-FACTS = Documents("facts", _Fact, "name")
+FACTS = Documents("facts", Fact, "name")
 
 
 class SqlResources:
@@ -67,7 +69,7 @@ class SqlFacts:
     async def get(self, name: str) -> bytes | None:
         """Return a fact."""
 
-        def load() -> tuple[_Fact, ...]:  # that a fact is not set is remembered too: the names are our own, and few
+        def load() -> tuple[Fact, ...]:  # that a fact is not set is remembered too: the names are our own, and few
             return FACTS.read(self._session, "WHERE name = ?", (name,))
 
         found = self._session.remember(("fact", name), load)
@@ -75,8 +77,8 @@ class SqlFacts:
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""
-        if not FACTS.update(self._session, (name,), _Fact(value)):
-            FACTS.insert(self._session, (name,), _Fact(value))
+        if not FACTS.update(self._session, (name,), Fact(value)):
+            FACTS.insert(self._session, (name,), Fact(value))
 
 
 def _key(subscription_id: str, name: str) -> tuple[str, str]:

@@ -45,6 +45,14 @@ LIST_VERSIONS = (
     " AND v.seq > COALESCE(?, (SELECT seq FROM versions WHERE vault_id = v.vault_id AND kind = v.kind"
     " AND name = v.name AND version = ?)) ORDER BY v.seq LIMIT ?"
 )
+# What a sealed value names after its format, `custody.sealing`: the key that sealed it.
+SEALED_BEFORE = f"v.vault_id = ? AND v.kind = '{KIND}' AND substr(v.sealed, 2, 16) <> ?"
+COUNT_SEALED_BEFORE = f"SELECT count(*) FROM versions v WHERE {SEALED_BEFORE}"  # noqa: S608 - constants only
+LIST_SEALED_BEFORE = (
+    f"SELECT {STATE}, {VERSION} FROM versions v JOIN objects o"  # noqa: S608
+    " ON o.vault_id = v.vault_id AND o.kind = v.kind AND o.name = v.name"
+    f" WHERE {SEALED_BEFORE} AND (v.name, v.version) > (?, ?) ORDER BY v.name, v.version LIMIT ?"
+)
 INSERT_VERSION = (
     "INSERT INTO versions (vault_id, kind, name, version, document, mac, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -146,6 +154,19 @@ class SqlSecrets:
             statement = f"DELETE FROM {shape.table} WHERE vault_id = ? AND kind = ? AND name = ?"  # noqa: S608 - ours
             self._session.connection.run(statement, key)
             self._session.note_gone(shape, *key)
+
+    async def list_sealed_before(
+        self, vault_id: str, key_id: str, *, after: tuple[str, str] | None, limit: int
+    ) -> tuple[Secret, ...]:
+        """Return up to `limit` versions of a vault, deleted ones too, that another key than `key_id` sealed."""
+        past = ("", "") if after is None else after
+        rows = self._session.connection.rows(LIST_SEALED_BEFORE, (vault_id, bytes.fromhex(key_id), *past, limit))
+        return tuple([self._secret(row) for row in rows])
+
+    async def count_sealed_before(self, vault_id: str, key_id: str) -> int:
+        """Return how many versions of a vault another key than `key_id` sealed."""
+        rows = self._session.connection.rows(COUNT_SEALED_BEFORE, (vault_id, bytes.fromhex(key_id)))
+        return int(rows[0][0])
 
     async def list_expired(self, now: datetime, limit: int) -> tuple[ObjectState, ...]:
         """Return deleted secrets, of all vaults, whose retention has passed at `now`."""

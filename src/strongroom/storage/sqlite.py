@@ -9,6 +9,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import KEYED, Anchor, get_mark
+from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
 from strongroom.storage.records import RecordWriter, SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
@@ -92,6 +94,7 @@ class SqliteStorage:
         Records that a crash left behind are carried on. MasterKeyWrong when the keyring is under another master key,
         SealBroken when it is gone, StorageUnavailable when the files cannot be opened.
         """
+        custodian.follow(partial(find_handover, data_dir / MAIN_FILE))
         try:
             keys = server_keys(data_dir, custodian, now or real_now())
             seal = RowSeal(custodian.authenticator(keys.rows))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from strongroom.clock import whole_seconds
+from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import KeyringStore, Purpose
 from strongroom.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
@@ -106,7 +107,7 @@ async def put_vault(
         require_complete(request, rbac=rbac)
         vault = apply_request(replace(fresh, rbac=rbac), request, fixed_retention=False)
         await stores.vaults.add(vault)
-        await stores.keyring.add(custodian.new_key(Purpose.VAULT, vault.vault_id, 1, change.now))
+        await add_key(stores.keyring, custodian, Purpose.VAULT, vault.vault_id, change.now)
         return vault, None
     _require_ours(before, subscription.subscription_id, resource_group.name)
     return await _replace(stores.vaults, before, request, change), before

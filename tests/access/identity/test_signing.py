@@ -23,7 +23,7 @@ def storage():
 
 
 async def load(storage):
-    return await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring)
+    return await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring, NOW)
 
 
 async def test_the_key_that_was_kept_signs_again(storage):
@@ -37,9 +37,9 @@ async def test_the_key_that_was_kept_signs_again(storage):
 async def test_a_key_is_opened_once(storage):
     await storage.stores.identity.add_signing_key(a_signing_key())
     keys = SigningKeys(storage.custodian)
-    first = await keys.current(storage.stores.identity, storage.stores.keyring)
+    first = await keys.current(storage.stores.identity, storage.stores.keyring, NOW)
     await storage.stores.keyring.remove_scope(Purpose.SERVER, "")
-    assert await keys.current(storage.stores.identity, storage.stores.keyring) is first
+    assert await keys.current(storage.stores.identity, storage.stores.keyring, NOW) is first
 
 
 async def test_the_newest_key_signs_unless_it_is_retired(storage):

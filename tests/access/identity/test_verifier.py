@@ -76,7 +76,7 @@ class World:
 async def world():
     storage = MemoryStorage()
     application, _ = await sign_up(storage)
-    loaded = await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring)
+    loaded = await SigningKeys(storage.custodian).current(storage.stores.identity, storage.stores.keyring, NOW)
     return World(storage, application, await token_for(storage, application, now=NOW), loaded.private)
 
 

@@ -72,13 +72,15 @@ class Application:
 class SigningKey:
     """A token-signing key: RSA-2048, the private half (PKCS#8 DER) sealed by custody.
 
-    retired: when it stopped signing; it verifies until every token it signed has expired.
+    begins: when it begins to sign, None for since it was made; it is published before. retired: when it stops signing;
+    it verifies until every token it signed has expired.
     """
 
     kid: str
     public_der: bytes
     sealed_private: bytes
     created: datetime
+    begins: datetime | None = None
     retired: datetime | None = None
 
 

@@ -36,4 +36,10 @@ class IdentityStore(Protocol):
         """Return the signing keys, newest first."""
 
     async def add_signing_key(self, key: SigningKey) -> None:
-        """Add a signing key."""
+        """Add a signing key; Conflict when its id is taken."""
+
+    async def replace_signing_key(self, key: SigningKey) -> None:
+        """Replace a signing key that exists; NotFound when it does not."""
+
+    async def remove_signing_key(self, kid: str) -> None:
+        """Remove a signing key: no token of it is believed any more; NotFound when there is none."""

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
+from strongroom.custody.files import is_credential
 from strongroom.settings import Settings
 from strongroom.storage.space import MIB, Level, Space
 
@@ -56,7 +57,7 @@ def _check_key_place(path: Path, data_dir: Path, owner: int) -> Findings:
         wrong.append(problem(name, f"{path} leads into the data directory", advice))
     if path.parent.stat().st_mode & WRITABLE_BY_OTHERS:
         wrong.append(problem(name, f"others may replace files in {path.parent}", f"chmod 700 {path.parent}"))
-    if path.stat().st_uid != owner:
+    if path.stat().st_uid != owner and not is_credential(path, os.environ):
         wrong.append(warning(name, f"{path}: {FOREIGN}", "chown it to the user that the server runs as"))
     yield from wrong or [ok(name, f"{path}, apart from the data")]
 

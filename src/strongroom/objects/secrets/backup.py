@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Context, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import BadRequest
@@ -127,10 +128,7 @@ def _unpack(secrets: Secrets, key: DataKey, name: str, packed: _Version) -> Secr
 async def _backup_key(secrets: Secrets) -> DataKey:
     scope = secrets.vault.subscription_id
     key = await secrets.keyring.newest(Purpose.BACKUP, scope)
-    if key is None:
-        key = secrets.custodian.new_key(Purpose.BACKUP, scope, 1, secrets.now)
-        await secrets.keyring.add(key)
-    return key
+    return key or await add_key(secrets.keyring, secrets.custodian, Purpose.BACKUP, scope, secrets.now)
 
 
 async def _open(secrets: Secrets, backup: str) -> _Content:

@@ -156,9 +156,16 @@ class Secrets:
         """Return the value of a version; SealBroken when it does not open in its place."""
         sealed = secret.version.sealed
         key = await self.keyring.find(sealing_key_id(sealed))
+        if key is None:  # the vault's key was rotated since the version was read: it has been sealed anew
+            sealed = await self._sealed_now(secret)
+            key = await self.keyring.find(sealing_key_id(sealed))
         if key is None or key.scope != self.vault.vault_id:
             raise SealBroken("a secret is sealed under a key that its vault does not have")
         return self.custodian.open(key, sealed, self._context(secret.state.name, secret.version.version))
+
+    async def _sealed_now(self, secret: Secret) -> bytes:
+        found = await self.store.find(self.vault.vault_id, secret.state.name, secret.version.version)
+        return secret.version.sealed if found is None else found.version.sealed
 
     async def living(self, name: str, version: str | None = None) -> Secret:
         """Return a version of a living secret, sealed; the newest when `version` is None."""

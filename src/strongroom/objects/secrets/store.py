@@ -41,5 +41,16 @@ class SecretStore(Protocol):
     async def purge(self, vault_id: str, name: str) -> None:
         """Remove a secret with all its versions."""
 
+    async def list_sealed_before(
+        self, vault_id: str, key_id: str, *, after: tuple[str, str] | None, limit: int
+    ) -> tuple[Secret, ...]:
+        """Return up to `limit` versions of a vault, deleted ones too, that another key than `key_id` sealed.
+
+        By lower-case name and version; after: name and version that they come past.
+        """
+
+    async def count_sealed_before(self, vault_id: str, key_id: str) -> int:
+        """Return how many versions of a vault another key than `key_id` sealed."""
+
     async def list_expired(self, now: datetime, limit: int) -> tuple[ObjectState, ...]:
         """Return deleted secrets, of all vaults, whose retention has passed at `now`."""

@@ -67,7 +67,7 @@ class TokenEndpoint:
         resource = _require_resource(resource_of(form), call.domain)
         claims = claims_for(application, resource, domain=call.domain, credential=proof.credential, now=call.real_now)
         call.notes |= {"resource": resource, "uniqueTokenIdentifier": claims.uti, "errorCode": 0}
-        key = await self._keys.current(call.stores.identity, call.stores.keyring)
+        key = await self._keys.current(call.stores.identity, call.stores.keyring, call.real_now)
         call.signed_in = True
         return sign_token(claims, key), claims
 

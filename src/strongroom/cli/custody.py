@@ -1,0 +1,111 @@
+"""The master key as commands come by it: from its file, its passphrase's file, or a person at a terminal."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import structlog
+
+from strongroom.cli.failure import CommandFailed
+from strongroom.custody.master import (
+    MasterKey,
+    MasterKeyMissing,
+    MasterKeySource,
+    load_master_key,
+    make_master_key,
+    open_master_key,
+    read_passphrase,
+)
+from strongroom.custody.passphrase import derive, new_derivation, require_strong
+from strongroom.sensitive import Sensitive
+from strongroom.settings import Settings
+from strongroom.storage.master import find_description
+
+ROTATION_LOCK = "rotation.lock"
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def rotation_lock(data_dir: Path) -> Iterator[bool]:
+    """Hold the lock of whoever changes keys on a data directory; tells whether it was free."""
+    handle = os.open(data_dir / ROTATION_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def source_of(settings: Settings) -> MasterKeySource:
+    """Return where the settings say that the master key is."""
+    named = settings.master_key_passphrase_file
+    return MasterKeySource(
+        file=settings.master_key_file, passphrase_file=named if isinstance(named, Path) else None, ask=_ask
+    )
+
+
+def find_master_key(settings: Settings) -> MasterKey:
+    """Return the master key of existing data; CommandFailed when it is missing: a new one would open nothing.
+
+    MasterKeyExposed, MasterKeyWrong.
+    """
+    description = find_description(settings.data_dir)
+    if settings.master_key_passphrase_file is not None and (description is None or description.derivation is None):
+        log.warning(
+            "the data lie under a key in a file: the passphrase is not used", file=str(settings.master_key_file)
+        )
+    try:
+        return open_master_key(source_of(settings), description)
+    except MasterKeyMissing as error:
+        raise CommandFailed(
+            f"{error}, and the data in {settings.data_dir} need it; put it back, or name it with --master-key-file or "
+            "--master-key-passphrase-file (no new one is made beside data that it could not open)"
+        ) from None
+
+
+def begin_master_key(settings: Settings) -> MasterKey:
+    """Return the master key that new data begin under: the passphrase's if one is named, else the file's."""
+    if settings.master_key_passphrase_file is not None:
+        return new_passphrase_key(source_of(settings))
+    if settings.master_key_file.exists():
+        return MasterKey(load_master_key(settings.master_key_file))
+    try:
+        return MasterKey(make_master_key(settings.master_key_file))
+    except OSError as error:
+        raise CommandFailed(f"the master key {settings.master_key_file} cannot be written: {error.strerror}") from None
+
+
+def new_passphrase_key(source: MasterKeySource) -> MasterKey:
+    """Return the master key of a new passphrase, from its file or asked for twice; PassphraseUnfit when it is weak."""
+    passphrase = read_passphrase(source.passphrase_file) if source.passphrase_file else ask_twice(source)
+    require_strong(passphrase)
+    derivation = new_derivation()
+    return MasterKey(derive(passphrase, derivation), derivation)
+
+
+def ask_twice(source: MasterKeySource) -> Sensitive[str]:
+    """Return a new passphrase that a person gave twice; CommandFailed when the two differ."""
+    passphrase = source.ask("New passphrase of the master key")
+    require_strong(passphrase)
+    if source.ask("The same again").reveal() != passphrase.reveal():
+        raise CommandFailed("the two passphrases differ; nothing was changed")
+    return passphrase
+
+
+def _ask(prompt: str) -> Sensitive[str]:
+    """Ask the person at the terminal; CommandFailed where there is none: nobody else is listened to."""
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            "the master key is made of a passphrase, and there is no terminal to ask for it; name the file that holds "
+            "it with --master-key-passphrase-file"
+        )
+    return Sensitive(click.prompt(prompt, hide_input=True, err=True))

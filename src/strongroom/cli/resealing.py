@@ -1,0 +1,167 @@
+"""The rotation of vaults' data keys: the next keys at once, old values batch by batch, with progress."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from strongroom.audit.event import Record
+from strongroom.audit.local import local_record
+from strongroom.cli.custody import rotation_lock
+from strongroom.cli.data import Data, on_data
+from strongroom.cli.failure import CommandFailed
+from strongroom.clock import real_now
+from strongroom.custody.store import Purpose
+from strongroom.ids import vault_scope
+from strongroom.objects.secrets.resealing import Batch, begin, finish, reseal, unfinished
+from strongroom.objects.secrets.service import Secrets
+from strongroom.planes.stores import Stores
+from strongroom.settings import Settings
+from strongroom.vaults.model import Vault
+
+TELL_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a vault is. ended: all of it lies under the new key, and the keys before are gone."""
+
+    vault: str
+    done: int
+    total: int
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What was done. resumed: what an earlier command had begun was finished, and nothing new begun."""
+
+    vaults: int
+    values: int
+    resumed: bool
+
+
+Tell = Callable[[Progress], None]
+
+
+class _Gone(Exception):
+    """The vault was purged meanwhile, with all that it held."""
+
+
+def rotate_vaults(settings: Settings, names: Sequence[str], tell: Tell) -> Rotation:
+    """Give vaults new data keys, all vaults when no names are given; deleted ones too.
+
+    If the rotation of one of them was cut short, such are finished instead, and no other is begun. CommandFailed when
+    there is no vault of a name, or another rotation is under way.
+    """
+
+    async def work(data: Data) -> Rotation:
+        stores = data.storage.read()
+        begun = await unfinished(stores.keyring)
+        chosen = await _chosen(stores, names)
+        vaults = [vault for vault in chosen if vault.vault_id in begun] or chosen
+        if vaults and vaults[0].vault_id not in begun:
+            await _begin(data, vaults)
+        values = sum([await _follow_through(data, vault, tell) for vault in vaults])
+        return Rotation(vaults=len(vaults), values=values, resumed=bool(vaults) and vaults[0].vault_id in begun)
+
+    with rotation_lock(settings.data_dir) as is_ours:
+        if not is_ours:
+            raise CommandFailed(f"another rotation is under way on {settings.data_dir}; wait for it to end")
+        return on_data(settings, work)
+
+
+async def _chosen(stores: Stores, names: Sequence[str]) -> list[Vault]:
+    if names:
+        found = [(name, await stores.vaults.find(name)) for name in names]
+        missing = [name for name, vault in found if vault is None]
+        if missing:
+            raise CommandFailed(f"there is no vault '{missing[0]}'; a vault goes by its name alone")
+        return [vault for _, vault in found if vault is not None]
+    vaults = list(await stores.vaults.list_deleted())
+    for subscription in await stores.resources.list_subscriptions():
+        vaults += await stores.vaults.list_living(subscription.subscription_id)
+    return sorted(vaults, key=lambda vault: vault.name)
+
+
+async def _begin(data: Data, vaults: Sequence[Vault]) -> None:
+    async def work(stores: Stores) -> tuple[None, Record]:
+        now = real_now()
+        there = [vault for vault in vaults if await _is_there(stores, vault)]
+        keys = await begin(stores.keyring, data.custodian, there, now)
+        made = {vault.name: key.key_id for vault, key in zip(there, keys, strict=True)}
+        return None, local_record("Strongroom.VaultKey/rotate", now=now, properties={"dataKeyIds": made})
+
+    await data.storage.change(work)
+
+
+async def _follow_through(data: Data, vault: Vault, tell: Tell) -> int:
+    """Seal every value of a vault under its newest key and remove the others; return how many values there were."""
+    done = 0
+    try:
+        total = await _left(data, vault)
+        batch, told = Batch(0, None), time.monotonic()
+        while done < total:
+            batch = await _reseal(data, vault, batch.last)
+            done += batch.count
+            if not batch.count:
+                break
+            if time.monotonic() - told >= TELL_SECONDS:
+                tell(Progress(vault=vault.name, done=done, total=total))
+                told = time.monotonic()
+        await _end(data, vault)
+    except _Gone:
+        pass
+    tell(Progress(vault=vault.name, done=done, total=done, ended=True))
+    return done
+
+
+async def _left(data: Data, vault: Vault) -> int:
+    stores = data.storage.read()
+    key = await stores.keyring.newest(Purpose.VAULT, vault.vault_id)
+    return await stores.secrets.count_sealed_before(vault.vault_id, key.key_id) if key else 0
+
+
+async def _reseal(data: Data, vault: Vault, after: tuple[str, str] | None) -> Batch:
+    async def step(secrets: Secrets) -> tuple[Batch, dict[str, Any]]:
+        batch = await reseal(secrets, after)
+        key = await secrets.vault_key()
+        return batch, {"dataKeyId": key.key_id, "values": batch.count}
+
+    return await _change(data, vault, "Strongroom.VaultKey/reseal", step)
+
+
+async def _end(data: Data, vault: Vault) -> None:
+    async def step(secrets: Secrets) -> tuple[None, dict[str, Any]]:
+        removed = await finish(secrets)
+        return None, {"dataKeyId": (await secrets.vault_key()).key_id, "removedDataKeyIds": removed}
+
+    await _change(data, vault, "Strongroom.VaultKey/finish", step)
+
+
+async def _change(
+    data: Data, vault: Vault, operation: str, step: Callable[[Secrets], Awaitable[tuple[T, dict[str, Any]]]]
+) -> T:
+    """Run one step on a vault as a change with its record; _Gone when the vault is gone."""
+
+    async def work(stores: Stores) -> tuple[T, Record]:
+        now = real_now()
+        if not await _is_there(stores, vault):
+            raise _Gone
+        secrets = Secrets(stores.secrets, stores.keyring, data.custodian, vault=vault, now=now)
+        result, said = await step(secrets)
+        return result, local_record(
+            operation,
+            now=now,
+            properties=said,
+            resource_id=vault_scope(vault.subscription_id, vault.resource_group, vault.name),
+        )
+
+    return await data.storage.change(work)
+
+
+async def _is_there(stores: Stores, vault: Vault) -> bool:
+    found = await stores.vaults.find(vault.name)
+    return found is not None and found.vault_id == vault.vault_id
