@@ -3,15 +3,21 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from storage_doubles import CUSTODIAN, a_data_directory, a_record
 from strongroom.audit.log import FIRST_LINK, find_break, whole_chain
+from strongroom.meters import CommitMeter, Meters
+from strongroom.storage.frames import listen
+from strongroom.storage.handover import Handover
 from strongroom.storage.history import find_discrepancies
+from strongroom.storage.keeper import Keeper
 from strongroom.storage.marks import NEWEST
-from strongroom.storage.sqlite import SqliteStorage
+from strongroom.storage.recorder import Recorder
+from strongroom.storage.sqlite import SqliteStorage, record_link
 
 COUNTER_ROUNDS = 10
 
@@ -28,8 +34,11 @@ class Sqlite:
         return cls(a_data_directory(place))
 
     def open(self):
-        self._opened.append(SqliteStorage.open(self.place, CUSTODIAN))
+        self._opened.append(SqliteStorage.open(self.place, CUSTODIAN, recording=self._recording()))
         return self._opened[-1]
+
+    def _recording(self):
+        return None  # a thread of its own, as a command has it
 
     def close(self):
         """Close what is open, as a server does that stops; every row is then as its last record noted it."""
@@ -38,7 +47,64 @@ class Sqlite:
         assert list(find_discrepancies(self.place)) == []
 
 
-KINDS = {"sqlite": Sqlite}
+class SqliteWithRecorder(Sqlite):
+    """The same as a server has it: a process of its own makes the records of all storages durable."""
+
+    def __init__(self, place):
+        super().__init__(place)
+        self._recorder = None
+
+    def _recording(self):
+        if self._recorder is None:
+            self._recorder = RecorderProcess(self.place)
+        return Handover(self.place)
+
+    def close(self):
+        super().close()
+        if self._recorder is not None:
+            self._recorder.end()
+        self._recorder = None
+
+
+class RecorderProcess:
+    """A recorder beside the tests. Its socket stays while it is replaced, as it does in a server."""
+
+    def __init__(self, place):
+        self._place = place
+        self.listener = listen(place)
+        self._lifeline, self._held = os.pipe()
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Start the recorder."""
+        handles = (self.listener.fileno(), self._lifeline)
+        self.process = play("record", self._place, *map(str, handles), pass_fds=handles)
+
+    def end(self):
+        """Let it end as a server's does: the server is gone, and so are the workers."""
+        os.close(self._held)
+        os.close(self._lifeline)
+        self.listener.close()
+        assert self.process.wait() in {0, -signal.SIGKILL}
+        self.process.stdout.close()
+
+    def kill(self):
+        """Kill it, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def record(place, listener, lifeline):
+    """Be a recorder."""
+    place = Path(place)
+    keeper = Keeper(place, record_link(place, CUSTODIAN))
+    Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), CommitMeter(Meters({}), "records")).run()
+    keeper.close()
+
+
+KINDS = {"sqlite": Sqlite, "sqlite with a recorder": SqliteWithRecorder}
 
 
 def counting(record=None):
@@ -66,12 +132,18 @@ def is_whole(storage):
 
 def play_elsewhere(kind, scene):
     """Start a scene in another process on the place of `kind`."""
-    name = next(name for name, each in KINDS.items() if isinstance(kind, each))
+    name = next(name for name, each in KINDS.items() if type(kind) is each)
+    return play(name, kind.place, scene.__name__)
+
+
+def play(*arguments, **kwargs):
+    """Start this module in another process."""
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     return subprocess.Popen(
-        [sys.executable, "-m", "storage_kinds", name, str(kind.place), scene.__name__],
+        [sys.executable, "-m", "storage_kinds", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
+        **kwargs,
     )
 
 
@@ -83,7 +155,7 @@ async def count(storage):
 
 async def crash(storage):
     """Answer a change and be killed before its record leaves the outbox."""
-    storage._records.submit = lambda _: asyncio.get_running_loop().create_future()
+    storage._recording.submit = lambda _: asyncio.get_running_loop().create_future()
     await storage.change(counting(a_record(7)))
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -104,4 +176,7 @@ async def _play(name, place, scene):
 
 
 if __name__ == "__main__":
-    asyncio.run(_play(*sys.argv[1:]))
+    if sys.argv[1] == record.__name__:
+        record(*sys.argv[2:])
+    else:
+        asyncio.run(_play(*sys.argv[1:]))

@@ -36,7 +36,7 @@ def broken_log(storage, monkeypatch):
     def fail(batch):
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(storage._record_writer, "append", fail)
+    monkeypatch.setattr(storage._keeper._writer, "append", fail)
 
     class Broken:
         mend = monkeypatch.undo
@@ -143,7 +143,7 @@ async def test_a_closing_storage_leaves_what_cannot_be_carried_to_the_next_start
         raise OSError("gone")
 
     with monkeypatch.context() as broken:
-        broken.setattr(storage._record_writer, "append", fail)
+        broken.setattr(storage._keeper._writer, "append", fail)
         await storage.change(counting(record))
         storage.close()
     again = SqliteStorage.open(place, CUSTODIAN)
@@ -158,7 +158,7 @@ async def test_a_long_outbox_is_carried_in_pieces(place, sql):
         record = a_record(number)
         sql("INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)", (record.record_id, number, record.body))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("strongroom.storage.sqlite.CARRY_BATCH", 2)
+        patch.setattr("strongroom.storage.keeper.CARRY_BATCH", 2)
         again = SqliteStorage.open(place, CUSTODIAN)
     assert len(log_of(again)) == 5
     assert sql("SELECT count(*) FROM outbox") == [(0,)]
@@ -201,14 +201,17 @@ async def test_what_did_not_leave_the_outbox_for_an_unforeseen_error_leaves_it_l
 
 def test_a_storage_closes_though_others_go_on_changing(place, sql):
     storage = SqliteStorage.open(place, CUSTODIAN)
-    carry = storage._carry
+    append = storage._keeper._writer.append
 
-    def carry_while_others_change(late):
-        carry(late)
+    def append_while_others_change(batch):
+        append(batch)
+        others_change()
+
+    def others_change():
         sql("INSERT INTO outbox (id, time, body) VALUES (randomblob(16), 1, x'7b7d')")
 
-    carry_while_others_change(())
-    storage._carry = carry_while_others_change
+    others_change()
+    storage._keeper._writer.append = append_while_others_change
     storage.close()
     assert sql("SELECT count(*) FROM outbox") == [(1,)]
 
@@ -381,7 +384,7 @@ async def test_what_reads_cannot_write(storage):
 
 async def test_every_commit_is_on_the_disk_when_it_returns(storage):
     await storage.change(adding())
-    for writer in (storage._writer, storage._record_writer._writer):
+    for writer in (storage._writer, storage._keeper._writer._writer):
         await storage.is_writable()
         assert writer._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert writer._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -107,23 +107,28 @@ def _serve(
     sockets: _Sockets,
     operator: "CertificateFiles | None",
 ) -> int:
-    from strongroom.cli.workers import application_maker, metrics_duties, new_counts
+    from strongroom.cli.workers import application_maker, metrics_duties, new_counts, recorder_duty
     from strongroom.clock import real_now
     from strongroom.hosting.tls import ServerTls
     from strongroom.hosting.workers import serve
+    from strongroom.storage.frames import listening
 
     running, meters = _describe(settings, start, sockets), new_counts(settings, start.custodian, real_now())
-    return serve(
-        application_maker(settings, start.custodian, meters),
-        sockets.listeners,
-        ServerTls(start.authority.mint, real_now(), operator),
-        domain=settings.domain,
-        workers=settings.workers,
-        on_ready=lambda: _tell(settings, start, running),
-        proxy_sockets=sockets.proxies,
-        meters=meters,
-        beside=metrics_duties(settings, meters, sockets.metrics),
-    )
+    with listening(settings.data_dir) as records:
+        return serve(
+            application_maker(settings, start.custodian, meters),
+            sockets.listeners,
+            ServerTls(start.authority.mint, real_now(), operator),
+            domain=settings.domain,
+            workers=settings.workers,
+            on_ready=lambda: _tell(settings, start, running),
+            proxy_sockets=sockets.proxies,
+            meters=meters,
+            beside=(
+                recorder_duty(settings, start.custodian, meters, records),
+                *metrics_duties(settings, meters, sockets.metrics),
+            ),
+        )
 
 
 def _describe(settings: Settings, start: "Beginning", sockets: _Sockets) -> Running:

@@ -1,4 +1,7 @@
-"""What each worker process makes for itself after the fork: its storage, its application, its turn at the sweep."""
+"""What the processes of a server make for themselves after the fork.
+
+A worker: its storage, its application, its turn at the sweep. The recorder: what keeps the records of all workers.
+"""
 
 import asyncio
 import fcntl
@@ -20,9 +23,9 @@ from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.succession import is_handing_over
 from strongroom.errors import StorageUnavailable
-from strongroom.hosting.children import Duty, Post
+from strongroom.hosting.children import READY, Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
-from strongroom.meters import Meters
+from strongroom.meters import CommitMeter, Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.retention import sweep_now
@@ -30,11 +33,15 @@ from strongroom.scheduling.signing import sweep_signing_keys
 from strongroom.scheduling.steadiness import Steadiness
 from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
+from strongroom.storage.handover import Handover
+from strongroom.storage.keeper import Keeper
 from strongroom.storage.pruning import Pruning
+from strongroom.storage.recorder import Recorder
 from strongroom.storage.records import SqlRecords
 from strongroom.storage.space import MIB, Space
-from strongroom.storage.sqlite import SqliteStorage
+from strongroom.storage.sqlite import SqliteStorage, record_link
 
+RECORDER = "recorder"
 SWEEP_LOCK = "sweep.lock"
 METRICS = "metrics"
 
@@ -44,8 +51,8 @@ log = structlog.get_logger(__name__)
 def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meters:
     """Return the counts of a server that starts at `now`; call it before the fork: all processes share them."""
     planes = make_planes(custodian, domain=settings.domain, locations=Locations(settings.location), limiter=Limiter())
-    rows = rows_needed(settings.workers, 0 if settings.metrics_port is None else 1)
-    meters = new_meters(planes, kinds=(WORKER, METRICS), rows=rows)
+    rows = rows_needed(settings.workers, 1 if settings.metrics_port is None else 2)
+    meters = new_meters(planes, kinds=(WORKER, RECORDER, METRICS), rows=rows)
     meters.set(("started",), int(now.timestamp()))
     return meters
 
@@ -68,7 +75,8 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
     limiter, tally = Limiter(), Tally()
 
     def make() -> Application:
-        storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters)
+        recording = Handover(settings.data_dir)
+        storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters, recording=recording)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
         steadiness = Steadiness(real_now(), steady_seconds(), _newest(storage.records))
         turn = _Turn(settings.data_dir / SWEEP_LOCK)
@@ -89,6 +97,19 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
         )
 
     return make
+
+
+def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, listener: socket.socket) -> Duty:
+    """Return the duty of the process that records what workers hand over on `listener`; call it before the fork."""
+
+    def work(post: Post) -> int:
+        keeper = Keeper(settings.data_dir, record_link(settings.data_dir, custodian))
+        os.write(post.ready, READY)
+        Recorder(listener, keeper, post.lifeline, CommitMeter(meters, "records")).run()
+        keeper.close()
+        return 0
+
+    return Duty(name=RECORDER, count=1, work=work)
 
 
 def _newest(records: SqlRecords) -> datetime | None:

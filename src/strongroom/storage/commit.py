@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter
+from strongroom.storage.failures import unavailable
 
 Unit = TypeVar("Unit")
 
@@ -110,6 +111,12 @@ class GroupCommit(Generic[Unit]):
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
+
+
+def undone(batch: Sequence[Any], error: Exception) -> list[Outcome]:
+    """Return the outcome of a batch that the storage could not make durable: an error for each unit."""
+    told = unavailable(error)
+    return [Outcome(error=StorageUnavailable(told.message)) for _ in batch]
 
 
 def raisable(error: BaseException) -> Exception:

@@ -1,7 +1,8 @@
 """The embedded storage: two SQLite files in one data directory, shared by every process that opens it.
 
 Reads run inline on a connection that stays open. Changes run on one writer thread, many in a transaction, each in a
-savepoint, and their records commit with them in the outbox; a second thread writes records into the audit file.
+savepoint, and their records commit with them in the outbox. From there, and from requests that change nothing, records
+go their way into the audit file: a thread's (`keeper.py`) in a command, the recorder's (`recorder.py`) in a server.
 """
 
 import asyncio
@@ -21,16 +22,17 @@ from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
-from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable
+from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable, undone
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 from strongroom.storage.failures import unavailable
 from strongroom.storage.identity import SqlIdentity
+from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
-from strongroom.storage.records import RecordWriter, SqlRecords, put_in_outbox
+from strongroom.storage.records import SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import SqlSecrets
@@ -41,7 +43,13 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-CARRY_BATCH = 1000
+
+def record_link(data_dir: Path, custodian: Custodian, now: datetime | None = None) -> Link:
+    """Return how records of a data directory are linked; raises as `SqliteStorage.open` does."""
+    try:
+        return keyed_link(custodian.authenticator(server_keys(data_dir, custodian, now or real_now()).records))
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(error) from error
 
 
 class SqlStores:
@@ -66,7 +74,9 @@ class SqliteStorage:
     records: the log, to be read. All is used from one event loop, the first and the last call perhaps from outside.
     """
 
-    def __init__(self, data_dir: Path, seal: RowSeal, link: Link, meters: Meters) -> None:
+    def __init__(
+        self, data_dir: Path, seal: RowSeal, link: Link, meters: Meters, recording: Recording | None = None
+    ) -> None:
         self._seal = seal
         self._link = link
         self._reader = Reader(data_dir / MAIN_FILE)
@@ -75,22 +85,28 @@ class SqliteStorage:
         self._stores = SqlStores(self._session)
         self._epoch: int | None = None
         self._writer = Writer(data_dir / MAIN_FILE)
-        self._record_writer = RecordWriter(data_dir, link)
         self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
-        self._outbox = SqlRecords(data_dir)
-        self._behind = False
+        self._keeper = Keeper(data_dir, link)
         self._carried: deque[bytes] = deque()
         self.records = SqlRecords(data_dir)
-        self._carry_outbox()
+        behind = not self._keeper.carry_if_possible()
         self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))
-        self._records = GroupCommit[Record | None]("records", self._append, CommitMeter(meters, "records"))
+        own = CommitMeter(meters, "records")
+        self._recording = recording or OwnRecording(self._keeper, behind=behind, meter=own)
 
     @classmethod
     def open(
-        cls, data_dir: Path, custodian: Custodian, now: datetime | None = None, meters: Meters | None = None
+        cls,
+        data_dir: Path,
+        custodian: Custodian,
+        now: datetime | None = None,
+        *,
+        meters: Meters | None = None,
+        recording: Recording | None = None,
     ) -> "SqliteStorage":
         """Open a prepared data directory; its keyring is made when it is new, at `now` or the real time.
 
+        recording: the way of records into the log; a thread of this process when None, which keeps them itself.
         Records that a crash left behind are carried on. MasterKeyWrong when the keyring is under another master key,
         SealBroken when it is gone, StorageUnavailable when the files cannot be opened.
         """
@@ -98,17 +114,18 @@ class SqliteStorage:
         try:
             keys = server_keys(data_dir, custodian, now or real_now())
             seal = RowSeal(custodian.authenticator(keys.rows))
-            return cls(data_dir, seal, keyed_link(custodian.authenticator(keys.records)), meters or Meters({}))
+            link = keyed_link(custodian.authenticator(keys.records))
+            return cls(data_dir, seal, link, meters or Meters({}), recording)
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
 
     def close(self) -> None:
         """Finish what is under way, carry the outbox on, and close every file."""
         self._changes.close()
-        self._records.close()
-        self._carry_outbox()
+        self._recording.close()
+        self._keeper.carry_if_possible()
         self._anchor_last()
-        for part in (self._reader, self._writer, self._record_writer, self._outbox, self._anchor, self.records):
+        for part in (self._reader, self._writer, self._keeper, self._anchor, self.records):
             part.close()
 
     def _anchor_last(self) -> None:
@@ -135,7 +152,7 @@ class SqliteStorage:
 
     async def record(self, record: Record) -> None:
         """Make a record durable."""
-        await self._records.submit(record)
+        await self._recording.submit(record)
 
     def chain(self) -> Chain:
         """Return how the records are linked; SealBroken when the mark that says so was edited."""
@@ -152,7 +169,7 @@ class SqliteStorage:
     async def is_writable(self) -> bool:
         """Answer whether changes and records can be made durable now."""
         try:
-            await asyncio.gather(self._changes.submit(None), self._records.submit(None))
+            await asyncio.gather(self._changes.submit(None), self._recording.submit(None))
         except StorageUnavailable:
             return False
         return True
@@ -171,7 +188,7 @@ class SqliteStorage:
             return
         _, record = committed.result()
         try:
-            handed = self._records.submit(record)
+            handed = self._recording.submit(record)
         except StorageUnavailable:  # closing: the outbox is carried on then
             return
         handed.add_done_callback(lambda done: self._note_carried(record, done))
@@ -180,57 +197,19 @@ class SqliteStorage:
         if handed.exception() is None:
             self._carried.append(record.record_id)
         else:
-            self._behind = True
-
-    def _append(self, batch: Sequence[Record | None]) -> list[Outcome]:
-        """Make records durable, those first that an earlier failure left in the outbox; runs on the records thread."""
-        try:
-            late = self._take_late() if self._behind else ()
-            self._record_writer.append((*late, *batch))
-        except (sqlite3.Error, OSError, StorageUnavailable) as error:
-            self._behind = True
-            return _undone(batch, error)
-        self._carried.extend(record.record_id for record in late)
-        return [Outcome()] * len(batch)
-
-    def _take_late(self) -> tuple[Record, ...]:
-        self._behind = False
-        late = self._outbox.outbox(CARRY_BATCH)
-        self._behind = len(late) == CARRY_BATCH
-        return late
-
-    def _carry_outbox(self) -> None:
-        """Carry what is in the outbox into the log and empty it; what cannot be carried now is carried later.
-
-        What other processes add meanwhile they carry themselves.
-        """
-        try:
-            more = True
-            while more:
-                late = self._outbox.outbox(CARRY_BATCH)
-                more = len(late) == CARRY_BATCH
-                self._carry(late)
-        except (sqlite3.Error, OSError, StorageUnavailable) as error:
-            self._behind = True
-            log.warning("the outbox could not be carried into the log yet", reason=str(error))
-
-    def _carry(self, late: tuple[Record, ...]) -> None:
-        if late:
-            self._record_writer.append(late)
-            with self._writer.transaction() as connection:
-                _forget(connection, [record.record_id for record in late])
+            self._recording.behind = True
 
     def _commit(self, batch: Sequence[Work | None]) -> list[Outcome]:
         """Commit a batch of changes; None only asks whether that can be done. Runs on the changes thread."""
         carried = [self._carried.popleft() for _ in range(len(self._carried))]
         try:
             with self._writer.transaction() as connection:
-                _forget(connection, carried)
+                forget(connection, carried)
                 return self._run(connection, batch)
         except BaseException as error:
             self._carried.extend(carried)  # to leave another time; should they have left, that is no harm
             if isinstance(error, (sqlite3.Error, OSError)):
-                return _undone(batch, error)
+                return undone(batch, error)
             raise
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
@@ -241,11 +220,6 @@ class SqliteStorage:
             connection.execute("UPDATE epoch SET value = value + 1")
         self._anchor.advance(self._writer)
         return outcomes
-
-
-def _forget(connection: sqlite3.Connection, carried: list[bytes]) -> None:
-    """Take out of the outbox what is in the log."""
-    connection.executemany("DELETE FROM outbox WHERE id = ?", [(record_id,) for record_id in carried])
 
 
 def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStores, work: Work | None) -> Outcome:
@@ -264,9 +238,3 @@ def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStore
         outcome = Outcome(error=unavailable(error) if isinstance(error, sqlite3.Error) else raisable(error))
     connection.execute("RELEASE unit")
     return outcome
-
-
-def _undone(batch: Sequence[Any], error: Exception) -> list[Outcome]:
-    """Return the outcome of a batch that the storage could not make durable: an error for each unit."""
-    told = unavailable(error)
-    return [Outcome(error=StorageUnavailable(told.message)) for _ in batch]

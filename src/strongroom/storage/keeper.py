@@ -1,0 +1,105 @@
+"""Keeps records: into the log, those first that a failure or a crash left in the outbox."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from strongroom.audit.event import Record
+from strongroom.audit.log import Link
+from strongroom.errors import StorageUnavailable
+from strongroom.meters import CommitMeter
+from strongroom.storage.commit import GroupCommit, Outcome, undone
+from strongroom.storage.connection import MAIN_FILE, Writer
+from strongroom.storage.records import RecordWriter, SqlRecords
+
+CARRY_BATCH = 1000
+FAILURES = (sqlite3.Error, OSError, StorageUnavailable)
+
+log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Makes records durable; used by one thread at a time."""
+
+    def __init__(self, data_dir: Path, link: Link) -> None:
+        self._writer = RecordWriter(data_dir, link)
+        self._main = Writer(data_dir / MAIN_FILE)
+        self._outbox = SqlRecords(data_dir)
+
+    def keep(self, batch: Sequence[Record | None], *, behind: bool) -> None:
+        """Make a batch durable, all of it or none; None only asks whether that can be done. One of FAILURES otherwise.
+
+        behind: the outbox may hold records that the log has not got: they go first.
+        """
+        if behind:
+            self.carry()
+        self._writer.append(batch)
+
+    def carry(self) -> None:
+        """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be."""
+        more = True
+        while more:  # what others put there meanwhile they carry themselves
+            late = self._outbox.outbox(CARRY_BATCH)
+            more = len(late) == CARRY_BATCH
+            if late:
+                self._writer.append(late)
+                with self._main.transaction() as connection:
+                    forget(connection, [record.record_id for record in late])
+
+    def carry_if_possible(self) -> bool:
+        """Carry what is in the outbox; answer whether that was possible: what is left there is carried later."""
+        try:
+            self.carry()
+        except FAILURES as error:
+            log.warning("the outbox could not be carried into the log yet", reason=str(error))
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the files."""
+        for part in (self._writer, self._main, self._outbox):
+            part.close()
+
+
+def forget(connection: sqlite3.Connection, carried: Sequence[bytes]) -> None:
+    """Take out of the outbox what is in the log."""
+    connection.executemany("DELETE FROM outbox WHERE id = ?", [(record_id,) for record_id in carried])
+
+
+class Recording(Protocol):
+    """The way of records into the log. behind: the outbox may hold records that the log has not got."""
+
+    behind: bool
+
+    def submit(self, record: Record | None, /) -> "asyncio.Future[None]":
+        """Return a future that ends when the record is durable; StorageUnavailable where it cannot be.
+
+        None only asks whether one could be.
+        """
+
+    def close(self) -> None:
+        """End; what was not answered may or may not be durable."""
+
+
+class OwnRecording:
+    """Implements `Recording` on a thread of this process: for commands, which live for a moment."""
+
+    def __init__(self, keeper: Keeper, *, behind: bool, meter: CommitMeter) -> None:
+        self.behind = behind
+        self._keeper = keeper
+        self._batches = GroupCommit[Record | None]("records", self._keep, meter)
+        self.submit = self._batches.submit
+        self.close = self._batches.close
+
+    def _keep(self, batch: Sequence[Record | None]) -> list[Outcome]:
+        behind, self.behind = self.behind, False
+        try:
+            self._keeper.keep(batch, behind=behind)
+        except FAILURES as error:
+            self.behind = True
+            return undone(batch, error)
+        return [Outcome()] * len(batch)

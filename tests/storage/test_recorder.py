@@ -1,0 +1,155 @@
+"""The recorder and the way to it, with a recorder in a process of its own, as a server has it."""
+
+import asyncio
+import signal
+
+import pytest
+
+from storage_doubles import CUSTODIAN, a_record
+from storage_kinds import RecorderProcess, counting, is_whole
+from strongroom.audit.log import whole_chain
+from strongroom.errors import StorageUnavailable
+from strongroom.storage import handover
+from strongroom.storage.connection import AUDIT_FILE
+from strongroom.storage.frames import FAILED, SOCKET_FILE, Incoming, dial, encode_frame, listen
+from strongroom.storage.handover import Handover
+from strongroom.storage.sqlite import SqliteStorage
+
+
+@pytest.fixture
+def recorder(place):
+    SqliteStorage.open(place, CUSTODIAN).close()
+    recorder = RecorderProcess(place)
+    yield recorder
+    recorder.end()
+
+
+@pytest.fixture
+async def recorded(place, recorder):
+    storage = SqliteStorage.open(place, CUSTODIAN, recording=Handover(place))
+    yield storage
+    storage.close()
+
+
+def ids(storage):
+    return [entry.record.record_id for entry in whole_chain(storage.records)]
+
+
+async def test_records_of_one_turn_are_durable_together(recorded):
+    records = [a_record(number) for number in range(50)]
+    await asyncio.gather(*map(recorded.record, records))
+    assert ids(recorded) == [record.record_id for record in records]
+    assert is_whole(recorded)
+
+
+async def test_what_a_dead_recorder_did_not_answer_is_recorded_once_by_its_successor(recorded, recorder):
+    await recorded.record(a_record())
+    recorder.process.send_signal(signal.SIGSTOP)
+    waiting = [asyncio.ensure_future(recorded.record(a_record(number))) for number in range(20)]
+    changing = asyncio.ensure_future(recorded.change(counting(a_record(99))))
+    assert await changing == 1  # a change has its record in the outbox: it waits for nobody
+    recorder.kill()
+    assert not any(each.done() for each in waiting)
+    recorder.start()
+    await asyncio.gather(*waiting)
+    await recorded.record(a_record(100))
+    found = ids(recorded)
+    assert len(found) == len(set(found)) == 23
+    assert recorded.records.pending() == ()
+    assert is_whole(recorded)
+
+
+async def test_a_recorder_killed_again_and_again_loses_and_doubles_nothing(recorded, recorder):
+    for number in range(5):
+        records = [a_record(number) for number in range(30)]
+        waiting = [asyncio.ensure_future(recorded.record(record)) for record in records]
+        for _ in range(number):
+            await asyncio.sleep(0)
+        recorder.kill()
+        recorder.start()
+        await asyncio.gather(*waiting)
+        assert set(ids(recorded)) >= {record.record_id for record in records}
+    found = ids(recorded)
+    assert len(found) == len(set(found)) == 150
+    assert is_whole(recorded)
+
+
+async def test_records_that_nobody_takes_fail_in_time(place, recorded, recorder, monkeypatch):
+    monkeypatch.setattr(handover, "PATIENCE_SECONDS", 0.05)
+    recorder.kill()
+    with pytest.raises(StorageUnavailable):
+        await recorded.record(a_record())
+    assert not await recorded.is_writable()
+    (place / SOCKET_FILE).unlink()  # not even the socket is there
+    with pytest.raises(StorageUnavailable):
+        await recorded.record(a_record())
+
+
+async def test_what_cannot_be_recorded_fails_and_is_made_up_for(place, recorded):
+    kept = a_record(7)
+    audit = place / AUDIT_FILE
+    audit.rename(place / "away")
+    with pytest.raises(StorageUnavailable):
+        await recorded.record(a_record())
+    assert not await recorded.is_writable()
+    assert await recorded.change(counting(kept)) == 1
+    (place / "away").rename(audit)
+    later = a_record(8)
+    await recorded.record(later)
+    assert ids(recorded) == [kept.record_id, later.record_id]
+
+
+async def test_who_sends_nonsense_is_dropped_and_nobody_else(place, recorded):
+    await recorded.record(a_record())
+    stranger = dial(place)
+    stranger.setblocking(True)
+    stranger.sendall(b"\x04\x00\x00\x00oops")
+    assert stranger.recv(1) == b""
+    stranger.close()
+    await recorded.record(a_record())
+    assert len(ids(recorded)) == 2
+
+
+async def test_a_frame_may_come_in_pieces(place, recorder, recorded):
+    content = encode_frame([a_record(1), None], behind=False)
+    worker = dial(place)
+    worker.setblocking(True)
+    for piece in (content[:2], content[2:20], content[20:] + content):
+        worker.sendall(piece)
+    answers = b""
+    while len(answers) < 2:
+        answers += worker.recv(2)
+    assert FAILED[0] not in answers
+    worker.close()
+    assert len(ids(recorded)) == 1  # the same record twice is one
+
+
+def test_frames_are_read_as_they_were_written():
+    records = [a_record(1), None]
+    stream, incoming = encode_frame(records, behind=True) + encode_frame([], behind=False), Incoming()
+    found = [frame for byte in stream for frame in incoming.take(bytes([byte]))]
+    assert [(frame.behind, frame.records) for frame in found] == [(True, records), (False, [])]
+
+
+async def test_a_handover_that_is_closed_takes_nothing(place, recorder):
+    closed = Handover(place)
+    closed.close()
+    with pytest.raises(StorageUnavailable):
+        closed.submit(a_record())
+
+
+def test_a_data_directory_may_lie_deep(tmp_path):
+    deep = tmp_path.joinpath(*["deep" * 20] * 3)
+    deep.mkdir(parents=True)
+    for _ in range(2):  # what an earlier server left is replaced
+        listener = listen(deep)
+        dial(deep).close()
+        listener.close()
+    assert (deep / SOCKET_FILE).is_socket()
+
+
+def test_where_there_can_be_no_socket_that_is_told(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        listen(tmp_path / "none")
+    with pytest.raises(OSError, match="No such file"):
+        dial(tmp_path / "none")
