@@ -5,24 +5,15 @@ over the management plane; when that has been answered, each connection's next r
 """
 
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
-from clients.direct import DATA_VERSION, GROUP_VERSION, Direct, make_applications, unique
-from clients.harness import STOP_SECONDS, start_server
-from clients.processes import holders
+from clients.crowd import WORKERS, Crowd, outcome
+from clients.direct import GROUP_VERSION, Direct, make_applications, unique
+from clients.harness import start_server
 
 pytestmark = pytest.mark.xdist_group("revocation")
-
-WORKERS = 2
-HELD_BY_EACH = 8
-MOST_CONNECTIONS = 400
-ASKING = 6
-MORE_REQUESTS = 25
-PATH = f"/secrets/any?api-version={DATA_VERSION}"
 
 
 @pytest.fixture(scope="module")
@@ -62,42 +53,6 @@ def vault(direct, someone):
 @pytest.fixture
 def token(direct, someone):
     return direct.sign_in(someone[0], someone[2])
-
-
-class Crowd:
-    """Connections to one vault, kept alive, at least `HELD_BY_EACH` on each worker; all of them hold one token."""
-
-    def __init__(self, direct, server, url, token):
-        self.token = token
-        self.connections = []
-        held = {}
-        while len(held) < WORKERS or min(map(len, held.values())) < HELD_BY_EACH:
-            assert len(self.connections) < MOST_CONNECTIONS, held
-            self.connections += [direct.open(url) for _ in range(HELD_BY_EACH)]
-            for connection in self.connections[-HELD_BY_EACH:]:
-                connection.ask("GET", PATH, token=token)
-            held = holders(server.process.pid, [each.sock.getsockname()[1] for each in self.connections])
-
-    def ask(self, path=PATH):
-        """Send the next request of every connection, then read what each was answered."""
-        for connection in self.connections:
-            connection.send_request("GET", path, token=self.token)
-        return [connection.read() for connection in self.connections]
-
-    def outcomes(self):
-        """Return what the connections' next requests met: pairs of status and inner, else outer, code."""
-        return {outcome(answer) for answer in self.ask()}
-
-    def close(self):
-        for connection in self.connections:
-            connection.close()
-
-
-def outcome(answer):
-    if answer.status == 200:
-        return 200, ""
-    error = answer.error
-    return answer.status, error.get("innererror", error)["code"]
 
 
 @pytest.fixture
@@ -146,30 +101,34 @@ def test_a_disabled_application_manages_nothing_more(server, direct, someone):
         connection.close()
 
 
-def test_no_request_that_begins_after_the_answer_gets_through(server, someone, crowd):
-    """Requests never stop while the application is disabled: those that began after that must all be refused."""
-    revoked, warm = threading.Event(), threading.Barrier(ASKING + 1)
+def disable(server, direct, vault, someone):
+    server.strongroom("app", "disable", someone[0])
 
-    def ask(connection):
-        """Return the statuses of what began before the change was answered, and of what began after."""
-        before, after = [connection.ask("GET", PATH, token=crowd.token).status], []
-        warm.wait(STOP_SECONDS)
-        while len(after) < MORE_REQUESTS:
-            seen = after if revoked.is_set() else before
-            seen.append(connection.ask("GET", PATH, token=crowd.token).status)
-        return before, after
 
-    with ThreadPoolExecutor(ASKING) as pool:
-        asking = [pool.submit(ask, connection) for connection in crowd.connections[:ASKING]]
-        warm.wait(STOP_SECONDS)
-        try:
-            server.strongroom("app", "disable", someone[0])
-        finally:
-            revoked.set()
-    for before, after in (each.result() for each in asking):
-        assert before[0] == 200
-        assert set(before) <= {200, 401}
-        assert set(after) == {401}
+def remove_policy(server, direct, vault, someone):
+    direct.change_policies("remove", vault.name, direct.policy(someone[1], "get"))
+
+
+def change_model(server, direct, vault, someone):
+    body = {"properties": {"enableRbacAuthorization": True}}
+    assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200
+
+
+def delete_vault(server, direct, vault, someone):
+    assert direct.manage("DELETE", direct.vault_path(vault.name)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status"), [(disable, 401), (remove_policy, 403), (change_model, 403), (delete_vault, 404)]
+)
+def test_no_request_that_begins_after_the_answer_gets_through(server, direct, vault, someone, crowd, change, status):
+    """Requests to every worker never stop meanwhile: those that began after the answer must all be refused."""
+    seen = crowd.ask_around(lambda: change(server, direct, vault, someone))
+    assert len({each.worker for each in seen}) == WORKERS
+    for each in seen:
+        assert each.before[0] == 200
+        assert set(each.before) <= {200, status}
+        assert set(each.after) == {status}
 
 
 def test_a_removed_access_policy_counts_no_more(direct, someone, vault, crowd):

@@ -115,6 +115,60 @@ def fuzz(examples, plane, seed):
     _end(passed=not failures, reason=f"{len(failures)} findings")
 
 
+@main.command()
+@click.option("--minutes", type=click.FloatRange(0.2), default=10, show_default=True, help="How long the load lasts.")
+@SEED
+def memory(minutes, seed):
+    """Measure the memory of idle workers, then whether it stays flat under load that always names something new."""
+    from soak import memory as engine
+
+    with served("--workers", "2") as direct:
+        idle = [engine.memory_of(pid) for pid in engine.workers_of(direct)]
+        for rss, pss in idle:
+            _say(f"an idle worker has {rss:.1f} MiB (RSS), {pss:.1f} MiB if what is shared is divided (PSS)")
+        folder = Path(direct.facts.caBundle).parents[3]
+        courses, answers = engine.watch(direct, folder, seconds=minutes * 60, every=5, seed=_chosen(seed), say=_say)
+    for course in courses.values():
+        _say(
+            f"a worker went from {course.rss[0]:.1f} to {course.rss[-1]:.1f} MiB, {course.rise:+.2f} MiB in 10 minutes"
+        )
+    _say(f"{answers} answers")
+    passed = (
+        max(rss for rss, _ in idle) < engine.IDLE_LIMIT and max(c.rise for c in courses.values()) < engine.FLAT_LIMIT
+    )
+    _end(passed=passed, reason=f"asked for: {engine.IDLE_LIMIT} MiB idle, a trend of {engine.FLAT_LIMIT} MiB at most")
+
+
+@main.command()
+@click.option(
+    "--rounds", type=click.IntRange(1), default=20, show_default=True, help="How often each thing is changed."
+)
+def revocation(rounds):
+    """Measure how long after a change on every worker the first request is refused: it must be the very next one.
+
+    Under load an application is disabled, an access policy removed, a vault deleted.
+    """
+    from soak import revocation as engine
+
+    with _folder() as folder:
+        found = engine.measure(folder, rounds)
+    for what, measured in found.items():
+        _say(f"{what}: {measured.words()}")
+    _end(passed=not sum(each.allowed for each in found.values()), reason="requests got through after the answer")
+
+
+@main.command()
+@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="How many requests of each kind.")
+def durable(count):
+    """Watch a worker's system calls: no answer may leave before what it tells of was synced to the disk."""
+    from soak import durable as engine
+
+    with served("--workers", "1") as direct:
+        synced, answers = engine.watch(direct, count)
+    _say(f"{synced} of {answers} answers left after an fdatasync that returned since the answer before")
+    _end(passed=synced == answers, reason="answers left before they were durable")
+
+
 @contextmanager
 def served(*flags):
     """A rehearsal server, asked directly; it must end in good order and have raised no alarm."""

@@ -38,20 +38,25 @@ class Entry:
 
 
 class Journal:
-    """The entries of all clients of a run, in memory and, for whoever looks into a failed run, in a file."""
+    """The entries of all clients of a run, in memory and, for whoever looks into a failed run, in a file.
 
-    def __init__(self, path):
+    keep: whether they are kept at all; a run that nobody judges by them only counts.
+    """
+
+    def __init__(self, path, *, keep=True):
         self.entries = []
+        self._keep = keep
         self.faults = []
         self._file = path.open("w", buffering=1)
         self._changed = threading.Condition()
-        self._answered = 0
+        self.answered = 0
 
     def intend(self, ident, kind, name, act):
         """Write down what is about to be asked."""
         with self._changed:
             entry = Entry(ident, kind, name, act, time.monotonic())
-            self.entries.append(entry)
+            if self._keep:
+                self.entries.append(entry)
             self._write("intent", entry, value=act.value, mark=act.mark)
         return entry
 
@@ -59,7 +64,7 @@ class Journal:
         """Write down an answer."""
         with self._changed:
             entry.ended, entry.status, entry.told = time.monotonic(), status, told
-            self._answered += 1
+            self.answered += 1
             self._write("answer", entry, status=status)
             self._changed.notify_all()
 
@@ -79,14 +84,16 @@ class Journal:
     def wait_for_answers(self, count, seconds):
         """Wait until so many more answers have come and a write is under way; AssertionError when they do not come."""
         with self._changed:
-            due = self._answered + count
-            come = self._changed.wait_for(lambda: self._answered >= due or self.faults, seconds)
+            due = self.answered + count
+            come = self._changed.wait_for(lambda: self.answered >= due or self.faults, seconds)
         assert come, f"no {count} answers in {seconds} s: the server does not serve"
 
     def close(self):
         self._file.close()
 
     def _write(self, what, entry, **more):
+        if not self._keep:
+            return
         line = {"what": what, "id": entry.ident, "kind": entry.kind, "name": entry.name, "act": entry.act.kind, **more}
         self._file.write(json.dumps(line) + "\n")
 
