@@ -491,3 +491,13 @@ async def test_a_connection_that_ended_leaves_nothing_for_the_collector(serving,
             await until_true(lambda: not left)
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+async def test_a_handshake_that_does_not_come_ends_the_connection(serving, data):
+    async with serving(handshake_seconds=0.2) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(data)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
