@@ -64,6 +64,10 @@ class Meters:
             if key[0] in GAUGES:
                 cells[index] = 0
 
+    def of(self, row: int, key: Key) -> int:
+        """Return the count of one row."""
+        return self._memory[row * len(self.cells) + self.cells[key]]
+
     def total(self, key: Key) -> int:
         """Return the count of all processes, those included that have ended."""
         return sum(self.each(key))
@@ -131,6 +135,6 @@ def _keys(operations: Mapping[str, Iterable[str]], kinds: Iterable[str]) -> Iter
         yield from ((what, kind) for what in ("commits", "committed", "failures", "commit-microseconds"))
     for kind in kinds:
         yield from ((what, kind) for what in ("serving", "children-started", "children-died"))
-    yield from (("reloads",), ("started",), ("connections",), ("connections-accepted",))
+    yield from (("reloads",), ("started",), ("connections",), ("connections-accepted",), ("turns",))
     yield from (("malformed", status) for status in MALFORMED)
     yield from (("certificate", which) for which in ("own", "operator"))

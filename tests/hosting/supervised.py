@@ -1,7 +1,7 @@
 """A server as a process of its own, for the tests of the supervisor; tells on standard output what it does.
 
-Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `fail`, `nohup`, and `operator`
-(serve `chain.pem` and `key.pem` of that folder too).
+Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `look_seconds`, `fail`, `nohup`,
+and `operator` (serve `chain.pem` and `key.pem` of that folder too).
 """
 
 import asyncio
@@ -88,6 +88,7 @@ def main():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     authority = new_authority("localhost", real_now())
     trust = authority.write_trust(Path(ASKED["trust"]))
+    crew.LOOK_SECONDS = ASKED.get("look_seconds", crew.LOOK_SECONDS)
     listeners, proxies = bind(["127.0.0.1", "::1"], 0), bind(["127.0.0.1"], 0)
 
     def on_ready():

@@ -55,6 +55,20 @@ def test_workers_end_with_a_parent_that_is_killed_though_one_is_stuck(start):
     assert "Traceback" not in output
 
 
+def test_a_worker_that_hangs_is_ended_and_replaced(start):
+    server = start(look_seconds=1, limits={"sweep_seconds": 0.05}).wait_ready()
+    before = server.worker_pids(2)
+    with contextlib.closing(server.open("/stuck")):
+        hanging = server.told("slow")["slow"]
+        while server.worker_pids(2) & {hanging}:
+            pass
+    assert server.worker_pids(2) & before == before - {hanging}
+    server.process.terminate()
+    output, code = server.rest()
+    assert code == 0
+    assert "a child process hangs and is ended" in output
+
+
 def test_connections_at_rest_do_not_hold_up_the_end(start):
     server = start().wait_ready()
     raw = socket.create_connection(("127.0.0.1", server.port))

@@ -45,20 +45,23 @@ class Duty:
     """What children of one kind are there for. name: as log lines tell it. count: how many there are to be.
 
     work: called in the child; returns its exit code. leave_seconds: how long one takes at most that was told to leave;
-    None for a duty that a reload does not concern.
+    None for a duty that a reload does not concern. turns: whether its loop counts its turns, so that one that hangs is
+    told from one that has nothing to do.
     """
 
     name: str
     count: int
     work: Callable[[Post], int]
     leave_seconds: float | None = None
+    turns: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Child:
     """A child as its parent sees it. pipe: its ready pipe. kill_at: when it is ended, on the monotonic clock.
 
-    generation: how often its duty had been rolled when it began. row: where it counts.
+    generation: how often its duty had been rolled when it began. row: where it counts. turns: how often its loop had
+    turned when it was last looked at; still: for how many looks that is so.
     """
 
     pid: int
@@ -69,6 +72,8 @@ class Child:
     ready: bool = False
     leaving: bool = False
     kill_at: float = inf
+    turns: int = -1
+    still: int = 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; the child is not reaped yet, so that its pid has no other owner."""

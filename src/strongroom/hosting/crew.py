@@ -17,21 +17,29 @@ from strongroom.hosting.children import LEAVE, Child, Duty
 
 STABLE_SECONDS = 60
 """A child that lived this long died of something new: its successor starts at once."""
+LOOK_SECONDS, STILL_LOOKS = 10.0, 6
+"""How often it is looked whether children hang, and how often in a row one must: looks, not time, since a machine that
+was suspended has hung altogether."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 
 log = structlog.get_logger(__name__)
 
 
 class Crew:
-    """All children of one duty. fork: starts a child of a generation; OSError when it cannot."""
+    """All children of one duty.
 
-    def __init__(self, duty: Duty, fork: Callable[[int], Child]) -> None:
+    fork: starts a child of a generation; OSError when it cannot. turns: how often a child's loop has turned.
+    """
+
+    def __init__(self, duty: Duty, fork: Callable[[int], Child], turns: Callable[[Child], int]) -> None:
+        self._turns = turns
         self.duty = duty
         self.children: list[Child] = []
         self._fork = fork
         self._generation = 0
         self._due: list[float] = []  # when children that are missing start
         self._failures = 0
+        self._look_at = time.monotonic() if duty.turns else inf
 
     @property
     def serving(self) -> int:
@@ -56,7 +64,7 @@ class Crew:
     @property
     def wakes_at(self) -> float:
         """When there is something to do, on the monotonic clock."""
-        return min([*self._due, *(child.kill_at for child in self.children)], default=inf)
+        return min([self._look_at, *self._due, *(child.kill_at for child in self.children)], default=inf)
 
     def begin(self) -> None:
         """Start the first children; OSError when that cannot be."""
@@ -105,6 +113,9 @@ class Crew:
 
     def tick(self, now: float) -> None:
         """Do what is due at `now`."""
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._look()
         for child in self.children:
             if now >= child.kill_at:
                 log.warning("a child process did not leave in time and is ended", kind=self.duty.name, pid=child.pid)
@@ -123,6 +134,16 @@ class Crew:
         """Send a signal to all children."""
         for child in self.children:
             child.signal(number)
+
+    def _look(self) -> None:
+        """End children that hang."""
+        for child in [each for each in self.children if each.ready]:
+            turns = self._turns(child)
+            child.still = child.still + 1 if turns == child.turns else 0
+            child.turns = turns
+            if child.still == STILL_LOOKS:
+                log.error("a child process hangs and is ended", kind=self.duty.name, pid=child.pid)
+                child.signal(signal.SIGKILL)
 
     def _start(self, now: float) -> None:
         try:

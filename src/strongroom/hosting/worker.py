@@ -165,6 +165,7 @@ class _Server(uvicorn.Server):
         for connection in self._open_connections():
             connection.check_deadline(now)
         self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
+        self._site.meters.add(("turns",))
         self._site.meters.set(("connections",), len(self.server_state.connections))
 
     def _open_connections(self) -> list[HttpProtocol]:

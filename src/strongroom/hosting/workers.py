@@ -73,6 +73,7 @@ def serve(
         count=workers,
         work=lambda post: run_worker(site, post),
         leave_seconds=limits.leaving_seconds + limits.graceful_seconds + KILL_MARGIN_SECONDS,
+        turns=True,
     )
     supervisor = _Supervisor(
         (duty, *beside),
@@ -182,7 +183,7 @@ class _Supervisor:
             self._selector.register(child.pipe, selectors.EVENT_READ)
             return child
 
-        crew = Crew(duty, fork)
+        crew = Crew(duty, fork, lambda child: self._meters.of(child.row, ("turns",)))
         return crew
 
     def _settle(self, row: int) -> None:
