@@ -7,7 +7,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
 from strongroom.app import Application
+from strongroom.errors import StorageUnavailable
 
 
 def test_a_first_start_makes_all_that_there_is(serving, done, home):
@@ -55,6 +59,28 @@ async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, do
     assert await first["is_ready"]()
     await first["close"]()
     await made["close"]()
+
+
+async def test_refused_requests_that_no_disk_takes_are_told_and_keep_nothing_else_from_being_tried(
+    serving, done, monkeypatch
+):
+    swept, made = [], {}
+    monkeypatch.setattr("strongroom.cli.workers.sweep_now", lambda storage: record(swept, storage))
+    monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
+    await asyncio.to_thread(done, "serve", "--port", "0", "--unauthenticated-per-minute", "1")
+    storage, _ = serving["make_app"]()
+
+    async def fail(_record):
+        raise StorageUnavailable("full")
+
+    monkeypatch.setattr(storage, "record", fail)
+    assert [made["strangers"].refusal("203.0.113.7", 0.0) is None for _ in range(5)] == [True] + [False] * 4
+    with pytest.raises(StorageUnavailable):
+        await made["sweep"]()
+    assert swept == [storage]
+    with capture_logs() as lines:
+        await made["close"]()
+    assert [(line["event"], line["requests"]) for line in lines] == [("refused requests are in no record", 4)]
 
 
 async def record(swept, storage):

@@ -136,17 +136,24 @@ class _Chores:
     steadiness: Steadiness
 
     async def sweep(self) -> None:
-        if self.turn.is_ours():
-            self.space.tell(time.monotonic())
+        """Do what is due; on a disk that is full nothing keeps what frees space from being tried."""
+        if not self.turn.is_ours():
+            return
+        self.space.tell(time.monotonic())
+        try:
             await summarize(self.tally, self.storage, real_now())
             await self.storage.anchor()
-            if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):
-                return
-            try:
-                await sweep_now(self.storage)
-                await sweep_signing_keys(self.storage, real_now())
-            finally:  # what cannot be purged keeps no records from leaving
-                await asyncio.to_thread(self.pruning.run, real_now())
+        finally:
+            await self._purge()
+
+    async def _purge(self) -> None:
+        if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):
+            return
+        try:
+            await sweep_now(self.storage)
+            await sweep_signing_keys(self.storage, real_now())
+        finally:  # what cannot be purged keeps no records from leaving
+            await asyncio.to_thread(self.pruning.run, real_now())
 
     async def follow(self) -> None:
         """Take over the master key that a rotation left, if one did."""
