@@ -1,5 +1,6 @@
 """The short form of `scripts/soak fuzz`, and that every documented answer of every operation is met at least once."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -20,14 +21,24 @@ every_plane = pytest.mark.parametrize("run", ["data", "management", "identity"],
 def run(request, tmp_path_factory):
     """A plane's document, what its answers were to directed requests and to the fuzzer, and what the server told."""
     folder, plane = tmp_path_factory.mktemp("fuzz"), request.param
-    server = start_server(folder / "server", "--dev", "--no-proxy", "--workers", "2")
-    direct = Direct(SimpleNamespace(**server.connection))
-    reach = Reach(document_of(direct, plane))
-    follow(plane, server, direct, reach, folder)
-    found = fuzz(direct, plane, reach.document, examples=EXAMPLES, seed=SEED)
+    with served(folder / "server", "--dev", "--workers", "2") as (server, direct):
+        reach = Reach(document_of(direct, plane))
+        follow(plane, server, direct, reach, folder)
+        found = fuzz(direct, plane, reach.document, examples=EXAMPLES, seed=SEED)
     reach.met.update(found.sent)
-    direct.close()
-    return SimpleNamespace(plane=plane, reach=reach, found=found, code=server.stop(), errors=server.errors)
+    return SimpleNamespace(plane=plane, reach=reach, found=found, server=server)
+
+
+@contextmanager
+def served(folder, *flags):
+    """A server, asked directly; it is ended whatever happens."""
+    server = start_server(folder, "--no-proxy", *flags)
+    direct = Direct(SimpleNamespace(**server.connection))
+    try:
+        yield server, direct
+    finally:
+        direct.close()
+        server.stop()
 
 
 def follow(plane, server, direct, reach, folder):
@@ -35,14 +46,11 @@ def follow(plane, server, direct, reach, folder):
     if plane == "data":
         DataRecipes(server, direct, reach).follow()
         return
-    strict = start_server(folder / "strict", "--no-proxy", "--workers", "1", "--unauthenticated-per-minute", "1")
-    elsewhere = Direct(SimpleNamespace(**strict.connection))
-    if plane == "identity":
-        IdentityRecipes(direct, reach, elsewhere).follow()
-    else:
-        ManagementRecipes(server, direct, reach, elsewhere).follow()
-    elsewhere.close()
-    assert strict.stop() == 0
+    with served(folder / "strict", "--workers", "1", "--unauthenticated-per-minute", "1") as (_, strict):
+        if plane == "identity":
+            IdentityRecipes(direct, reach, strict).follow()
+        else:
+            ManagementRecipes(server, direct, reach, strict).follow()
 
 
 @every_plane
@@ -67,6 +75,6 @@ def test_the_fuzzer_reached_every_operation_and_found_nothing(run):
 
 @every_plane
 def test_the_server_met_no_fault_of_its_own(run):
-    assert run.code == 0
-    assert "Traceback" not in run.errors
-    assert "alarm" not in run.errors
+    assert run.server.process.returncode == 0
+    assert "Traceback" not in run.server.errors
+    assert "alarm" not in run.server.errors
