@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.custody import sealing
 from strongroom.custody.sealing import HEADER_BYTES, Context, Custodian, MasterKeyWrong, SealBroken, sealing_key_id
 from strongroom.custody.store import Purpose
 from strongroom.sensitive import Sensitive
@@ -27,6 +28,16 @@ def custodian():
 @pytest.fixture(scope="module")
 def key(custodian):
     return custodian.new_key(Purpose.VAULT, "vault-a", 1, NOW)
+
+
+def test_keys_of_many_vaults_open_and_are_not_all_kept(custodian, monkeypatch):
+    monkeypatch.setattr(sealing, "OPENED_KEYS", 3)
+    fresh = Custodian(Sensitive(bytes(range(32))))
+    keys = [custodian.new_key(Purpose.VAULT, f"vault-{number}", 1, NOW) for number in range(8)]
+    for _ in range(2):
+        for key in keys:
+            assert fresh.open(key, custodian.seal(key, Sensitive(b"v"), PLACE), PLACE).reveal() == b"v"
+            assert max(len(fresh._opened), len(fresh._ciphers)) <= 3
 
 
 @given(value=st.binary(max_size=200))

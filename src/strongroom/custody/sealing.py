@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,11 @@ from strongroom.custody.passphrase import Derivation
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
 from strongroom.sensitive import Sensitive
+
+T = TypeVar("T")
+
+OPENED_KEYS = 4_096
+"""How many data keys a process keeps open, some 3 KB each: of many vaults, and of past ones, no more than these."""
 
 FORMAT = b"\x01"
 KEY_ID_BYTES = 16
@@ -181,13 +187,13 @@ class Custodian:
     def _raw(self, key: DataKey) -> Sensitive[bytes]:
         raw = self._opened.get(key.key_id)
         if raw is None:
-            raw = self._opened[key.key_id] = self._unwrap(key)
+            raw = _keep(self._opened, key, self._unwrap(key))
         return raw
 
     def _cipher(self, key: DataKey) -> AESGCM:
         cipher = self._ciphers.get(key.key_id)
         if cipher is None:
-            cipher = self._ciphers[key.key_id] = AESGCM(self._raw(key).reveal())
+            cipher = _keep(self._ciphers, key, AESGCM(self._raw(key).reveal()))
         return cipher
 
     def _unwrap(self, key: DataKey) -> Sensitive[bytes]:
@@ -221,3 +227,11 @@ def _names_itself(key: DataKey) -> bool:
 
 def _opens_not(key: DataKey) -> MasterKeyWrong:
     return MasterKeyWrong(f"the master key does not open the data key {key.key_id} ({key.purpose})")
+
+
+def _keep(opened: dict[str, T], key: DataKey, made: T) -> T:
+    """Keep what was made of a key under its id, and return it. Keys of vaults that are gone do not stay for ever."""
+    if len(opened) >= OPENED_KEYS:
+        opened.clear()
+    opened[key.key_id] = made
+    return made
