@@ -31,7 +31,8 @@ class Entry:
 
 def microseconds(moment: datetime) -> int:
     """Return a time as microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH  # whole numbers throughout: a float would lose some
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_microseconds(count: int) -> datetime:

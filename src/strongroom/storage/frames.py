@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -23,9 +22,8 @@ READ_BYTES = 1 << 20
 BACKLOG = 128
 
 _HEAD = struct.Struct("<I")
-_Row = tuple[bytes, datetime, bytes, int | None, bytes]
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[bool, list[_Row | None]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[bool, list[Record | None]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,7 @@ class Frame:
 
 def encode_frame(records: Sequence[Record | None], *, behind: bool) -> bytes:
     """Return a frame."""
-    rows = [each and (each.record_id, each.time, each.body, each.change, each.rows) for each in records]
-    content = _encode((behind, rows))
+    content = _encode((behind, records))
     return _HEAD.pack(len(content)) + content
 
 
@@ -56,9 +53,9 @@ class Incoming:
             end = _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
             if len(self._buffer) < end:
                 return
-            behind, rows = _decode(self._buffer[_HEAD.size : end])
+            behind, records = _decode(self._buffer[_HEAD.size : end])
             del self._buffer[:end]
-            yield Frame(behind, [row and Record(*row) for row in rows])
+            yield Frame(behind, records)
 
 
 @contextmanager
