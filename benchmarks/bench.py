@@ -18,11 +18,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commits import commits_per_second, syncs_per_second
 from load import Load, Result, memory_megabytes, run
 
 ROOT = Path(__file__).parent.parent
 API = "api-version=7.6"
-BAR, AIM = 0.20, 0.30
+GET, CHALLENGE, SET = "secret get", "401 challenge", "secret set"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a figure of one row must reach, and what is aimed at; `most`: it must not be more, instead of not less."""
+
+    row: tuple[str, int]
+    figure: str
+    bar: float
+    aim: float
+    most: bool = False
+
+    def judge(self, found: float) -> str:
+        """Return the verdict as one line."""
+        better = (lambda a, b: a <= b) if self.most else (lambda a, b: a >= b)
+        verdict = "aim reached" if better(found, self.aim) else "met" if better(found, self.bar) else "MISSED"
+        sign = "≤" if self.most else "≥"
+        name, connections = self.row
+        return (
+            f"| {name}, {connections} | {self.figure} | {found:.2f} | {sign} {self.bar:g} | {self.aim:g} | {verdict} |"
+        )
+
+
+BARS = (
+    Bar((GET, 64), "of hello", 0.30, 0.45),
+    Bar((GET, 16), "of hello", 0.20, 0.30),
+    Bar((GET, 1), "p50 by hello's", 6, 4, most=True),
+    Bar((GET, 64), "p99 by p50", 6, 4, most=True),
+    Bar((CHALLENGE, 64), "of hello", 0.30, 0.45),
+    Bar((SET, 64), "of bare commits", 0.5, 0.7),
+)
 SECRETS = 50
 
 
@@ -119,55 +151,95 @@ def loads(server: Server) -> list[tuple[Load, tuple[int, ...]]]:
     there = (("Host", vault),)
     allowed = (*there, *bearer.items())
     return [
-        (Load("secret get", f"{base}/secrets/bench-007?{API}", headers=allowed), (1, 16, 64)),
+        (Load(GET, f"{base}/secrets/bench-007?{API}", headers=allowed), (1, 16, 64)),
         (Load("list page", f"{base}/secrets?{API}", headers=allowed), (1, 16, 64)),
-        (Load("401 challenge", f"{base}/secrets/bench-007?{API}", headers=there, expects_error=True), (1, 16, 64)),
+        (Load(CHALLENGE, f"{base}/secrets/bench-007?{API}", headers=there, expects_error=True), (1, 16, 64)),
         (Load("token issue", f"{base}{path}", "POST", (("Host", login), *form.items()), token_form(server)), (1, 16)),
-        (Load("secret set", f"{base}/secrets/bench-set?{API}", "PUT", allowed, '{"value":"once more"}'), (1, 16, 64)),
+        (Load(SET, f"{base}/secrets/bench-set?{API}", "PUT", allowed, '{"value":"once more"}'), (1, 16, 64)),
     ]  # fmt: skip
 
 
-def measure(server: Server, hello: tuple[int, int], seconds: float, repeats: int, scratch: Path) -> list[str]:
-    """Measure every load, each right after hello; return the rows of a table, and print them as they come."""
-    hello_pid, hello_port = hello
-    bare = Load("hello", f"https://127.0.0.1:{hello_port}/", headers=(("Host", "localhost"),))
-    rows = [
-        "| operation | connections | of hello | requests/s | p50 ms | p99 ms | CPU µs/request (hello) |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    print(*rows, sep="\n", flush=True)
-    for load, counts in loads(server):
-        for connections in counts:
-            pairs = []
-            for _ in range(repeats):
-                limit = run(bare, connections=connections, seconds=seconds, root_pid=hello_pid, scratch=scratch)
-                pairs.append(
-                    (
-                        run(
-                            load, connections=connections, seconds=seconds, root_pid=server.process.pid, scratch=scratch
-                        ),
-                        limit,
-                    )
-                )
-            rows.append(row(load.name, connections, pairs))
-            print(rows[-1], flush=True)
-    return rows
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One load at one number of connections: medians over the repeats, hello's beside them.
+
+    bare: commits a second of the bare commit thread, for what changes something.
+    """
+
+    name: str
+    connections: int
+    ratio: float
+    mine: Result
+    hello: Result
+    bare: float | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What bars judge."""
+        found = {"of hello": self.ratio, "p50 by hello's": self.mine.p50 / self.hello.p50}
+        found["p99 by p50"] = self.mine.p99 / self.mine.p50
+        return found if self.bare is None else found | {"of bare commits": self.mine.rate / self.bare}
+
+    def __str__(self) -> str:
+        mine, figures = self.mine, self.figures
+        bare = f"{figures['of bare commits']:.2f}" if self.bare else ""
+        slower = figures["p50 by hello's"]
+        return (
+            f"| {self.name} | {self.connections} | {self.ratio:.2f} | {bare} | {mine.rate:.0f} | {mine.p50:.2f} "
+            f"({slower:.1f}×) | {mine.p99:.2f} | {mine.cpu:.0f} ({self.hello.cpu:.0f}) |"
+        )
 
 
-def row(name: str, connections: int, pairs: list[tuple[Result, Result]]) -> str:
-    """Return the medians of repeated runs as a row."""
-    middle = statistics.median
-    ratio = middle(mine.rate / limit.rate for mine, limit in pairs)
-    mine, limit = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    mark = ""
-    if (name, connections) == ("secret get", 64):
-        verdict = "above the aim" if ratio >= AIM else "met" if ratio >= BAR else "MISSED"
-        mark = f" (bar {BAR:.2f}, aim {AIM:.2f}: {verdict})"
-    cpu = f"{middle(r.cpu for r in mine):.0f} ({middle(r.cpu for r in limit):.0f})"
-    figures = (
-        f"{middle(r.rate for r in mine):.0f} | {middle(r.p50 for r in mine):.2f} | {middle(r.p99 for r in mine):.2f}"
-    )
-    return f"| {name} | {connections} | {ratio:.2f}{mark} | {figures} | {cpu} |"
+HEAD = (
+    (
+        "| operation | connections | of hello | of bare commits | requests/s | p50 ms (by hello's) | p99 ms "
+        "| CPU µs/request (hello) |"
+    ),
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a measurement runs on. hello: its process id and port. only: names of loads, all when empty."""
+
+    server: Server
+    hello: tuple[int, int]
+    seconds: float
+    repeats: int
+    scratch: Path
+    only: frozenset[str]
+
+    def rows(self) -> Iterator[Row]:
+        """Measure every load, each right after hello."""
+        for load, counts in loads(self.server):
+            if not self.only or load.name in self.only:
+                yield from (self._row(load, connections) for connections in counts)
+
+    def _row(self, load: Load, connections: int) -> Row:
+        bare = Load("hello", f"https://127.0.0.1:{self.hello[1]}/", headers=(("Host", "localhost"),))
+        limits, mine = [], []
+        for _ in range(self.repeats):
+            limits.append(self._run(bare, connections, self.hello[0]))
+            mine.append(self._run(load, connections, self.server.process.pid))
+        ratio = statistics.median(one.rate / limit.rate for one, limit in zip(mine, limits, strict=True))
+        commits = commits_per_second(self.scratch, connections, self.seconds) if load.name == SET else None
+        return Row(load.name, connections, ratio, middle(mine), middle(limits), commits)
+
+    def _run(self, load: Load, connections: int, root_pid: int) -> Result:
+        return run(load, connections=connections, seconds=self.seconds, root_pid=root_pid, scratch=self.scratch)
+
+
+def middle(results: list[Result]) -> Result:
+    """Return the median of each figure."""
+    return Result(*[statistics.median(getattr(each, name) for each in results) for name in Result.__slots__])
+
+
+def verdicts(rows: list[Row]) -> list[str]:
+    """Return what the bars say of the rows that were measured."""
+    found = {(row.name, row.connections): row.figures for row in rows}
+    lines = [bar.judge(found[bar.row][bar.figure]) for bar in BARS if bar.row in found]
+    return ["| row | figure | found | bar | aim | verdict |", "|---|---|---|---|---|---|", *lines] if lines else []
 
 
 def machine() -> str:
@@ -189,25 +261,33 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short runs: a look, not a measurement")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of both servers (default: 2)")
     parser.add_argument("--save", action="store_true", help="write the result into docs/performance.md")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="measure this operation only")
     options = parser.parse_args()
     seconds, repeats = (1.0, 1) if options.quick else (5.0, 3)
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name:
         folder = Path(name)
+        disk = f"The disk makes {syncs_per_second(folder, seconds):.0f} pages durable a second, one after the other."
+        print(disk, "", *HEAD, sep="\n", flush=True)
         with started(folder, options.workers) as (_, first_start):
             pass
         with started(folder, options.workers) as (server, later_start), hello_started(options.workers) as hello:
             idle = memory_megabytes(server.process.pid)
-            rows = measure(server, hello, seconds, repeats, folder)
+            rows = []
+            for row in Bench(server, hello, seconds, repeats, folder, frozenset(options.only)).rows():
+                rows.append(row)
+                print(row, flush=True)
             loaded = memory_megabytes(server.process.pid)
     closing = [
         "",
+        *verdicts(rows),
+        "",
         f"Start to first answer: {first_start:.2f} s with an empty data directory, {later_start:.2f} s later.",
-        f"Memory of the parent and {options.workers} workers: {idle:.0f} MB idle, {loaded:.0f} MB after the load.",
+        f"Memory of parent, recorder, {options.workers} workers: {idle:.0f} MB idle, {loaded:.0f} MB after the load.",
         f"Machine: {machine()}.",
     ]
     print(*closing, sep="\n")
     if options.save:
-        save([*rows, *closing])
+        save([disk, "", *HEAD, *map(str, rows), *closing])
 
 
 def save(lines: list[str]) -> None:
