@@ -105,6 +105,11 @@ class Run(kills.Run):
         entries = [as_of(begun, entry) for entry in list(self.journal.entries)]
         restored = SimpleNamespace(data_dir=place, environ=self.server.environ)
         wrong, ends = compare(restored, SimpleNamespace(entries=entries, faults=[]))
+        looked = execute(
+            [STRONGROOM, "doctor", "--data-dir", str(place), "--port", "0"], self.server.environ, check=False
+        )
+        if looked.returncode:
+            wrong.append(f"the doctor of what was restored: {looked.stdout}")
         report.wrong += wrong
         report.unanswered += ends
         report.checked += sum(entry.status is not None for entry in entries)
