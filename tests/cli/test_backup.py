@@ -19,7 +19,7 @@ def test_a_backup_is_one_private_file_and_says_what_is_in_it(data, done):
     size = Path("archive").stat().st_size
     assert told.splitlines()[0] == f"{Path.cwd() / 'archive'}: {size:,} bytes, read back and checked"
     assert "1 vault, 0 secrets, 0 versions, 1 application, 2 records" in told
-    assert "keep the master key elsewhere" in told
+    assert "keep the master key, or its passphrase, elsewhere" in told
     assert stat.S_IMODE(Path("archive").stat().st_mode) == 0o600
     assert not Path("archive.partial").exists()
 
@@ -50,7 +50,7 @@ def test_it_overwrites_nothing(archive, strongroom):
         ("none/archive", "there is no folder"),
         (".strongroom/data/archive", "a backup there is lost with it"),
         (".strongroom/data/trust/archive", "a backup there is lost with it"),
-        (".strongroom/data-key/archive", "lies beside the master key"),
+        (".strongroom/data-key/archive", "lies beside what opens it, master.key"),
     ],
 )
 def test_a_place_where_it_must_not_lie_is_refused(data, strongroom, records, place, why):

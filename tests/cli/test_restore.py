@@ -174,3 +174,67 @@ def test_a_check_restores_nothing(archive, done):
     told = done("restore", archive, "--verify-only", "--master-key-file", KEY, "--data-dir", "new")
     assert told.startswith("archive: whole, every row and every sealed value as it was written\ntaken ")
     assert not Path("new").exists()
+
+
+# --- other master keys
+
+
+@pytest.fixture
+def passphrase():
+    """A passphrase in a file, in a folder of its own."""
+    path = Path("secret/passphrase")
+    path.parent.mkdir(mode=0o700)
+    path.write_text("a passphrase that is long enough")
+    path.chmod(0o600)
+    return path
+
+
+def test_an_archive_under_a_passphrase_opens_with_it_anywhere(serving, done, strongroom, passphrase):
+    under = ("--master-key-passphrase-file", passphrase)
+    done("serve", "--dev", "--port", "0", *under)
+    assert "its passphrase, elsewhere" in done("backup", "archive", *under)
+    shutil.rmtree(".strongroom")  # what a passphrase is derived with is in the archive
+    told = done("restore", "archive", "--data-dir", "new", *under)
+    assert told.endswith(f"serve --data-dir {Path.cwd() / 'new'} --master-key-passphrase-file {passphrase.resolve()}\n")
+    done("serve", "--dev", "--port", "0", "--data-dir", "new", *under)
+    passphrase.write_text("another passphrase of some length")
+    code, _, err = strongroom("restore", "archive", "--verify-only", *under)
+    assert code == 1
+    assert f"the passphrase in {passphrase.resolve()} is wrong" in err
+    passphrase.unlink()
+    code, _, err = strongroom("restore", "archive", "--data-dir", "third", *under)
+    assert code == 1
+    assert f"the passphrase {passphrase.resolve()} is missing; put the one that archive was made under there" in err
+    assert not Path("third").exists()
+
+
+def test_a_backup_does_not_lie_beside_its_passphrase(serving, done, strongroom, passphrase):
+    under = ("--master-key-passphrase-file", passphrase)
+    done("serve", "--port", "0", *under)
+    code, _, err = strongroom("backup", passphrase.with_name("archive"), *under)
+    assert code == 1
+    assert "lies beside what opens it, passphrase" in err
+
+
+def test_an_archive_opens_with_the_master_key_of_its_time(archive, done, strongroom):
+    shutil.copy(KEY, "old.key")
+    code, _, err = strongroom("rotate", "master-key")
+    assert code == 0, err
+    done("backup", "second")
+    for path, key, other in ((archive, "old.key", KEY), ("second", KEY, "old.key")):
+        assert "whole" in done("restore", path, "--verify-only", "--master-key-file", key)
+        code, _, err = strongroom("restore", path, "--verify-only", "--master-key-file", other)
+        assert code == 1
+        assert "under another master key than the one at hand" in err
+    done("restore", archive, "--data-dir", "new", "--master-key-file", "old.key")
+    done("doctor", "--data-dir", "new", "--master-key-file", "old.key", "--port", "0")
+
+
+def test_what_rotations_left_is_sound_in_backup_and_restore(data, done, strongroom):
+    for words in (("master-key",), ("vault", "--all"), ("signing-key",)):
+        code, _, err = strongroom("rotate", *words)
+        assert code == 0, err
+    done("backup", "archive")
+    done("restore", "archive", "--data-dir", "new", "--master-key-file", KEY)
+    for place in ((), ("--data-dir", "new", "--master-key-file", KEY)):
+        assert "problem" not in done("doctor", "--port", "0", *place)

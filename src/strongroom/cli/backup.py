@@ -68,7 +68,9 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
         scratch.rename(path)
     _sync_folder(path.parent)
     click.echo(f"{path}: {sink.size:,} bytes, read back and checked\n{described(manifest)}")
-    click.echo(f"sha256 {sink.digest}\nkeep the master key elsewhere: without it this archive opens nothing")
+    click.echo(
+        f"sha256 {sink.digest}\nkeep the master key, or its passphrase, elsewhere: the archive opens with nothing else"
+    )
     for problem in (*damage, *problems):
         click.echo(f"damaged: {problem}", err=True)
 
@@ -149,8 +151,9 @@ def _require_place(path: Path, settings: Settings) -> None:
         raise CommandFailed(f"there is no folder {path.parent}")
     if path.is_relative_to(settings.data_dir):
         raise CommandFailed(f"{path} lies in the data directory; a backup there is lost with it")
-    if path.parent == settings.master_key_file.parent:
-        raise CommandFailed(f"{path} lies beside the master key; whoever gets both has everything")
+    for key in (settings.master_key_file, settings.master_key_passphrase_file):
+        if isinstance(key, Path) and path.parent == key.parent:
+            raise CommandFailed(f"{path} lies beside what opens it, {key.name}; whoever gets both has everything")
 
 
 def _require_free(path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OPTIONS = (
     "data-dir",
     "master-key-file",
+    "master-key-passphrase-file",
     "port",
     "listen",
     "domain",

@@ -93,10 +93,10 @@ def _custodian(settings: Settings, path: Path) -> "Custodian":
         if description.derivation is None:
             return Custodian(load_master_key(settings.master_key_file))
         master = open_master_key(source_of(settings), description)
-    except MasterKeyMissing:
+    except MasterKeyMissing as error:
         raise CommandFailed(
-            f"the master key {settings.master_key_file} is missing; put the one that {path} was made under there, or "
-            "name it with --master-key-file (an archive never holds it, and opens with no other)"
+            f"{error}; put the one that {path} was made under there, or name it with --master-key-file or "
+            "--master-key-passphrase-file (an archive never holds it, and opens with no other)"
         ) from None
     return Custodian(master.key, master.derivation)
 
@@ -165,6 +165,8 @@ def _start(settings: Settings) -> str:
     words = [command_name(), "serve"]
     if settings.data_dir != found_data_dir(os.environ):
         words += ["--data-dir", shlex.quote(str(settings.data_dir))]
-    if settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
+    if isinstance(settings.master_key_passphrase_file, Path):
+        words += ["--master-key-passphrase-file", shlex.quote(str(settings.master_key_passphrase_file))]
+    elif settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
         words += ["--master-key-file", shlex.quote(str(settings.master_key_file))]
     return " ".join(words)

@@ -29,7 +29,9 @@ def check_place(settings: Settings) -> Findings:
         yield ok("data directory", f"{data_dir}, closed to others")
     wrong = [finding for path in sorted(data_dir.iterdir()) for finding in _check_file(path, found.st_uid)]
     yield from wrong or [ok("files", "closed to others, of one owner, none lies elsewhere")]
-    yield from _check_key_place(settings.master_key_file, data_dir, found.st_uid)
+    for key in (settings.master_key_file, settings.master_key_passphrase_file):
+        if isinstance(key, Path) and key.exists():  # one that is missing is told where it is opened
+            yield from _check_key_place(key, data_dir, found.st_uid)
     yield _check_room(settings)
 
 
@@ -48,8 +50,6 @@ def _check_file(path: Path, owner: int) -> Findings:
 
 
 def _check_key_place(path: Path, data_dir: Path, owner: int) -> Findings:
-    if not path.exists():
-        return  # that is told where it is loaded
     name = "master key's place"
     wrong = []
     if path.resolve().is_relative_to(data_dir.resolve()):
