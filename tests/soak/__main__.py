@@ -70,6 +70,24 @@ def backups(count, killed, seed):
 
 
 @main.command()
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="How many failures.")
+@SEED
+def disks(count, seed):
+    """Let the disk fail under load, again and again: full, read-only, broken, in reading too.
+
+    What was answered must be kept, with its record; what was refused with 503 must have changed nothing; service must
+    come back by itself. Takes a second or so for each failure. Needs a C compiler.
+    """
+    from soak import disks as engine
+
+    seed = _chosen(seed)
+    with _folder() as folder:
+        report = engine.play(folder, count, seed, _say)
+    _say(report.words())
+    _end(passed=True)
+
+
+@main.command()
 @click.option("--examples", type=click.IntRange(10), default=1500, show_default=True, help="Names of each kind.")
 def races(examples):
     """Let clients race for secrets, for vaults, and for secrets in vaults that come and go.
