@@ -143,7 +143,7 @@ def memory(minutes, seed):
     with served("--workers", "2") as direct:
         idle = [engine.memory_of(pid) for pid in engine.workers_of(direct)]
         for rss, pss in idle:
-            _say(f"an idle worker has {rss:.1f} MiB (RSS), {pss:.1f} MiB if what is shared is divided (PSS)")
+            _say(f"at rest a worker, or the recorder: {rss:.1f} MiB resident (RSS), {pss:.1f} MiB its share (PSS)")
         folder = Path(direct.facts.caBundle).parents[3]
         courses, answers = engine.watch(direct, folder, seconds=minutes * 60, every=5, seed=_chosen(seed), say=_say)
     for course in courses.values():

@@ -1,7 +1,7 @@
 """What SQLite is told is what is done: an answer leaves only after the kernel has synced what it tells of.
 
-`strace` watches a lone worker that is asked one thing after another, so that between two answers there must be a sync
-that returned.
+`strace` watches a server of one worker that is asked one thing after another, so that between two answers there must be
+a sync that returned, whichever process made it.
 """
 
 import re
@@ -20,12 +20,12 @@ SENT = re.compile(r"(?:write|writev|sendto|sendmsg)\(\d+<TCP")
 
 def watch(direct, count):
     """Set and get a secret so many times; return how many answers left after a sync, and how many answers left."""
-    (worker,) = children(direct.facts.pid)
     acts = SecretActs(direct)
     connection = direct.open(acts.url)
     _ask(acts, connection, Act("set", "first", "m"))
     with tempfile.NamedTemporaryFile("r") as trace:
-        command = ["strace", "-f", "-yy", "-q", "-e", f"trace={CALLS}", "-o", trace.name, "-p", str(worker)]
+        watched = [word for pid in children(direct.facts.pid) for word in ("-p", str(pid))]
+        command = ["strace", "-f", "-yy", "-q", "-e", f"trace={CALLS}", "-o", trace.name, *watched]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as watching:
             _wait_until_watched(acts, connection, Path(trace.name))
             begun = len(Path(trace.name).read_text().splitlines())

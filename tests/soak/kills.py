@@ -13,7 +13,7 @@ from clients.acts import SecretActs, VaultActs
 from clients.direct import Direct
 from clients.harness import start_server
 from clients.processes import Watched, children, holders
-from soak.clients import Client
+from soak.clients import UNRECORDED, Client
 from soak.journal import Journal
 from soak.oracle import compare
 
@@ -22,6 +22,7 @@ SECRET_CLIENTS = 6
 PATIENCE_SECONDS = 60
 ORPHAN_SECONDS = 15
 ANSWERS_BETWEEN = (3, 40)
+OTHERS = 0.15
 WORKER_KILLS_A_LIFE = (3, 6)
 """Of one server: workers that die young are followed ever more slowly, which is right and makes no good test."""
 
@@ -36,6 +37,7 @@ class Report:
     starts: list = field(default_factory=list)
     answers: int = 0
     writes: int = 0
+    unrecorded: int = 0
     ends: Counter = field(default_factory=Counter)
     wrong: list = field(default_factory=list)
 
@@ -49,7 +51,7 @@ class Report:
         done, undone = self.ends["done"], self.ends["undone"]
         lines = [
             f"{self.kills.total()} kills ({kills}), {self.in_flight.total()} of them while a write was under way",
-            f"{self.answers} answers, {self.writes} of them to writes",
+            f"{self.answers} answers, {self.writes} of them to writes; {self.unrecorded} were 503: not done",
             f"{done + undone} writes were not answered: {done} had been done whole, {undone} not at all",
             f"{len(self.starts)} starts after a kill, the slowest in {max(self.starts, default=0):.1f} s",
         ]
@@ -95,7 +97,7 @@ class Run:
         for _ in range(self._random.randint(*WORKER_KILLS_A_LIFE)):
             if sum(self.report.kills.values()) < kills - 1:
                 self._wait()
-                self._kill_worker()
+                self._kill_child()
         self._wait()
         self._kill_server(self._random.choice(["parent", "server"]))
         self._start_again()
@@ -104,13 +106,17 @@ class Run:
     def _wait(self):
         self.journal.wait_for_answers(self._random.randint(*ANSWERS_BETWEEN), PATIENCE_SECONDS)
 
-    def _kill_worker(self):
-        """Kill a worker that clients are connected to."""
-        held = holders(self.server.process.pid, {client.port for client in self._clients})
-        if not held:
+    def _kill_child(self):
+        """Kill a worker that clients are connected to; now and then the recorder, which none is connected to."""
+        parent = self.server.process.pid
+        held = holders(parent, {client.port for client in self._clients})
+        others = [pid for pid in children(parent) if pid not in held]
+        is_other = bool(others) and self._random.random() < OTHERS
+        among = others if is_other else sorted(held)
+        if not among:
             return
-        victim = Watched([self._random.choice(sorted(held))])
-        self._note("worker")
+        victim = Watched([self._random.choice(among)])
+        self._note("recorder or idle worker" if is_other else "worker")
         victim.kill()
         victim.wait(ORPHAN_SECONDS)
 
@@ -159,14 +165,15 @@ class Run:
         report = self.report
         report.answers = sum(entry.status is not None for entry in entries)
         report.writes = sum(entry.status is not None and entry.is_write for entry in entries)
+        report.unrecorded = sum(entry.status == UNRECORDED for entry in entries)
         for what, moment in self._moments:
             report.in_flight[what] += any(fell_on(entry, what, moment) for entry in entries)
         report.wrong, report.ends = compare(self.server, self.journal)
 
 
 def fell_on(entry, what, moment):
-    """Answer whether a kill fell while this write was under way: asked, and not answered. A worker's kill broke it."""
-    return entry.is_write and entry.was_under_way(moment) and (entry.is_broken or what == "parent")
+    """Answer whether a kill fell while this write was under way: asked and not answered; a worker's kill broke it."""
+    return entry.is_write and entry.was_under_way(moment) and (entry.is_broken or what not in {"worker", "server"})
 
 
 def free_port():

@@ -46,6 +46,7 @@ def memory_of(pid):
 
 
 def workers_of(direct):
+    """Return the processes of a server but for its parent: the workers, and who records for them."""
     return children(direct.facts.pid)
 
 

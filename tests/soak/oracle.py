@@ -8,6 +8,7 @@ from contextlib import closing
 from clients.acts import RECORDED_AS
 from clients.direct import on_server_data
 from lives import FREE, Life, secret_outcome, vault_outcome
+from soak.clients import UNRECORDED
 from soak.journal import lives_of
 from storage_kinds import is_whole
 from strongroom.audit.log import whole_chain
@@ -72,7 +73,10 @@ def _half_made(data_dir):
 
 
 def _records_that_differ(entries, records):
-    """Every answer has one record that says the same; a request without an answer has one at most."""
+    """Every answer has one record that says the same; a request without an answer has one at most.
+
+    503 may have none: what cannot be recorded is not done, and that is what it says.
+    """
     wrong = []
     for entry in entries:
         found = records.get(entry.ident, [])
@@ -80,6 +84,8 @@ def _records_that_differ(entries, records):
         if entry.status is None:
             if len(found) > 1:
                 wrong.append(f"{entry.ident} was not answered and has {len(found)} records")
+        elif entry.status == UNRECORDED and not told:
+            continue
         elif told != [(RECORDED_AS[entry.kind][entry.act.kind], entry.status)]:
             wrong.append(f"{entry.ident} ({entry.act.kind}) was answered {entry.status}, its records: {told}")
     strangers = set(records) - {entry.ident for entry in entries}
@@ -120,7 +126,7 @@ def _life_that_differs(thing, entries, records, kept, ends):
     step = secret_outcome if kind == "secrets" else vault_outcome
     life = FREE
     for entry in entries:
-        if not entry.is_write:
+        if not entry.is_write or entry.status == UNRECORDED:
             continue
         if entry.status is None:
             ends["done" if entry.ident in records else "undone"] += 1

@@ -18,7 +18,7 @@ def test_a_worker_is_small_at_rest_and_does_not_swell_under_load(tmp_path):
     courses, answers = watch(direct, tmp_path, seconds=SECONDS, every=0.5, seed=1, say=print)
     direct.close()
     assert server.stop() == 0
-    assert len(idle) == len(courses) == 2
+    assert len(idle) == len(courses) >= 2
     assert max(idle) < IDLE_LIMIT
     assert answers > 0
     assert max(max(course.rss) for course in courses.values()) < LOADED_LIMIT
