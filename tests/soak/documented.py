@@ -68,7 +68,8 @@ class Reach:
         response = operation.responses.get(str(answer.status))
         if response is None:
             return "an undocumented status"
-        missing = [header for header in response.get("headers", ()) if header.lower() not in answer.headers]
+        told = {name.lower() for name, header in response.get("headers", {}).items() if header["required"]}
+        missing = sorted(told - answer.headers.keys())
         if missing:
             return f"headers missing: {missing}"
         content = response.get("content")

@@ -45,7 +45,7 @@ HEADERS = {
     "WWW-Authenticate": "Where to sign in, and for which resource.",
     "Allow": "The verbs that the path has, none where a rule forbids the operation.",
     "Location": "Where the result is told.",
-    "Retry-After": "After how many seconds to ask there.",
+    "Retry-After": "After how many seconds to ask.",
     "x-ms-request-id": "The id of this request, as its record has it.",
 }
 LENGTH = re.compile(r"\(\?=\.\{(\d+),(\d+)\}\\Z\)")
@@ -195,9 +195,10 @@ class _Shared:
     def _refused(self, status: int) -> Document:
         schemas = [self.refer(kind) for kind in self._face.errors]
         added = {401: ["WWW-Authenticate"] if self._face.audience else [], 405: ["Allow"]}.get(status, [])
+        sometimes = ["Retry-After"] if status == 429 else []
         return {
             "description": MEANING[status],
-            "headers": _headers(["x-ms-request-id", *added]),
+            "headers": _headers(["x-ms-request-id", *added]) | _headers(sometimes, always=False),
             "content": {JSON_BODY: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}},
         }
 
@@ -227,8 +228,8 @@ def _refusal(status: int) -> str:
     return HTTPStatus(status).phrase.title().replace(" ", "")
 
 
-def _headers(names: Iterable[str]) -> Document:
-    return {name: {"description": HEADERS[name], "required": True, "schema": {"type": "string"}} for name in names}
+def _headers(names: Iterable[str], *, always: bool = True) -> Document:
+    return {name: {"description": HEADERS[name], "required": always, "schema": {"type": "string"}} for name in names}
 
 
 # --- one operation
