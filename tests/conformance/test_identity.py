@@ -78,3 +78,20 @@ async def test_a_signing_key_is_added_once(storage, change):
     await change(lambda stores: stores.identity.add_signing_key(a_signing_key()))
     with pytest.raises(Conflict):
         await change(lambda stores: stores.identity.add_signing_key(replace(a_signing_key(), retired=NOON)))
+
+
+async def test_a_signing_key_is_replaced_and_removed(storage, change):
+    for number in (1, 2):
+        await change(lambda stores, number=number: stores.identity.add_signing_key(a_signing_key(number)))
+    retired = replace(a_signing_key(1), begins=NOON, retired=NOON)
+    await change(lambda stores: stores.identity.replace_signing_key(retired))
+    assert await storage.read().identity.list_signing_keys() == (a_signing_key(2), retired)
+    await change(lambda stores: stores.identity.remove_signing_key(a_signing_key(2).kid))
+    assert await storage.read().identity.list_signing_keys() == (retired,)
+
+
+async def test_a_signing_key_that_is_not_there_is_neither_replaced_nor_removed(change):
+    with pytest.raises(NotFound):
+        await change(lambda stores: stores.identity.replace_signing_key(a_signing_key()))
+    with pytest.raises(NotFound):
+        await change(lambda stores: stores.identity.remove_signing_key("none"))

@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 
 from storage_doubles import CUSTODIAN, NOON
+from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import Purpose
-from strongroom.errors import Conflict
+from strongroom.errors import Conflict, NotFound
+from strongroom.sensitive import Sensitive
 
 
 def a_key(version=1, scope="vault-1", purpose=Purpose.VAULT):
@@ -59,3 +61,41 @@ async def test_with_a_scope_go_its_keys_and_no_others(storage, change, add):
     assert await keyring.find(gone.key_id) is None
     assert await keyring.find(kept.key_id) == kept
     assert await keyring.find(other.key_id) == other
+
+
+async def test_versions_are_listed_newest_first_and_of_one_scope(storage, add):
+    old, new = a_key(1), a_key(2)
+    await add(old, new, a_key(1, scope="vault-2"))
+    assert await storage.read().keyring.list_versions(Purpose.VAULT, "vault-1") == (new, old)
+    assert await storage.read().keyring.list_versions(Purpose.VAULT, "none") == ()
+
+
+async def test_a_key_is_replaced_under_another_master_key_and_seen_so_at_once(storage, change, add):
+    key = a_key()
+    await add(key)
+    assert await storage.read().keyring.find(key.key_id) == key
+    wrapped = CUSTODIAN.rewrap(key, Sensitive(bytes(32)))
+    await change(lambda stores: stores.keyring.replace(wrapped))
+    assert await storage.read().keyring.find(key.key_id) == wrapped
+    assert await storage.read().keyring.newest(Purpose.VAULT, "vault-1") == wrapped
+
+
+async def test_a_key_is_removed_alone(storage, change, add):
+    old, new = a_key(1), a_key(2)
+    await add(old, new)
+    await change(lambda stores: stores.keyring.remove(old))
+    assert await storage.read().keyring.find(old.key_id) is None
+    assert await storage.read().keyring.newest(Purpose.VAULT, "vault-1") == new
+
+
+async def test_a_key_that_is_not_there_is_neither_replaced_nor_removed(change):
+    for attempt in (lambda stores: stores.keyring.replace(a_key()), lambda stores: stores.keyring.remove(a_key())):
+        with pytest.raises(NotFound):
+            await change(attempt)
+
+
+async def test_no_key_is_added_under_another_master_key_than_the_keyring_s(storage, change):
+    stranger = Custodian(Sensitive(bytes(32))).new_key(Purpose.VAULT, "vault-1", 1, NOON)
+    with pytest.raises(Conflict):
+        await change(lambda stores: stores.keyring.add(stranger))
+    assert await storage.read().keyring.newest(Purpose.VAULT, "vault-1") is None

@@ -191,3 +191,29 @@ async def test_expired_secrets_of_all_vaults_are_listed_the_longest_expired_firs
     assert [state.vault_id for state in expired] == ["vault-2", "vault-1"]
     assert all(state.is_expired(now) for state in expired)
     assert len(await storage.read().secrets.list_expired(now, 1)) == 1
+
+
+async def test_what_another_key_sealed_is_listed_page_by_page_in_order(storage, change):
+    """Of one vault, every version of it, deleted secrets too; `sealed` names its key after its format."""
+    one, other = (f"{number:032x}" for number in (1, 2))
+
+    def sealed(key_id):
+        return b"\x01" + bytes.fromhex(key_id) + bytes(30)
+
+    async def fill(stores):
+        for name, key_id in (("B", one), ("a", one), ("c", other)):
+            for number in (2, 1):
+                state = a_state(name, latest=number)
+                await stores.secrets.add_version(state, a_version(number, sealed=sealed(key_id)))
+        await stores.secrets.replace_state(a_state("a", latest=1, deleted=NOON, scheduled_purge=NOON))
+        await stores.secrets.add_version(a_state("a", vault="vault-2"), a_version(1, sealed=sealed(one)))
+
+    await change(fill)
+    secrets = storage.read().secrets
+    assert await secrets.count_sealed_before("vault-1", other) == 4
+    assert await secrets.count_sealed_before("vault-1", one) == 2
+    found, after = [], None
+    while page := await secrets.list_sealed_before("vault-1", other, after=after, limit=3):
+        found += [(secret.state.name, int(secret.version.version, 16)) for secret in page]
+        after = (page[-1].state.name.lower(), page[-1].version.version)
+    assert found == [("a", 1), ("a", 2), ("B", 1), ("B", 2)]

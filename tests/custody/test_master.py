@@ -1,7 +1,23 @@
 import pytest
 
-from strongroom.custody.master import MasterKeyExposed, MasterKeyMissing, load_master_key, make_master_key
+from strongroom.custody.files import staged, write_private
+from strongroom.custody.master import (
+    Description,
+    MasterKey,
+    MasterKeyExposed,
+    MasterKeyMissing,
+    MasterKeySource,
+    encode_key,
+    load_master_key,
+    make_master_key,
+    new_master_key,
+    open_master_key,
+    settle,
+)
+from strongroom.custody.passphrase import Derivation, derive
 from strongroom.custody.sealing import MasterKeyWrong
+from strongroom.sensitive import Sensitive
+from vault_doubles import NOON
 
 
 @pytest.fixture
@@ -61,3 +77,77 @@ def test_a_folder_in_its_place_is_refused(path):
     path.mkdir(parents=True)
     with pytest.raises(MasterKeyWrong):
         load_master_key(path)
+
+
+# --- where it is, and what a rotation left behind
+
+OLD, NEW = new_master_key(), new_master_key()
+WHAT = {"old": encode_key(OLD), "new": encode_key(NEW), "nothing": None}
+
+
+def nobody(_prompt):
+    raise AssertionError("nobody is to be asked")
+
+
+def a_source(folder, **named):
+    return MasterKeySource(file=folder / "master.key", passphrase_file=named.get("passphrase"), ask=nobody)
+
+
+def described(key, **more):
+    return Description(master_id=key.master_id, since=NOON, **more)
+
+
+def lay(path, text):
+    if text is not None:
+        write_private(path, text)
+
+
+@pytest.mark.parametrize("lie_under", [OLD, NEW], ids=["before", "after"])
+@pytest.mark.parametrize("waiting", WHAT)
+@pytest.mark.parametrize("kept", WHAT)
+def test_the_key_that_the_data_name_is_found_wherever_a_rotation_left_it(tmp_path, kept, waiting, lie_under):
+    source = a_source(tmp_path)
+    lay(source.file, WHAT[kept])
+    lay(staged(source.file), WHAT[waiting])
+    there = encode_key(lie_under) in (WHAT[kept], WHAT[waiting])
+    if not there:
+        with pytest.raises((MasterKeyWrong, MasterKeyMissing)):
+            open_master_key(source, described(lie_under))
+        return
+    assert open_master_key(source, described(lie_under)).master_id == lie_under.master_id
+    settle(source, described(lie_under))
+    assert not staged(source.file).exists()
+    assert open_master_key(source, described(lie_under)).master_id == lie_under.master_id
+
+
+def test_data_that_say_nothing_have_their_key_in_its_file_and_what_waits_beside_it_never_counted(tmp_path):
+    source = a_source(tmp_path)
+    lay(source.file, WHAT["old"])
+    lay(staged(source.file), WHAT["new"])
+    assert open_master_key(source, None).master_id == OLD.master_id
+    settle(source, None)
+    assert not staged(source.file).exists()
+
+
+def test_a_key_of_other_data_is_told_with_where_the_right_one_was_written(tmp_path):
+    source = a_source(tmp_path)
+    lay(source.file, WHAT["old"])
+    with pytest.raises(MasterKeyWrong, match=r"under the key \w{8} since 2026-11-23.*wrote it to /elsewhere/key"):
+        open_master_key(source, described(NEW, place="/elsewhere/key"))
+
+
+def test_a_passphrase_is_read_or_asked_for_and_a_wrong_one_is_told(tmp_path):
+    derivation = Derivation(salt=bytes(16), memory_kib=8192, iterations=1, lanes=1)
+    key = MasterKey(derive(Sensitive("the right words here"), derivation), derivation)
+    description = described(key, derivation=derivation)
+    path = tmp_path / "passphrase"
+    write_private(path, "the right words here\n")
+    assert open_master_key(a_source(tmp_path, passphrase=path), description).derivation == derivation
+    asked = MasterKeySource(file=tmp_path / "k", passphrase_file=None, ask=lambda _: Sensitive("the right words here"))
+    assert open_master_key(asked, description).master_id == key.master_id
+    path.write_text("the wrong words here")
+    with pytest.raises(MasterKeyWrong, match=r"passphrase in .* is wrong"):
+        open_master_key(a_source(tmp_path, passphrase=path), description)
+    path.write_text("\n")
+    with pytest.raises(MasterKeyWrong, match="no passphrase"):
+        open_master_key(a_source(tmp_path, passphrase=path), description)
