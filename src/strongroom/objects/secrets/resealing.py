@@ -17,7 +17,7 @@ from strongroom.custody.store import DataKey, KeyringStore, Purpose
 from strongroom.objects.secrets.service import Secrets
 from strongroom.vaults.model import Vault
 
-BATCH = 250
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
