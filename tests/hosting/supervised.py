@@ -1,7 +1,7 @@
 """A server as a process of its own, for the tests of the supervisor; tells on standard output what it does.
 
-Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `look_seconds`, `fail`, `nohup`,
-and `operator` (serve `chain.pem` and `key.pem` of that folder too).
+Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `look_seconds`, `beside`, `fail`,
+`nohup`, and `operator` (serve `chain.pem` and `key.pem` of that folder too).
 """
 
 import asyncio
@@ -9,12 +9,14 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from strongroom.clock import real_now
 from strongroom.errors import StorageUnavailable
 from strongroom.hosting import crew
 from strongroom.hosting.ca import new_authority
+from strongroom.hosting.children import READY, Duty
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.sockets import bind, port_of
 from strongroom.hosting.tls import CertificateFiles, ServerTls
@@ -65,6 +67,17 @@ def make_app():
     return app
 
 
+def serve_the_workers(post):
+    """Be a child beside the workers, which tells when it is stopped."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    os.write(post.ready, READY)
+    while not stopped.wait(0.05):
+        pass
+    tell(ended=os.getpid())
+    return 0
+
+
 def operator_files():
     folder = Path(ASKED["trust"])
     return CertificateFiles(folder / "chain.pem", folder / "key.pem") if ASKED.get("operator") else None
@@ -109,6 +122,7 @@ def main():
         on_ready=on_ready,
         proxy_sockets=proxies,
         limits=Limits(**ASKED.get("limits", {})),
+        beside=[Duty(name="beside", count=1, work=serve_the_workers)] if ASKED.get("beside") else (),
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,36 @@ def test_connections_at_rest_do_not_hold_up_the_end(start):
     server.process.terminate()
     server.process.wait(5)  # the client neither reads nor says good-bye
     idle.close()
+
+
+def test_who_serves_the_workers_is_stopped_last(start):
+    server = start(beside=True).wait_ready()
+    connection = server.open("/slow")
+    server.told("slow")
+    server.process.terminate()
+    assert connection.getresponse().status == 200
+    connection.close()
+    output, code = server.rest()
+    assert code == 0
+    assert output.count('"stopped"') == 2
+    assert output.index('"ended"') > output.rindex('"stopped"')
+
+
+def test_who_serves_the_workers_is_replaced_and_not_exchanged(start):
+    server = start(beside=True).wait_ready()
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    before = set(children.read_text().split())
+    (beside,) = before - {str(pid) for pid in server.worker_pids(2)}
+    server.process.send_signal(signal.SIGHUP)
+    while "reloaded" not in server.process.stdout.readline():
+        pass
+    assert beside in children.read_text().split()
+    os.kill(int(beside), signal.SIGKILL)
+    while "a child process died and is replaced" not in (line := server.process.stdout.readline()):
+        pass
+    assert "beside" in line
+    server.process.terminate()
+    assert server.rest()[1] == 0
 
 
 def test_a_request_that_takes_too_long_is_cut_without_an_answer(start):

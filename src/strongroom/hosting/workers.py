@@ -53,8 +53,8 @@ def serve(
     make_app: called once in each worker, after the fork; the application's own tasks begin and end with its lifespan.
     sockets: from `bind`, closed here at the end. on_ready: called once, in this process, when every child serves; it
     must start no thread, since workers may be forked again later. meters: with as many rows as `rows_needed` says.
-    beside: what other children do. SIGINT and SIGTERM stop in good order, a second SIGINT at once (130); SIGHUP reloads
-    unless it is ignored.
+    beside: what children do that workers need; they stop last. SIGINT and SIGTERM stop in good order, a second SIGINT
+    at once (130); SIGHUP reloads unless it is ignored.
     """
     meters = meters or Meters(
         {}, kinds=(WORKER, *(duty.name for duty in beside)), rows=rows_needed(workers, len(beside))
@@ -120,6 +120,7 @@ class _Supervisor:
         self._free_rows = list(reversed(range(SUPERVISOR + 1, meters.rows)))
         self._crews = [self._make_crew(duty) for duty in duties]
         self._rolling = [crew for crew in self._crews if crew.duty.leave_seconds is not None]
+        self._others = [crew for crew in self._crews if crew not in self._rolling]
         self._crew_of: dict[int, tuple[Crew, Child]] = {}  # by ready pipe
         self._reload = reload
         self._on_ready = on_ready
@@ -171,6 +172,8 @@ class _Supervisor:
             crew.tick(now)
             self._meters.set(("serving", crew.duty.name), crew.serving)
         self._see_to_reload()
+        if self._stopping and all(crew.is_empty for crew in self._rolling):
+            self._stop_others()
 
     # --- children
 
@@ -258,8 +261,14 @@ class _Supervisor:
         self._stopping = True
         self._exit_code = exit_code
         self._kill_at = time.monotonic() + self._stop_seconds
-        for crew in self._crews:
+        for crew in self._rolling:
             crew.stop()
+
+    def _stop_others(self) -> None:
+        """Stop those who serve the workers, once: the last request of a worker may need them."""
+        for crew in self._others:
+            crew.stop()
+        self._others = []
 
     def _end_all(self) -> None:
         """Leave nothing behind when the loop ended by an error; after a stop there is nothing left."""
