@@ -180,7 +180,7 @@ def test_a_missing_master_key_stops_the_start_and_none_is_made(start):
     key = server.data_dir.with_name("data-key") / "master.key"
     key.rename(key.with_name("elsewhere"))
     before = files(server.data_dir)
-    assert f"the master key {key} of the data in {server.data_dir} is missing" in refusal(start)
+    assert f"the master key {key} is missing, and the data in {server.data_dir} need it" in refusal(start)
     assert not key.exists()
     assert files(server.data_dir) == before
     assert start("--master-key-file", str(key.with_name("elsewhere"))).stop() == 0
