@@ -111,13 +111,14 @@ def test_data_under_a_key_in_a_file_want_no_passphrase(data, done, words):
 
 
 def test_a_backup_and_the_passphrase_are_enough(under_words, done, strongroom, words, tmp_path):
-    done("backup", "archive", *FILE)
+    Path("backups").mkdir()  # apart from the passphrase: the backup sees to that
+    done("backup", "backups/archive", *FILE)
     elsewhere = private("copy", WORDS)
-    done("restore", "archive", "--data-dir", "other/data", "--master-key-passphrase-file", elsewhere)
+    done("restore", "backups/archive", "--data-dir", "other/data", "--master-key-passphrase-file", elsewhere)
     flags = ("--data-dir", "other/data", "--master-key-passphrase-file", elsewhere)
     assert "bootstrap" in done("app", "list", *flags)
     elsewhere.write_text("four other words and more")
-    code, _, err = strongroom("restore", "archive", "--verify-only", "--master-key-passphrase-file", elsewhere)
+    code, _, err = strongroom("restore", "backups/archive", "--verify-only", "--master-key-passphrase-file", elsewhere)
     assert code == 1
     assert "is wrong" in err
 
