@@ -14,8 +14,6 @@ from faults.clocks import set_clock
 from faults.load import wait_until
 from storage_kinds import is_whole
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 FLAGS = ("--dev", "--no-proxy", "--workers", "2", "--unauthenticated-per-minute", "50")
 HOLD = "Strongroom.Retention/hold"
 

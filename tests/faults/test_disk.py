@@ -14,8 +14,6 @@ from clients.processes import children
 from faults.disks import MIB, failing_disk, small_disk
 from faults.load import Load, wait_until
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 DISK_MIB = 64
 FLAGS = ("--dev", "--no-proxy", "--workers", "2")
 NO_SPACE = os.strerror(errno.ENOSPC)

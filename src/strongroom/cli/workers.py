@@ -23,7 +23,7 @@ from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.succession import is_handing_over
 from strongroom.errors import StorageUnavailable
-from strongroom.hosting.children import READY, Duty, Post
+from strongroom.hosting.children import FAILED, READY, Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
 from strongroom.meters import CommitMeter, Meters
 from strongroom.planes.data.throttling import Limiter
@@ -34,7 +34,7 @@ from strongroom.scheduling.steadiness import Steadiness
 from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
 from strongroom.storage.handover import Handover
-from strongroom.storage.keeper import Keeper
+from strongroom.storage.keeper import FAILURES, Keeper
 from strongroom.storage.pruning import Pruning
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.records import SqlRecords
@@ -103,7 +103,11 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
     """Return the duty of the process that records what workers hand over on `listener`; call it before the fork."""
 
     def work(post: Post) -> int:
-        keeper = Keeper(settings.data_dir, record_link(settings.data_dir, custodian))
+        try:
+            keeper = Keeper(settings.data_dir, record_link(settings.data_dir, custodian))
+        except FAILURES as error:
+            log.error("the recorder failed", reason=str(error))  # noqa: TRY400  # one line says all
+            return FAILED
         os.write(post.ready, READY)
         Recorder(listener, keeper, post.lifeline, CommitMeter(meters, "records")).run()
         keeper.close()
