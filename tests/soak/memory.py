@@ -15,8 +15,8 @@ IDLE_LIMIT = 90.0
 """MiB of resident memory (RSS) of a worker that has answered one request."""
 FLAT_LIMIT = 8.0
 """MiB by which the trend of a worker's RSS may rise in ten minutes."""
-WARMING = 0.3
-"""The part of a run in which caches fill."""
+WARMING = 0.5
+"""The part of a run in which caches fill: a mixed load takes minutes to name so much that is new."""
 TEN_MINUTES = 600
 SECRET_CLIENTS = 6
 

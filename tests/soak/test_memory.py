@@ -31,5 +31,5 @@ def test_a_trend_is_what_is_gained_in_ten_minutes(a_second, rise):
 
 
 def test_what_fills_at_the_beginning_is_no_trend():
-    course = Course(list(range(100)), [60 + min(at, 20) for at in range(100)])
+    course = Course(list(range(100)), [60 + min(at, 40) for at in range(100)])
     assert course.rise == pytest.approx(0, abs=1e-6)
