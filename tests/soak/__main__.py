@@ -213,7 +213,7 @@ def _chosen(seed):
 
 @contextmanager
 def _folder():
-    """A folder that is kept when the run fails."""
+    """A folder that is told and left: a run that failed is looked into there."""
     folder = Path(tempfile.mkdtemp(prefix=KEPT_NAME))
     _say(f"the server and the journals are in {folder}")
     yield folder
