@@ -1,6 +1,12 @@
-"""What every test run has: groups that stay together, and counts that are shown at its end."""
+"""What every test run has: groups that stay together, counts shown at its end, and a search for what leaked."""
 
 import pytest
+
+import canaries
+
+
+def pytest_configure(config):
+    canaries.install(config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,6 +7,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from canaries import MARK
 from doubles import MemoryStorage, a_custodian
 from strongroom.access.authorization.model import RoleAssignment
 from strongroom.access.identity.audiences import Service, own_audience
@@ -177,7 +178,7 @@ class DataWorld:
         assert len(found) == len(response.headers), "a header stands twice"
         return Answer(response.status, found, response.body)
 
-    async def set(self, name="s", value="hunter2", **more):
+    async def set(self, name="s", value=f"{MARK}hunter2", **more):
         answer = await self.ask("PUT", f"/secrets/{name}", {"value": value, **more})
         assert answer.status == 200, answer.raw
         return answer.json

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from canaries import MARK
 from storage_doubles import (
     CUSTODIAN,
     NOON,
@@ -27,7 +28,7 @@ from strongroom.sensitive import Sensitive
 from strongroom.storage.sqlite import SqliteStorage
 from vault_doubles import a_vault
 
-VALUE = "a value that no file shows"
+VALUE = f"{MARK}a value that no file shows"
 
 
 async def _add_vault(stores, vault):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from canaries import plant
 from strongroom.access.authorization.assignments import assign_role
 from strongroom.access.identity.signing import SigningKeys
 from strongroom.audit.local import local_record
@@ -290,7 +291,9 @@ def make_applications(server, names, *, roles=None, lifetime=timedelta(days=1)):
 
         return await data.storage.change(unit)
 
-    return on_server_data(server, work)
+    made = on_server_data(server, work)
+    plant(server.data_dir.parent, *[secret for _, _, secret in made.values()])
+    return made
 
 
 def disable(server, app_id):

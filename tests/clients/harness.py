@@ -83,6 +83,13 @@ class Server:
             return self.process.wait(STOP_SECONDS)
         finally:
             self.process.kill()
+            self._keep_output()
+
+    def _keep_output(self):
+        """Keep what it wrote to standard output, beside what it wrote to standard error: both are searched."""
+        if not self.process.stdout.closed:
+            with self.error_file.with_name("output.log").open("a") as file:
+                file.write(self.banner + self.process.stdout.read())
             self.process.stdout.close()
 
 

@@ -9,7 +9,6 @@ key for that key itself.
 
 import base64
 import json
-import secrets
 import signal
 import sqlite3
 from contextlib import closing
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from canaries import CONNECTION, PLANTED, forms, new_canary, plant
 from clients.direct import (
     Direct,
     add_certificate,
@@ -36,23 +36,7 @@ from strongroom.clock import real_now
 pytestmark = pytest.mark.xdist_group("canaries")
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SHORTEST = 16
-"""Forms shorter than this would be found by chance."""
 LARGEST_VALUE = 25_600
-
-
-def forms(canary):
-    """Return the byte strings of which one is in whatever has the canary in it, as itself or encoded."""
-    found = {canary, canary[::-1], canary.upper(), canary.lower(), canary.hex().encode(), canary.hex().upper().encode()}
-    for shift in range(3):
-        # Base64 writes three bytes together: what the neighbours have a part in is left out at both ends.
-        text = base64.b64encode(b"\0" * shift + canary)[4 if shift else 0 :].rstrip(b"=")
-        whole = text[: len(text) // 4 * 4]
-        found |= {whole, whole.replace(b"+", b"-").replace(b"/", b"_")}
-    if canary.isascii():
-        text = canary.decode()
-        found |= {text.encode("utf-16-le"), text.encode("utf-16-be"), quote(text, safe="").encode()}
-    return {form for form in found if len(form) >= SHORTEST}
 
 
 class Planted:
@@ -63,12 +47,16 @@ class Planted:
 
     def new(self, name):
         """Return a new canary: a value that stands nowhere else."""
-        return self.add(name, f"canary-{secrets.token_urlsafe(24)}")
+        return self.add(name, new_canary())
 
     def add(self, name, canary):
         """Take a secret of the server's own making, and return it."""
         self.canaries[name] = canary.encode() if isinstance(canary, str) else canary
         return canary
+
+    def note(self, folder):
+        """Have them searched for at the end of the run too."""
+        plant(folder, *[canary.decode() for canary in self.canaries.values() if canary.isascii()])
 
     def found_in(self, content, but=()):
         """Return the names of the canaries in some bytes, but for some."""
@@ -108,7 +96,7 @@ class Scene:
 
     def files(self):
         """Return {path below the folder: content} of all that lies there but the connection file."""
-        paths = (path for path in self.folder.rglob("*") if path.is_file() and path != self.server.connection_file)
+        paths = (path for path in self.folder.rglob("*") if path.is_file() and path.name not in {CONNECTION, PLANTED})
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
 
@@ -332,6 +320,7 @@ def scene(tmp_path_factory):
         for act in ACTS:
             act(made)
         made.direct.close()
+        made.planted.note(folder)
         yield made
     finally:
         server.stop()

@@ -18,6 +18,9 @@ from azure.identity import (
 )
 from azure.keyvault.secrets import SecretClient
 
+from canaries import MARK
+
+ONE, TWO, VALUE = (f"{MARK}{number}" for number in range(3))
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -66,17 +69,17 @@ def test_every_version_is_kept_and_the_newest_is_fetched(client, name):
 
 
 def test_properties_are_updated_and_what_is_not_given_stays(client, name):
-    version = client.set_secret(name, "value", tags={"a": "1"}).properties.version
+    version = client.set_secret(name, VALUE, tags={"a": "1"}).properties.version
     client.update_secret_properties(name, version, content_type="json", expires_on=NOON)
     changed = client.get_secret(name, version)
-    assert changed.value == "value"
+    assert changed.value == VALUE
     assert changed.properties.tags == {"a": "1"}
     assert (changed.properties.content_type, changed.properties.expires_on) == ("json", NOON)
     assert client.update_secret_properties(name, tags={}).tags in ({}, None)
 
 
 def test_a_disabled_version_is_not_told(client, name):
-    client.set_secret(name, "value", enabled=False)
+    client.set_secret(name, VALUE, enabled=False)
     with pytest.raises(HttpResponseError) as refused:
         client.get_secret(name)
     assert refused.value.status_code == 403
@@ -87,15 +90,15 @@ def test_a_disabled_version_is_not_told(client, name):
 def test_lists_come_in_pages(client, name):
     wanted = {f"{name}-{number}" for number in range(5)}
     for each in wanted:
-        client.set_secret(each, "value")
+        client.set_secret(each, VALUE)
     pages = [list(page) for page in client.list_properties_of_secrets(max_page_size=2).by_page()]
     assert all(len(page) <= 2 for page in pages)
     assert wanted <= {each.name for page in pages for each in page}
 
 
 def test_a_deleted_secret_is_recovered_whole(client, name):
-    client.set_secret(name, "one")
-    client.set_secret(name, "two")
+    client.set_secret(name, ONE)
+    client.set_secret(name, TWO)
     deleted = client.begin_delete_secret(name).result()
     assert deleted.deleted_date < deleted.scheduled_purge_date
     assert deleted.recovery_id.endswith(f"/deletedsecrets/{name}")
@@ -108,35 +111,35 @@ def test_a_deleted_secret_is_recovered_whole(client, name):
     assert client.get_deleted_secret(name).name == name
     assert name in {each.name for each in client.list_deleted_secrets()}
     assert client.begin_recover_deleted_secret(name).result().name == name
-    assert client.get_secret(name).value == "two"
+    assert client.get_secret(name).value == TWO
     assert len(list(client.list_properties_of_secret_versions(name))) == 2
 
 
 def test_a_purged_secret_is_gone_and_its_name_is_free(client, name):
-    client.set_secret(name, "one")
+    client.set_secret(name, ONE)
     client.begin_delete_secret(name).wait()
     client.purge_deleted_secret(name)
     with pytest.raises(ResourceNotFoundError):
         client.get_deleted_secret(name)
-    client.set_secret(name, "two")
+    client.set_secret(name, TWO)
     assert len(list(client.list_properties_of_secret_versions(name))) == 1
 
 
 def test_a_backup_brings_back_all_versions(client, name):
-    versions = {client.set_secret(name, text).properties.version for text in ("one", "two")}
+    versions = {client.set_secret(name, text).properties.version for text in (ONE, TWO)}
     backup = client.backup_secret(name)
-    assert b"two" not in backup
+    assert TWO.encode() not in backup
     with pytest.raises(ResourceExistsError):
         client.restore_secret_backup(backup)
     client.begin_delete_secret(name).wait()
     client.purge_deleted_secret(name)
     assert client.restore_secret_backup(backup).name == name
-    assert client.get_secret(name).value == "two"
+    assert client.get_secret(name).value == TWO
     assert {each.version for each in client.list_properties_of_secret_versions(name)} == versions
 
 
 def test_a_backup_that_was_changed_is_refused(client, name):
-    client.set_secret(name, "one")
+    client.set_secret(name, ONE)
     backup = bytearray(client.backup_secret(name))
     backup[-1] ^= 1
     with pytest.raises(HttpResponseError) as refused:
@@ -160,13 +163,13 @@ def test_a_version_that_is_not_spoken_is_refused(connection, credential, name):
 
 
 def test_the_environment_is_enough_to_sign_in(client_environ, client, connection, name):
-    client.set_secret(name, "value")
+    client.set_secret(name, VALUE)
     for kind in (EnvironmentCredential, DefaultAzureCredential):
         with (
             kind(disable_instance_discovery=True) as credential,
             SecretClient(connection.vaultUrl, credential) as other,
         ):
-            assert other.get_secret(name).value == "value"
+            assert other.get_secret(name).value == VALUE
 
 
 def test_a_wrong_client_secret_is_refused_with_the_code_that_people_search_for(connection, client_environ):
