@@ -22,6 +22,9 @@ PLANTED = "planted.canaries"
 """The file in which a test notes what it planted in a server, beside the server's data."""
 
 CONNECTION, MASTER_KEY = "connection.json", "master.key"
+MASTER_KEY_FILE = b"strongroom-master-key-"
+"""How a file of a master key begins, by whatever name: that is the place for it."""
+
 CLIENTS_OWN = {".azure", ".IdentityService", "node_modules", "__pycache__"}
 """Folders in which clients keep what is theirs: az writes the credentials that it signs in with."""
 
@@ -86,7 +89,7 @@ def search(root):
         finding.files += 1
         finding.size += len(content)
         finding.databases += content.startswith(SQLITE)
-        if path.name in {PLANTED, MASTER_KEY}:
+        if path.name == PLANTED or content.startswith(MASTER_KEY_FILE):
             continue
         if is_marked(content):
             finding.leaks.append(f"{path}: a secret value that a test set")
