@@ -39,7 +39,9 @@ def server(folder):
     place = folder / "test" / "server"
     (place / "data").mkdir(parents=True)
     (place / "data-key").mkdir()
-    (place / CONNECTION).write_text(json.dumps({"clientSecret": SECRET}))
+    connection = {"clientSecret": SECRET, "tenantId": "t", "vaultUrl": "https://v"}
+    for name in (CONNECTION, "asked-for-under-another-name.json"):
+        (place / name).write_text(json.dumps(connection))
     (place / "data-key" / MASTER_KEY).write_text("strongroom-master-key-1:" + base64.b64encode(MASTER).decode())
     with closing(sqlite3.connect(place / "data/strongroom.db")) as connection, connection:
         connection.execute("CREATE TABLE kept (value)")
@@ -50,7 +52,7 @@ def server(folder):
 def test_where_nothing_leaked_nothing_is_found(folder, server):
     finding = search(folder)
     assert finding.leaks == []
-    assert (finding.files, finding.databases, finding.servers, finding.canaries) == (4, 1, 1, 4)
+    assert (finding.files, finding.databases, finding.servers, finding.canaries) == (5, 1, 1, 4)
 
 
 @pytest.mark.parametrize("secret", [SECRET.encode(), b"planted by a test itself", MASTER, base64.b64encode(MASTER)])
