@@ -6,7 +6,7 @@ Source: Azure Monitor resource logs of Key Vault (`docs/audit.md` lists every fi
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,6 +27,31 @@ class Category(StrEnum):
 
 NOISE = 0x0FFF_3FFF_FFFF_FFFF_FFFF
 VERSION_7 = 0x7000_8000_0000_0000_0000
+NOISE_BYTES, NOISES = 10, 256
+
+_noises: Iterator[bytes] = iter(())
+
+
+def _forget_noises() -> None:
+    global _noises  # noqa: PLW0603 - two processes with the same noise would make the same ids
+    _noises = iter(())
+
+
+os.register_at_fork(after_in_child=_forget_noises)
+
+
+def _noise() -> bytes:
+    """Return random bytes of the operating system, asked for many at once: a question costs as much as the rest.
+
+    Each is given out once, to one thread: taking the next of an iterator over a list cannot be interrupted.
+    """
+    global _noises  # noqa: PLW0603 - threads that fill it at the same time just fill it twice
+    taken = next(_noises, None)
+    while taken is None:
+        many = os.urandom(NOISE_BYTES * NOISES)
+        _noises = iter([many[start : start + NOISE_BYTES] for start in range(0, len(many), NOISE_BYTES)])
+        taken = next(_noises, None)
+    return taken
 
 
 def new_record_id() -> bytes:
@@ -34,7 +59,7 @@ def new_record_id() -> bytes:
 
     Source: RFC 9562, section 5.7.
     """
-    noise = int.from_bytes(os.urandom(10), "big") & NOISE
+    noise = int.from_bytes(_noise(), "big") & NOISE
     return (int(time.time() * 1000) << 80 | VERSION_7 | noise).to_bytes(16, "big")
 
 

@@ -58,10 +58,15 @@ class Recorder:
     def run(self) -> None:
         """Serve to the end."""
         while self._peers or not self._ending:
-            for key, _ in self._selector.select():
-                key.data()
+            self._hear(None)
             if self._frames:
+                os.sched_yield()  # workers that are about to hand over do so now: one commit for all
+                self._hear(0)
                 self._commit()
+
+    def _hear(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            key.data()
 
     def _end(self, source: int) -> None:
         self._selector.unregister(source)
