@@ -18,12 +18,14 @@ from strongroom.access.identity.model import (
     Tenant,
 )
 from strongroom.audit.event import Record, new_record_id
+from strongroom.audit.log import BEGINNING, Mark
 from strongroom.custody.sealing import Custodian
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import SecretVersion
 from strongroom.resources.model import ResourceGroup, Subscription
 from strongroom.sensitive import Sensitive
 from strongroom.storage.directory import prepare
+from strongroom.storage.history import last_notes
 from vault_doubles import MADE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -144,3 +146,18 @@ def adding(*things):
         return results[-1] if results else None, a_record()
 
     return work
+
+
+def discrepancies(data_dir, progress=lambda _: None):
+    """Return every row of a data directory that is not as its records note it."""
+    with last_notes(data_dir) as notes:
+        return list(notes.compare(progress))
+
+
+def find_break(chain, entries, before=BEGINNING):
+    """Return the number of the first entry that does not follow the one before it, None when the chain is whole."""
+    for entry in entries:
+        if not chain.follows(entry, before):
+            return before.sequence + 1
+        before = Mark(entry.sequence, entry.link)
+    return None

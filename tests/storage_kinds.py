@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage_doubles import CUSTODIAN, a_data_directory, a_record
-from strongroom.audit.log import FIRST_LINK, find_break, whole_chain
+from storage_doubles import CUSTODIAN, a_data_directory, a_record, discrepancies, find_break
+from strongroom.audit.log import FIRST_LINK, whole_chain
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.frames import listen
 from strongroom.storage.handover import Handover
-from strongroom.storage.history import find_discrepancies
 from strongroom.storage.keeper import Keeper
 from strongroom.storage.marks import NEWEST
 from strongroom.storage.recorder import Recorder
@@ -44,7 +43,7 @@ class Sqlite:
         """Close what is open, as a server does that stops; every row is then as its last record noted it."""
         while self._opened:
             self._opened.pop().close()
-        assert list(find_discrepancies(self.place)) == []
+        assert discrepancies(self.place) == []
 
 
 class SqliteWithRecorder(Sqlite):

@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage_doubles import NOON, a_record
+from storage_doubles import NOON, a_record, find_break
 from strongroom.audit.event import Record
 from strongroom.audit.log import (
     FIRST_LINK,
     Chain,
     Entry,
     Mark,
-    find_break,
     from_microseconds,
     keyed_link,
     microseconds,

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import strongroom.cli.resealing
+from storage_doubles import discrepancies
 from strongroom.access.identity.signing import SigningKeys
 from strongroom.audit.local import local_record
 from strongroom.cli import main, succeeding
@@ -31,7 +32,6 @@ from strongroom.objects.secrets.service import Secrets
 from strongroom.sensitive import Sensitive
 from strongroom.settings import load_settings
 from strongroom.storage.connection import Writer
-from strongroom.storage.history import find_discrepancies
 
 OLD, NEW = "the old horse battery staple", "another horse battery staple"
 SCENARIOS = {
@@ -122,7 +122,7 @@ def require_all(home, settings):
             await changing(data, lambda secrets: _restored(secrets, (home / "backup").read_text()))
 
     on_data(settings, check)
-    assert list(find_discrepancies(settings.data_dir)) == []
+    assert discrepancies(settings.data_dir) == []
 
 
 class _Enough(Exception):

@@ -7,13 +7,23 @@ from contextlib import closing
 import pytest
 from alembic import command
 
-from storage_doubles import CUSTODIAN, a_data_directory, a_record, a_state, a_tenant, a_version, adding, an_application
+from storage_doubles import (
+    CUSTODIAN,
+    a_data_directory,
+    a_record,
+    a_state,
+    a_tenant,
+    a_version,
+    adding,
+    an_application,
+    discrepancies,
+)
 from storage_kinds import counting, is_whole
 from strongroom.audit.log import FIRST_LINK, microseconds, plain_link
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
 from strongroom.storage.directory import BRANCHES, prepare
-from strongroom.storage.history import Difference, find_discrepancies
+from strongroom.storage.history import Difference
 from strongroom.storage.marks import KEYED
 from strongroom.storage.migrations.configuration import configuration
 from strongroom.storage.sqlite import SqliteStorage
@@ -75,7 +85,7 @@ async def test_an_older_directory_goes_on_and_stays_verifiable(older, monkeypatc
     assert storage.mark(KEYED).sequence == OLD_RECORDS
     assert await storage.change(counting()) == 1
     assert is_whole(storage)
-    assert list(find_discrepancies(older)) == []
+    assert discrepancies(older) == []
     bodies = [entry.record.body for entry in storage.records.after(0, 99)]
     assert b"Operation9" in bodies[OLD_RECORDS]
     assert sum(b"Strongroom.Records/begin" in body for body in bodies) == 1 + 1 + 2 + 3 + 3
@@ -90,7 +100,7 @@ async def test_what_is_set_back_after_the_upgrade_is_found(older):
     SqliteStorage.open(older, CUSTODIAN).close()
     with closing(sqlite3.connect(older / MAIN_FILE, isolation_level=None)) as connection:
         connection.execute("DELETE FROM versions WHERE name = 's1'")
-    assert [(each.table, each.difference) for each in find_discrepancies(older)] == [("versions", Difference.GONE)]
+    assert [(each.table, each.difference) for each in discrepancies(older)] == [("versions", Difference.GONE)]
 
 
 async def test_the_key_of_the_records_is_not_made_anew(place, sql):

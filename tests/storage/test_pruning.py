@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version
+from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version, discrepancies
 from storage_kinds import is_whole
 from strongroom.audit.log import BEGINNING, whole_chain
 from strongroom.audit.verification import verify
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE
-from strongroom.storage.history import Difference, find_discrepancies
+from strongroom.storage.history import Difference
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED
 from strongroom.storage.pruning import Pruning
 from strongroom.storage.sqlite import SqliteStorage
@@ -67,7 +67,7 @@ def operations(storage):
 
 
 def found(place):
-    return [(each.table, each.key, each.difference) for each in find_discrepancies(place)]
+    return [(each.table, each.key, each.difference) for each in discrepancies(place)]
 
 
 async def test_what_is_old_leaves_and_what_remains_verifies(aged, place, prune):

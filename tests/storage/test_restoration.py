@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from alembic import command
 
-from storage_doubles import CUSTODIAN, a_record
-from strongroom.audit.log import FIRST_LINK, find_break, microseconds, plain_link, whole_chain
+from storage_doubles import CUSTODIAN, a_record, discrepancies, find_break
+from strongroom.audit.log import FIRST_LINK, microseconds, plain_link, whole_chain
 from strongroom.custody.stream import ArchiveBroken, SealedReader, SealedWriter
 from strongroom.storage import restoration
 from strongroom.storage.archive import End, Manifest, Schema, read_items, read_manifest, write_items
@@ -23,7 +23,6 @@ from strongroom.storage.directory import (
     prepare,
     schema_version,
 )
-from strongroom.storage.history import find_discrepancies
 from strongroom.storage.migrations.configuration import configuration
 from strongroom.storage.restoration import DirectoryNotEmpty
 from strongroom.storage.snapshot import quoted, take_snapshot
@@ -128,7 +127,7 @@ def test_an_archive_of_an_older_schema_is_restored_and_goes_on(older, tmp_path):
     storage = SqliteStorage.open(new, CUSTODIAN)
     assert find_break(storage.chain(), whole_chain(storage.records)) is None
     storage.close()
-    assert list(find_discrepancies(new)) == []
+    assert discrepancies(new) == []
 
 
 def test_an_older_chain_that_is_broken_is_found(older, tmp_path):

@@ -25,6 +25,7 @@ from storage_doubles import (
     a_tenant,
     adding,
     an_assignment,
+    discrepancies,
 )
 from storage_doubles import an_application as a_stored_application
 from strongroom.access.authorization.roles import BUILT_IN
@@ -41,7 +42,6 @@ from strongroom.planes.gate import Gate
 from strongroom.sensitive import Sensitive
 from strongroom.storage.baseline import NOTED
 from strongroom.storage.connection import MAIN_FILE
-from strongroom.storage.history import find_discrepancies
 from strongroom.storage.sqlite import SqliteStorage
 
 MASTERS = {"ours": bytes(range(32)), "theirs": bytes(range(1, 33))}
@@ -228,7 +228,7 @@ async def require_found(attacked, before, table, *, decides=True):
         assert error.status == 404, error  # noqa: PT017 - one of two outcomes that are right
     else:
         assert not decides or [each for each in after if each not in before[table]] == []
-    assert table in {each.table for each in find_discrepancies(attacked.place)}
+    assert table in {each.table for each in discrepancies(attacked.place)}
     linked = {"objects", "versions", "data_keys"}
     for other in READS:
         if other != table and not {other, table} <= linked:
@@ -236,7 +236,7 @@ async def require_found(attacked, before, table, *, decides=True):
 
 
 async def before_of(attacked):
-    assert list(find_discrepancies(attacked.place)) == []
+    assert discrepancies(attacked.place) == []
     return {table: await attacked.read(table) for table in READS}
 
 

@@ -1,11 +1,11 @@
-"""The log of records: the chain that links them, how a break in it is found, and how it is read.
+"""The log of records: the chain that links them, and how it is read.
 
 A link is an HMAC under a key of the keyring, so that who can write the file and has no master key cannot make one.
 Records of a data directory older than that carry plain links (SHA-256) up to a mark that is kept with the data.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -100,18 +100,6 @@ class Chain:
         return plain_link(before, record) if sequence <= self.plain_until else self.keyed(before, record)
 
 
-def find_break(chain: Chain, entries: Iterable[Entry], before: Mark = BEGINNING) -> int | None:
-    """Return the sequence number of the first entry that does not follow, None when the chain is whole.
-
-    before: what the first entry given must follow.
-    """
-    for entry in entries:
-        if not chain.follows(entry, before):
-            return before.sequence + 1
-        before = Mark(entry.sequence, entry.link)
-    return None
-
-
 class AuditLog(Protocol):
     """Records as they are kept: those in the chain, and those of committed changes that are on their way into it.
 
@@ -133,7 +121,7 @@ class AuditLog(Protocol):
 
 
 def whole_chain(log: AuditLog, position: int = 0) -> Iterator[Entry]:
-    """Return every entry of a log past a number in order, as `find_break` takes them."""
+    """Return every entry of a log past a number in order."""
     while page := log.after(position, PAGE):
         yield from page
         position = page[-1].sequence

@@ -15,6 +15,7 @@ import click
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.durability import sync
 from strongroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
         _require_free(path)
         await _record(data, manifest, str(path), sink)
         scratch.rename(path)
-    _sync_folder(path.parent)
+    sync(path.parent)
     click.echo(f"{path}: {sink.size:,} bytes, read back and checked\n{described(manifest)}")
     click.echo(
         f"sha256 {sink.digest}\nkeep the master key, or its passphrase, elsewhere: the archive opens with nothing else"
@@ -199,9 +200,3 @@ def _require_alone(handle: int, scratch: Path) -> None:
         is_ours = False
     if not is_ours:
         raise CommandFailed(f"another backup is writing {scratch} already")
-
-
-def _sync_folder(folder: Path) -> None:
-    from strongroom.storage.directory import sync_folder
-
-    sync_folder(folder)

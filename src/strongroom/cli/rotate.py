@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from strongroom.cli.succeeding import Succession
     from strongroom.planes.stores import Stores
 
-OVERLAP = timedelta(hours=1)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 

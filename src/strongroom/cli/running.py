@@ -13,6 +13,7 @@ from typing import Any, Self
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.durability import write_new
 
 LOCK_NAME = "server.lock"
 STATE_NAME = "server.json"
@@ -132,12 +133,8 @@ def clear_state(data_dir: Path) -> None:
 def write_private_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON object that only its owner can read; a reader sees the old file or the new one, never half of it."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(document, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(scratch, json.dumps(document, indent=2) + "\n")
         scratch.replace(path)
     except BaseException:
         scratch.unlink(missing_ok=True)

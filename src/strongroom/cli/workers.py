@@ -23,7 +23,7 @@ from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.succession import is_handing_over
 from strongroom.errors import StorageUnavailable
-from strongroom.hosting.children import FAILED, READY, Duty, Post
+from strongroom.hosting.children import FAILED, Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
 from strongroom.meters import CommitMeter, Meters
 from strongroom.planes.data.throttling import Limiter
@@ -108,7 +108,7 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
         except FAILURES as error:
             log.error("the recorder failed", reason=str(error))  # noqa: TRY400  # one line says all
             return FAILED
-        os.write(post.ready, READY)
+        post.tell_ready()
         Recorder(listener, keeper, post.lifeline, CommitMeter(meters, "records")).run()
         keeper.close()
         return 0

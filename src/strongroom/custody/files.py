@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from strongroom.custody.sealing import MasterKeyWrong
+from strongroom.durability import sync, write_new
 from strongroom.errors import StrongroomError
 
 LONGEST = 8192
@@ -65,14 +66,9 @@ def is_credential(path: Path, environ: Mapping[str, str]) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file for its owner only, durable when this returns; FileExistsError when there is one."""
+    """Write a new file for its owner only, and the folder that it lies in; FileExistsError when there is one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
+    write_new(path, text)
 
 
 def staged(path: Path) -> Path:
@@ -89,13 +85,13 @@ def stage(path: Path, text: str) -> None:
 def promote(path: Path) -> None:
     """Let the staged file take its place; durable when this returns."""
     staged(path).replace(path)
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def discard(path: Path) -> None:
     """Remove a staged file that is not to take its place; nothing happens when there is none."""
     staged(path).unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def set_aside(path: Path, name: str, *, stays: bool) -> Path:
@@ -108,13 +104,5 @@ def set_aside(path: Path, name: str, *, stays: bool) -> Path:
         path.replace(kept)
     elif not kept.exists():
         os.link(path, kept)
-    _sync_folder(path.parent)
+    sync(path.parent)
     return kept
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

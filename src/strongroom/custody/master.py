@@ -23,8 +23,9 @@ from strongroom.custody.files import (
     staged,
     write_private,
 )
+from strongroom.custody.holder import KEY_BYTES
 from strongroom.custody.passphrase import Derivation, derive
-from strongroom.custody.sealing import KEY_BYTES, MasterKeyWrong, SealBroken, master_key_id
+from strongroom.custody.sealing import MasterKeyWrong, SealBroken, master_key_id
 from strongroom.sensitive import Sensitive
 
 __all__ = [
@@ -85,11 +86,6 @@ class MasterKeySource:
     passphrase_file: Path | None
     ask: Callable[[str], Sensitive[str]]
 
-    @property
-    def wants_passphrase(self) -> bool:
-        """Whether a passphrase file is named, so that new data go under a passphrase."""
-        return self.passphrase_file is not None
-
 
 def decode_description(kept: bytes) -> Description:
     """Return a description as it was kept; SealBroken when it is none."""
@@ -149,7 +145,7 @@ def open_master_key(source: MasterKeySource, description: Description | None) ->
     """
     if description is None:
         return MasterKey(load_master_key(source.file))
-    for _, key in _candidates(source, description):
+    for key in _candidates(source, description):
         if key.master_id == description.master_id:
             return key
     raise MasterKeyWrong(_why_none(source, description))
@@ -180,17 +176,17 @@ def kept_file(source: MasterKeySource, description: Description | None) -> Path 
     return source.file
 
 
-def _candidates(source: MasterKeySource, description: Description) -> Iterator[tuple[Path | None, MasterKey]]:
+def _candidates(source: MasterKeySource, description: Description) -> Iterator[MasterKey]:
     """Return the keys that may be the one: what lies at its place, then what waits beside it."""
     file = kept_file(source, description)
     if file is None:
         assert description.derivation is not None  # nobody is asked for a random key
         passphrase = source.ask("Passphrase of the master key")
-        yield None, MasterKey(derive(passphrase, description.derivation), description.derivation)
+        yield MasterKey(derive(passphrase, description.derivation), description.derivation)
         return
     places = [path for path in (file, staged(file)) if path.exists()]
     for path in places or [file]:
-        yield path, _read(path, description.derivation)
+        yield _read(path, description.derivation)
 
 
 def _read(path: Path, derivation: Derivation | None) -> MasterKey:

@@ -12,10 +12,10 @@ import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from strongroom.custody.holder import KEY_BYTES
 from strongroom.errors import StrongroomError
 from strongroom.sensitive import Sensitive
 
-KEY_BYTES = 32
 SALT_BYTES = 16
 MEMORY_KIB = 128 * 1024
 ITERATIONS = 3

@@ -21,7 +21,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from strongroom.custody.holder import SharedKey
+from strongroom.custody.holder import KEY_BYTES, SharedKey
 from strongroom.custody.passphrase import Derivation
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
@@ -35,7 +35,6 @@ OPENED_KEYS = 4_096
 FORMAT = b"\x01"
 KEY_ID_BYTES = 16
 NONCE_BYTES = 12
-KEY_BYTES = 32
 HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from strongroom import VERSION
 from strongroom.meters import BOUNDS, MICROSECONDS, Key, Meters
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # Counters by the kind of count: name (its _total is added), help, the labels of its key, and by what it is divided.
@@ -44,7 +45,7 @@ GAUGES: Final = {
     "serving": ("processes", "Child processes that serve.", ("kind",)),
     "started": ("start_time_seconds", "When the server started, in seconds since 1970.", ()),
 }
-FILES: Final = ("strongroom.db", "audit.db")
+FILES: Final = (MAIN_FILE, AUDIT_FILE)
 
 
 def render(meters: Meters, data_dir: Path) -> bytes:

@@ -7,7 +7,8 @@ from functools import cache
 
 import msgspec
 
-from strongroom.custody.sealing import KEY_BYTES, Custodian
+from strongroom.custody.holder import KEY_BYTES
+from strongroom.custody.sealing import Custodian
 from strongroom.planes.data.face import FACE as DATA
 from strongroom.planes.data.secrets import OPERATIONS
 from strongroom.planes.http import JSON, Request, Response

@@ -11,7 +11,6 @@ import msgspec
 from strongroom.errors import BadRequest, MethodNotAllowed, StrongroomError
 
 JSON = (b"content-type", b"application/json; charset=utf-8")
-NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
+from strongroom.durability import sync
 from strongroom.errors import StorageUnavailable, StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WRITER_PATIENCE, WriteLock, connect
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 HEADS = {AUDIT_FILE: "0002", MAIN_FILE: "0003"}  # in the order in which they are made: no data without its records
 UNFINISHED = "restore.unfinished"
 """A file that lies in a data directory from the first step of a restore into it to the last."""
@@ -142,16 +142,7 @@ def _migrate(path: Path) -> None:
         raise _unusable(path, error) from error
     finally:
         lock.close()
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder as durable as what the files hold."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)
 
 
 def _make_shrinkable(connection: sqlite3.Connection) -> None:

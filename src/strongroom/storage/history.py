@@ -7,16 +7,16 @@ grow with the data.
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from strongroom.storage.archive import Progress
 from strongroom.storage.baseline import NOTED, select_of
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
-from strongroom.storage.failures import unavailable
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
@@ -39,8 +39,6 @@ CARRIED = "SELECT rows FROM records WHERE change IS NULL AND rows <> x'' ORDER B
 CHANGES = "SELECT change, rows FROM records WHERE change IS NOT NULL AND change <= ? ORDER BY change"
 PENDING = "SELECT change, rows FROM outbox ORDER BY change"
 LAST_CHANGE = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
-
-Progress = Callable[[int], None]
 
 
 class Difference(StrEnum):
@@ -65,22 +63,14 @@ class Discrepancy:
     change: int | None
 
 
-def find_discrepancies(data_dir: Path, progress: Progress = lambda _: None) -> Iterator[Discrepancy]:
-    """Return every row that is not as the records note it. progress: told now and again how many rows are compared.
-
-    SealBroken when notes cannot be read; StorageUnavailable when a file cannot be.
-    """
-    try:
-        with last_notes(data_dir) as notes:
-            yield from notes.compare(progress)
-    except sqlite3.Error as error:
-        raise unavailable(error) from error
-
-
-def find_discrepancies_between(
-    main: sqlite3.Connection, audit: sqlite3.Connection, progress: Progress = lambda _: None
+def find_discrepancies(
+    main: sqlite3.Connection, audit: sqlite3.Connection, progress: Progress
 ) -> Iterator[Discrepancy]:
-    """Return the same of both files as two connections hold them; sqlite3.Error when one cannot be read."""
+    """Return every row that is not as the records note it, of both files as two connections hold them.
+
+    progress: told now and again how many rows are compared. SealBroken when notes cannot be read; sqlite3.Error when a
+    file cannot be.
+    """
     with _scratch() as scratch:
         yield from LastNotes(main, audit, scratch).compare(progress)
 

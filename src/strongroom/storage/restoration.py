@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strongroom.custody.sealing import Custodian
+from strongroom.durability import sync
 from strongroom.errors import StrongroomError
 from strongroom.storage.archive import End, Item, Manifest, Progress, Rows, Schema, Table, counted
 from strongroom.storage.connection import WRITER_PATIENCE, connect
-from strongroom.storage.directory import HEADS, UNFINISHED, DataDirectoryNewer, sync_folder
+from strongroom.storage.directory import HEADS, UNFINISHED, DataDirectoryNewer
 from strongroom.storage.inspection import inspect
 from strongroom.storage.snapshot import FILES, SEQUENCES, quoted, take_snapshot
 
@@ -57,7 +58,7 @@ def begin(data_dir: Path) -> None:
     """Mark the directory, which exists, as not whole, and clear away what an earlier attempt has left in it."""
     marker = data_dir / UNFINISHED
     os.close(os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600))
-    sync_folder(data_dir)
+    sync(data_dir)
     _clear(data_dir)
 
 
@@ -74,7 +75,7 @@ def build(data_dir: Path, items: Iterable[Item], progress: Progress) -> None:
         builder.close()
     for name in FILES:
         connect(data_dir / name, WRITER_PATIENCE).close()  # the journal's mode is kept in the file
-        _sync(data_dir / name)
+        sync(data_dir / name)
 
 
 def verify(data_dir: Path, manifest: Manifest, custodian: Custodian, progress: Progress) -> tuple[str, ...]:
@@ -94,10 +95,10 @@ def verify(data_dir: Path, manifest: Manifest, custodian: Custodian, progress: P
 def finish(data_dir: Path) -> None:
     """Call the directory whole, once all that is in it is on the disk."""
     for name in FILES:
-        _sync(data_dir / name)
-    sync_folder(data_dir)
+        sync(data_dir / name)
+    sync(data_dir)
     (data_dir / UNFINISHED).unlink()
-    sync_folder(data_dir)
+    sync(data_dir)
 
 
 def abandon(data_dir: Path) -> None:
@@ -166,11 +167,3 @@ def _own_files() -> set[str]:
 def _clear(data_dir: Path) -> None:
     for name in _own_files() - {UNFINISHED}:
         (data_dir / name).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
 from strongroom.storage.directory import HEADS
-from strongroom.storage.history import find_discrepancies_between
+from strongroom.storage.history import find_discrepancies
 from strongroom.storage.inspection import inspect
 from strongroom.storage.keyring import SELECT, key_of
 from strongroom.storage.snapshot import FILES, Snapshot
@@ -106,8 +106,7 @@ def _check_history(snapshot: Snapshot) -> Findings:
     main, audit = snapshot.connections[MAIN_FILE], snapshot.connections[AUDIT_FILE]
     with progress_bar("comparing with the records", sum(snapshot.counts()[MAIN_FILE].values())) as progress:
         found = [
-            f"{each.table} {' '.join(each.key)} {each.difference}"
-            for each in find_discrepancies_between(main, audit, progress)
+            f"{each.table} {' '.join(each.key)} {each.difference}" for each in find_discrepancies(main, audit, progress)
         ]
     yield from _told("history", found, BACKUP)
     if not found:

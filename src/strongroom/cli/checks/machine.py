@@ -8,10 +8,11 @@ from importlib import metadata
 
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.environment import names_resolve
+from strongroom.hosting.limits import RESERVED_DESCRIPTORS, Limits
 from strongroom.settings import Settings
 
-DESCRIPTORS = 10_256
-"""Of one worker: every connection that it takes, and what it keeps for itself (`hosting/limits.py`)."""
+DESCRIPTORS = Limits().connections + RESERVED_DESCRIPTORS
+"""Of one worker: every connection that it takes, and what it keeps for itself."""
 SQLITE = (3, 37, 0)
 REQUIREMENT = re.compile(r"([\w.-]+)\s*>=\s*([\d.]+)")
 ADVICE = "install Strongroom anew, with its pins: scripts/serve does"

@@ -5,11 +5,10 @@ import stat
 from pathlib import Path
 
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
-from strongroom.custody.files import is_credential
+from strongroom.custody.files import OTHERS, is_credential
 from strongroom.settings import Settings
 from strongroom.storage.space import MIB, Level, Space
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 OPEN_FOLDER = "trust"
 """The one folder in a data directory that anyone may read, once they are let in."""
