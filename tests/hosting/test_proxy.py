@@ -275,11 +275,11 @@ async def test_who_was_accepted_is_brought_to_its_tunnel_though_no_more_are(serv
         late = await asyncio.open_connection("127.0.0.1", served.proxy_port)
         late[1].write(connect("login.localhost", served.port))
         writer.write(connect("login.localhost", served.port))
-        await until_true(lambda: not proxy.opening)
         assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
         assert not late[0]._buffer  # it waits for another worker
         late[1].close()
         writer.close()
+        await until_true(lambda: not proxy.opening)
 
 
 @pytest.mark.parametrize(

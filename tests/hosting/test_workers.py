@@ -57,7 +57,7 @@ def test_workers_end_with_a_parent_that_is_killed_though_one_is_stuck(start):
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced(start):
-    server = start(look_seconds=1, limits={"sweep_seconds": 0.05}).wait_ready()
+    server = start(look_seconds=0.5, limits={"sweep_seconds": 0.05}).wait_ready()
     before = server.worker_pids(2)
     with contextlib.closing(server.open("/stuck")):
         hanging = server.told("slow")["slow"]
