@@ -45,6 +45,15 @@ def rotation_lock(data_dir: Path) -> Iterator[bool]:
         os.close(handle)
 
 
+@contextmanager
+def rotating(data_dir: Path) -> Iterator[None]:
+    """Hold the same lock for a rotation; CommandFailed when another one is under way."""
+    with rotation_lock(data_dir) as is_ours:
+        if not is_ours:
+            raise CommandFailed(f"another rotation is under way on {data_dir}; wait for it to end")
+        yield
+
+
 def source_of(settings: Settings) -> MasterKeySource:
     """Return where the settings say that the master key is."""
     named = settings.master_key_passphrase_file
@@ -75,7 +84,8 @@ def find_master_key(settings: Settings) -> MasterKey:
 def begin_master_key(settings: Settings) -> MasterKey:
     """Return the master key that new data begin under: the passphrase's if one is named, else the file's."""
     if settings.master_key_passphrase_file is not None:
-        return new_passphrase_key(source_of(settings))
+        source = source_of(settings)
+        return key_of(new_passphrase(source, source.passphrase_file))
     if settings.master_key_file.exists():
         return MasterKey(load_master_key(settings.master_key_file))
     try:
@@ -84,15 +94,22 @@ def begin_master_key(settings: Settings) -> MasterKey:
         raise CommandFailed(f"the master key {settings.master_key_file} cannot be written: {error.strerror}") from None
 
 
-def new_passphrase_key(source: MasterKeySource) -> MasterKey:
-    """Return the master key of a new passphrase, from its file or asked for twice; PassphraseUnfit when it is weak."""
-    passphrase = read_passphrase(source.passphrase_file) if source.passphrase_file else ask_twice(source)
+def new_passphrase(source: MasterKeySource, file: Path | None) -> Sensitive[str]:
+    """Return a new passphrase, from a file or asked for twice; PassphraseUnfit when it is weak."""
+    if file is None:
+        return _ask_twice(source)
+    passphrase = read_passphrase(file)
     require_strong(passphrase)
+    return passphrase
+
+
+def key_of(passphrase: Sensitive[str]) -> MasterKey:
+    """Return a master key that a passphrase makes with a salt of its own."""
     derivation = new_derivation()
     return MasterKey(derive(passphrase, derivation), derivation)
 
 
-def ask_twice(source: MasterKeySource) -> Sensitive[str]:
+def _ask_twice(source: MasterKeySource) -> Sensitive[str]:
     """Return a new passphrase that a person gave twice; CommandFailed when the two differ."""
     passphrase = source.ask("New passphrase of the master key")
     require_strong(passphrase)

@@ -1,15 +1,16 @@
 """The rotation of vaults' data keys: the next keys at once, old values batch by batch, with progress."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.cli.custody import rotation_lock
+from strongroom.cli.custody import rotating
 from strongroom.cli.data import Data, on_data
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.shown import progress_bar
 from strongroom.clock import real_now
 from strongroom.custody.store import Purpose
 from strongroom.ids import vault_scope
@@ -17,21 +18,10 @@ from strongroom.objects.secrets.resealing import Batch, begin, finish, reseal, u
 from strongroom.objects.secrets.service import Secrets
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
+from strongroom.storage.archive import Progress
 from strongroom.vaults.model import Vault
 
-TELL_SECONDS = 0.5
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a vault is. ended: all of it lies under the new key, and the keys before are gone."""
-
-    vault: str
-    done: int
-    total: int
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +33,11 @@ class Rotation:
     resumed: bool
 
 
-Tell = Callable[[Progress], None]
-
-
 class _Gone(Exception):
     """The vault was purged meanwhile, with all that it held."""
 
 
-def rotate_vaults(settings: Settings, names: Sequence[str], tell: Tell) -> Rotation:
+def rotate_vaults(settings: Settings, names: Sequence[str]) -> Rotation:
     """Give vaults new data keys, all vaults when no names are given; deleted ones too.
 
     If the rotation of one of them was cut short, such are finished instead, and no other is begun. CommandFailed when
@@ -64,12 +51,10 @@ def rotate_vaults(settings: Settings, names: Sequence[str], tell: Tell) -> Rotat
         vaults = [vault for vault in chosen if vault.vault_id in begun] or chosen
         if vaults and vaults[0].vault_id not in begun:
             await _begin(data, vaults)
-        values = sum([await _follow_through(data, vault, tell) for vault in vaults])
+        values = await _follow_all(data, vaults)
         return Rotation(vaults=len(vaults), values=values, resumed=bool(vaults) and vaults[0].vault_id in begun)
 
-    with rotation_lock(settings.data_dir) as is_ours:
-        if not is_ours:
-            raise CommandFailed(f"another rotation is under way on {settings.data_dir}; wait for it to end")
+    with rotating(settings.data_dir):
         return on_data(settings, work)
 
 
@@ -97,24 +82,30 @@ async def _begin(data: Data, vaults: Sequence[Vault]) -> None:
     await data.storage.change(work)
 
 
-async def _follow_through(data: Data, vault: Vault, tell: Tell) -> int:
-    """Seal every value of a vault under its newest key and remove the others; return how many values there were."""
+async def _follow_all(data: Data, vaults: Sequence[Vault]) -> int:
+    """Seal every value of vaults under their newest keys; return how many there were."""
     done = 0
-    try:
-        total = await _left(data, vault)
-        batch, told = Batch(0, None), time.monotonic()
+    with progress_bar("sealing values anew", sum([await _left(data, vault) for vault in vaults])) as reach:
+        for vault in vaults:
+            done += await _follow_through(data, vault, done, reach)
+    return done
+
+
+async def _follow_through(data: Data, vault: Vault, before: int, reach: Progress) -> int:
+    """Seal every value of a vault under its newest key and remove the others; return how many values there were.
+
+    before: how many of other vaults are done; reach is told the sum.
+    """
+    done = 0
+    with suppress(_Gone):
+        total, batch = await _left(data, vault), Batch(0, None)
         while done < total:
             batch = await _reseal(data, vault, batch.last)
-            done += batch.count
             if not batch.count:
                 break
-            if time.monotonic() - told >= TELL_SECONDS:
-                tell(Progress(vault=vault.name, done=done, total=total))
-                told = time.monotonic()
+            done += batch.count
+            reach(before + done)
         await _end(data, vault)
-    except _Gone:
-        pass
-    tell(Progress(vault=vault.name, done=done, total=done, ended=True))
     return done
 
 

@@ -1,6 +1,5 @@
 """`strongroom rotate`: new keys for old ones, while the server serves. Works on the data directory, beside it."""
 
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from strongroom.cli.options import PLACE, settings_from, settings_options
 if TYPE_CHECKING:
     from strongroom.audit.event import Record
     from strongroom.cli.data import Data
-    from strongroom.cli.resealing import Progress
     from strongroom.cli.succeeding import Succession
     from strongroom.planes.stores import Stores
 
@@ -80,7 +78,7 @@ def vault(names: tuple[str, ...], *, every: bool, **flags: Any) -> None:
 
     if bool(names) == every:
         raise click.UsageError("name the vaults, or say --all")
-    done = rotate_vaults(settings_from(flags), names, _tell_progress)
+    done = rotate_vaults(settings_from(flags), names)
     vaults = "1 vault" if done.vaults == 1 else f"{done.vaults:,} vaults"
     values = "1 value" if done.values == 1 else f"{done.values:,} values"
     if done.resumed:
@@ -144,15 +142,6 @@ async def _rotate_signing_key(data: "Data", now: datetime, begins: datetime, *, 
         return made.kid, local_record("Strongroom.SigningKey/rotate", now=now, properties=properties)
 
     return await data.storage.change(unit)
-
-
-def _tell_progress(progress: "Progress") -> None:
-    """Tell how far a vault is: one line that grows on a terminal, one line a vault elsewhere."""
-    is_terminal = sys.stderr.isatty()
-    if is_terminal or progress.ended:
-        line = f"{progress.vault}: {progress.done:,} of {progress.total:,} values"
-        start = "\r" if is_terminal else ""
-        click.echo(start + line + (", done" if progress.ended else ""), nl=progress.ended, err=True)
 
 
 def _tell_succession(done: "Succession") -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.cli.custody import ask_twice, rotation_lock, source_of
+from strongroom.cli.custody import key_of, new_passphrase, rotating, source_of
 from strongroom.cli.data import Data, on_data
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.following import follow_master_key
@@ -29,13 +29,10 @@ from strongroom.custody.master import (
     encode_key,
     kept_file,
     new_master_key,
-    read_passphrase,
     settle,
 )
-from strongroom.custody.passphrase import derive, new_derivation, require_strong
 from strongroom.custody.succession import is_handing_over, succeed
 from strongroom.planes.stores import Stores
-from strongroom.sensitive import Sensitive
 from strongroom.settings import Settings
 from strongroom.storage.master import find_description
 
@@ -84,9 +81,7 @@ class _Next:
 
 def rotate_master_key(settings: Settings, wish: Wish) -> Succession:
     """Lay the data under a new master key while the server runs or not; CommandFailed when it cannot be begun."""
-    with rotation_lock(settings.data_dir) as is_ours:
-        if not is_ours:
-            raise CommandFailed(f"another rotation is under way on {settings.data_dir}; wait for it to end")
+    with rotating(settings.data_dir):
         source = source_of(settings)
         settle(source, find_description(settings.data_dir))
 
@@ -140,13 +135,11 @@ def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, kind: str
 
 def _next_passphrase(source: MasterKeySource, wish: Wish) -> _Next:
     named = wish.new_passphrase_file
-    passphrase: Sensitive[str] = read_passphrase(named) if named else ask_twice(source)
-    require_strong(passphrase)
-    derivation = new_derivation()
-    key = MasterKey(derive(passphrase, derivation), derivation)
+    passphrase = new_passphrase(source, named)
     file = source.passphrase_file
     replaces = file is not None and file != named and _is_ours(file)
-    return _Next(key=key, text=passphrase.reveal() + "\n", place=file if replaces else named, replaces=replaces)
+    text, place = passphrase.reveal() + "\n", file if replaces else named
+    return _Next(key=key_of(passphrase), text=text, place=place, replaces=replaces)
 
 
 def _is_ours(path: Path) -> bool:
