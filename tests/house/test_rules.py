@@ -39,7 +39,7 @@ ASK_TIME = {
     "planes/gate.py": "measures how long a request took",
     "hosting/": "times connections and processes",
     "cli/": "is an edge: commands pass the time on",
-    "scheduling/retention.py": "is an edge: work that no request began",
+    "scheduling/": "is an edge: work that no request began",
     "storage/": "dates the keys of a new keyring",
 }
 

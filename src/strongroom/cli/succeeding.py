@@ -19,7 +19,6 @@ from strongroom.audit.local import local_record
 from strongroom.cli.custody import key_of, new_passphrase, rotating, source_of
 from strongroom.cli.data import Data, on_data
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.following import follow_master_key
 from strongroom.cli.running import running_pid
 from strongroom.clock import real_now
 from strongroom.custody.files import is_credential, promote, set_aside, stage, write_private
@@ -33,6 +32,7 @@ from strongroom.custody.master import (
 )
 from strongroom.custody.succession import is_handing_over, succeed
 from strongroom.planes.stores import Stores
+from strongroom.scheduling.following import follow_master_key
 from strongroom.settings import Settings
 from strongroom.storage.master import find_description
 

@@ -1,37 +1,27 @@
 """What the processes of a server make for themselves after the fork.
 
-A worker: its storage, its application, its turn at the sweep. The recorder: what keeps the records of all workers.
+A worker: its storage, its application, its chores. The recorder: what keeps the records of all workers.
 """
 
-import asyncio
-import fcntl
-import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
 from strongroom.access.network.strangers import Strangers
 from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
-from strongroom.cli.following import follow_master_key
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
-from strongroom.custody.succession import is_handing_over
-from strongroom.errors import StorageUnavailable
 from strongroom.hosting.children import FAILED, Duty, Post
 from strongroom.hosting.workers import WORKER, rows_needed
 from strongroom.meters import CommitMeter, Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
-from strongroom.scheduling.retention import sweep_now
-from strongroom.scheduling.signing import sweep_signing_keys
+from strongroom.scheduling.chores import Chores, Turn
 from strongroom.scheduling.steadiness import Steadiness
-from strongroom.scheduling.summary import summarize
 from strongroom.settings import Settings
 from strongroom.storage.handover import Handover
 from strongroom.storage.keeper import FAILURES, Keeper
@@ -42,7 +32,6 @@ from strongroom.storage.space import MIB, Space
 from strongroom.storage.sqlite import SqliteStorage, record_link
 
 RECORDER = "recorder"
-SWEEP_LOCK = "sweep.lock"
 METRICS = "metrics"
 
 log = structlog.get_logger(__name__)
@@ -79,8 +68,8 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters, recording=recording)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
         steadiness = Steadiness(real_now(), steady_seconds(), _newest(storage.records))
-        turn = _Turn(settings.data_dir / SWEEP_LOCK)
-        chores = _Chores(storage, custodian, tally, _space(settings), pruning, turn, steadiness)
+        turn = Turn(settings.data_dir)
+        chores = Chores(storage, custodian, tally, _space(settings), pruning, turn, steadiness)
         return create_app(
             storage,
             custodian,
@@ -125,64 +114,3 @@ def _newest(records: SqlRecords) -> datetime | None:
 def _space(settings: Settings) -> Space:
     reserve = settings.reserved_space
     return Space(settings.data_dir, None if reserve is None else reserve * MIB)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chores:
-    """What a worker does beside its requests, every minute if it is its turn, and once more when it ends."""
-
-    storage: SqliteStorage
-    custodian: Custodian
-    tally: Tally
-    space: Space
-    pruning: Pruning
-    turn: "_Turn"
-    steadiness: Steadiness
-
-    async def sweep(self) -> None:
-        """Do what is due; on a disk that is full nothing keeps what frees space from being tried."""
-        if not self.turn.is_ours():
-            return
-        self.space.tell(time.monotonic())
-        try:
-            await summarize(self.tally, self.storage, real_now())
-            await self.storage.anchor()
-        finally:
-            await self._purge()
-
-    async def _purge(self) -> None:
-        if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):
-            return
-        try:
-            await sweep_now(self.storage)
-            await sweep_signing_keys(self.storage, real_now())
-        finally:  # what cannot be purged keeps no records from leaving
-            await asyncio.to_thread(self.pruning.run, real_now())
-
-    async def follow(self) -> None:
-        """Take over the master key that a rotation left, if one did."""
-        if self.turn.is_ours() and await is_handing_over(self.storage.read().facts):
-            await follow_master_key(self.storage, self.custodian)
-
-    async def finish(self) -> None:
-        """Record what no summary holds yet, then close the storage; what a broken disk does not take is only told."""
-        try:
-            await summarize(self.tally, self.storage, real_now())
-        except StorageUnavailable:
-            log.error("refused requests are in no record", requests=sum(self.tally.take().values()))  # noqa: TRY400
-        finally:
-            self.storage.close()
-
-
-class _Turn:
-    """The one worker that sweeps is whichever holds the lock; when it ends another takes over."""
-
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def is_ours(self) -> bool:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

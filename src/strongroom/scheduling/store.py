@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
+from strongroom.custody.store import KeyringStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.store import ResourceStore
@@ -20,6 +21,8 @@ class SweptStores(Protocol):
     def facts(self) -> FactStore: ...
     @property
     def identity(self) -> IdentityStore: ...
+    @property
+    def keyring(self) -> KeyringStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property
