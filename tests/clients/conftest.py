@@ -37,6 +37,21 @@ def client_environ(client_variables, monkeypatch):
     return client_variables
 
 
+@pytest.fixture
+def credential(connection, client_environ):
+    """The bootstrap application's credential, of the SDK's synchronous kind."""
+    from azure.identity import ClientSecretCredential
+
+    with ClientSecretCredential(
+        connection.tenantId,
+        connection.clientId,
+        connection.clientSecret,
+        authority=connection.authority,
+        disable_instance_discovery=True,
+    ) as credential:
+        yield credential
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if "clients" in item.path.parts:

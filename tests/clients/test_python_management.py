@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.keyvault.models import (
@@ -21,18 +20,6 @@ from azure.mgmt.keyvault.models import (
 )
 
 GROUP = "dev"
-
-
-@pytest.fixture
-def credential(connection, client_environ):
-    with ClientSecretCredential(
-        connection.tenantId,
-        connection.clientId,
-        connection.clientSecret,
-        authority=connection.authority,
-        disable_instance_discovery=True,
-    ) as credential:
-        yield credential
 
 
 @pytest.fixture

@@ -25,18 +25,6 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def credential(connection, client_environ):
-    with ClientSecretCredential(
-        connection.tenantId,
-        connection.clientId,
-        connection.clientSecret,
-        authority=connection.authority,
-        disable_instance_discovery=True,
-    ) as credential:
-        yield credential
-
-
-@pytest.fixture
 def client(connection, credential):
     with SecretClient(connection.vaultUrl, credential) as client:
         yield client

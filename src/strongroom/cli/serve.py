@@ -132,13 +132,15 @@ def _serve(
 
 
 def _describe(settings: Settings, start: "Beginning", sockets: _Sockets) -> Running:
+    from strongroom.hosting.sockets import port_of
+
     return Running(
         pid=os.getpid(),
         domain=settings.domain,
         addresses=tuple(listener.getsockname()[0] for listener in sockets.listeners),
-        port=sockets.listeners[0].getsockname()[1],
-        proxy_port=sockets.proxies[0].getsockname()[1] if sockets.proxies else None,
-        metrics_port=sockets.metrics[0].getsockname()[1] if sockets.metrics else None,
+        port=port_of(sockets.listeners[0]),
+        proxy_port=port_of(sockets.proxies[0]) if sockets.proxies else None,
+        metrics_port=port_of(sockets.metrics[0]) if sockets.metrics else None,
         tenant_id=start.installation.tenant_id,
         subscription_id=start.installation.subscription_id,
         client_id=start.installation.client_id,
