@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.shown import progress_bar
+from strongroom.cli.shown import progress_bar, shown_time
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.stream import ArchiveBroken, SealedReader
 from strongroom.storage.archive import Manifest, read_items, read_manifest
@@ -69,11 +69,6 @@ def described(manifest: Manifest) -> str:
 def counts_of(manifest: Manifest) -> dict[str, int]:
     """Return how much of what an archive holds, for a record."""
     return {noun: manifest.count(file, table) for noun, file, table in COUNTED}
-
-
-def shown_time(moment: datetime) -> str:
-    """Return a time for a person."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def last_backup(taken: datetime, archive: str, sha256: str) -> bytes:

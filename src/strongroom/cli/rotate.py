@@ -9,6 +9,7 @@ import click
 from strongroom.cli.durations import DURATION
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.shown import shown_time
 
 if TYPE_CHECKING:
     from strongroom.audit.event import Record
@@ -113,7 +114,7 @@ def signing_key(*, overlap: timedelta, at_once: bool, revoke_old: bool, **flags:
     now = real_now()
     begins = whole_seconds(now if at_once or revoke_old else now + overlap)
     kid = on_data(settings_from(flags), lambda data: _rotate_signing_key(data, now, begins, revoke=revoke_old))
-    click.echo(f"the key {kid} signs " + ("now" if begins <= now else f"from {begins:%Y-%m-%d %H:%M:%S} UTC on"))
+    click.echo(f"the key {kid} signs " + ("now" if begins <= now else f"from {shown_time(begins)} on"))
     click.echo("every token signed before is refused" if revoke_old else "tokens signed before live out their lives")
 
 

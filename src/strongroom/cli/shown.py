@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -40,6 +41,11 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     rows = [list(row) for row in rows]
     widths = [max(len(text) for text in column) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def shown_time(moment: datetime) -> str:
+    """Return a time for a person."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager

@@ -62,7 +62,6 @@ class Succession:
 
     before: str
     after: str
-    data_keys: int
     kind: str
     kept: Path | None
     place: Path | None
@@ -100,7 +99,7 @@ async def _rotate(settings: Settings, data: Data, source: MasterKeySource, wish:
     following = _next_key(settings, source, wish, kind)
     before = data.custodian.master_id
     _write(following)
-    count = await _change(data, following, kind)
+    await _change(data, following, kind)
     data.custodian.succeed(following.key.key, following.key.derivation)
     kept = _retire(old_file, before, following)
     if following.replaces and following.place is not None:
@@ -109,7 +108,6 @@ async def _rotate(settings: Settings, data: Data, source: MasterKeySource, wish:
     return Succession(
         before=before,
         after=following.key.master_id,
-        data_keys=count,
         kind=kind,
         kept=kept,
         place=following.place,
@@ -157,10 +155,10 @@ def _write(following: _Next) -> None:
         write_private(following.place, following.text)
 
 
-async def _change(data: Data, following: _Next, kind: str) -> int:
+async def _change(data: Data, following: _Next, kind: str) -> None:
     place = None if following.replaces or following.place is None else str(following.place)
 
-    async def work(stores: Stores) -> tuple[int, Record]:
+    async def work(stores: Stores) -> tuple[None, Record]:
         now = real_now()
         count = await succeed(
             stores.keyring, stores.facts, data.custodian, following.key, place=place, hand_over=True, now=now
@@ -171,9 +169,9 @@ async def _change(data: Data, following: _Next, kind: str) -> int:
             "kind": kind,
             "dataKeys": count,
         }
-        return count, local_record("Strongroom.MasterKey/rotate", now=now, properties=properties)
+        return None, local_record("Strongroom.MasterKey/rotate", now=now, properties=properties)
 
-    return await data.storage.change(work)
+    await data.storage.change(work)
 
 
 def _retire(old_file: Path | None, before: str, following: _Next) -> Path | None:

@@ -53,7 +53,7 @@ def _facts(storage: "SqliteStorage", pruned: "Mark", newest: "Mark") -> dict[str
     from strongroom.cli.recordview import moment_of
 
     first = next(iter(storage.records.after(pruned.sequence, 1)), None)
-    last = next(iter(storage.records.before(storage.records.last_sequence() + 1, 1)), None)
+    last = storage.records.newest()
     return {
         "first": first.sequence if first else 0,
         "firstTime": moment_of(first.record) if first else "",

@@ -27,8 +27,7 @@ from strongroom.storage.handover import Handover
 from strongroom.storage.keeper import FAILURES, Keeper
 from strongroom.storage.pruning import Pruning
 from strongroom.storage.recorder import Recorder
-from strongroom.storage.records import SqlRecords
-from strongroom.storage.space import MIB, Space
+from strongroom.storage.space import space_of
 from strongroom.storage.sqlite import SqliteStorage, record_link
 
 RECORDER = "recorder"
@@ -67,9 +66,10 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
         recording = Handover(settings.data_dir)
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters, recording=recording)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
-        steadiness = Steadiness(real_now(), steady_seconds(), _newest(storage.records))
+        newest = storage.records.newest()
+        steadiness = Steadiness(real_now(), steady_seconds(), newest.record.time if newest else None)
         turn = Turn(settings.data_dir)
-        chores = Chores(storage, custodian, tally, _space(settings), pruning, turn, steadiness)
+        chores = Chores(storage, custodian, tally, space_of(settings), pruning, turn, steadiness)
         return create_app(
             storage,
             custodian,
@@ -103,14 +103,3 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
         return 0
 
     return Duty(name=RECORDER, count=1, work=work)
-
-
-def _newest(records: SqlRecords) -> datetime | None:
-    """Return the time of the newest record, None when there is none."""
-    entries = records.before(records.last_sequence() + 1, 1)
-    return entries[0].record.time if entries else None
-
-
-def _space(settings: Settings) -> Space:
-    reserve = settings.reserved_space
-    return Space(settings.data_dir, None if reserve is None else reserve * MIB)

@@ -95,6 +95,10 @@ class SqlRecords:
         rows = self._audit.rows(LAST)
         return int(rows[0][0]) if rows else 0
 
+    def newest(self) -> Entry | None:
+        """Return the newest record, None when there is none."""
+        return next(iter(self.before(self.last_sequence() + 1, 1)), None)
+
     def pending(self) -> tuple[Record, ...]:
         """Return the records of committed changes that are not in the chain yet, oldest first."""
         return tuple([record for record in self.outbox() if not self._is_in_chain(record)])

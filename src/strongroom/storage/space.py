@@ -11,6 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from strongroom.settings import Settings
+
 MIB = 1024 * 1024
 DEFAULT_RESERVE = 256 * MIB
 LARGEST_SHARE = 20
@@ -82,3 +84,9 @@ class Space:
         self.free = found.f_bavail * found.f_frsize
         whole = found.f_blocks * found.f_frsize
         self.reserve = min(DEFAULT_RESERVE, whole // LARGEST_SHARE) if self._chosen is None else self._chosen
+
+
+def space_of(settings: Settings) -> Space:
+    """Return the room of a server's data, with the reserve that its settings want."""
+    reserve = settings.reserved_space
+    return Space(settings.data_dir, None if reserve is None else reserve * MIB)

@@ -7,7 +7,7 @@ from pathlib import Path
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.custody.files import OTHERS, is_credential
 from strongroom.settings import Settings
-from strongroom.storage.space import MIB, Level, Space
+from strongroom.storage.space import MIB, Level, space_of
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 OPEN_FOLDER = "trust"
@@ -62,8 +62,7 @@ def _check_key_place(path: Path, data_dir: Path, owner: int) -> Findings:
 
 
 def _check_room(settings: Settings) -> Finding:
-    reserve = settings.reserved_space
-    space = Space(settings.data_dir, None if reserve is None else reserve * MIB)
+    space = space_of(settings)
     level = space.level(0)
     told = f"{space.free // MIB:,} MiB free on the disk of the data, {space.reserve // MIB:,} of them reserved"
     if level is Level.RESERVED:

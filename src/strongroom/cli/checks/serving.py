@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from strongroom.cli.archives import shown_time
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import Running, find_server, running_pid
+from strongroom.cli.shown import shown_time
 from strongroom.errors import StrongroomError
 from strongroom.hosting.ca import Authority
 from strongroom.hosting.sockets import bind
