@@ -105,7 +105,7 @@ def _is_connection(content):
     if not content.startswith(b"{"):
         return False
     try:
-        return {"clientSecret", "tenantId", "vaultUrl"} <= json.loads(content).keys()
+        return {"clientSecret", "tenantId", "authority"} <= json.loads(content).keys()
     except ValueError:
         return False
 

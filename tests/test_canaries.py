@@ -39,7 +39,7 @@ def server(folder):
     place = folder / "test" / "server"
     (place / "data").mkdir(parents=True)
     (place / "data-key").mkdir()
-    connection = {"clientSecret": SECRET, "tenantId": "t", "vaultUrl": "https://v"}
+    connection = {"clientSecret": SECRET, "tenantId": "t", "authority": "https://login"}
     for name in (CONNECTION, "asked-for-under-another-name.json"):
         (place / name).write_text(json.dumps(connection))
     (place / "data-key" / MASTER_KEY).write_text("strongroom-master-key-1:" + base64.b64encode(MASTER).decode())
