@@ -31,6 +31,8 @@ from strongroom.storage.space import space_of
 from strongroom.storage.sqlite import SqliteStorage, record_link
 
 RECORDER = "recorder"
+RECORDER_DELAY_SECONDS = 1.0
+"""A recorder that dies again and again is soon started again: without one nothing is answered."""
 METRICS = "metrics"
 
 log = structlog.get_logger(__name__)
@@ -102,4 +104,4 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
         keeper.close()
         return 0
 
-    return Duty(name=RECORDER, count=1, work=work)
+    return Duty(name=RECORDER, count=1, work=work, longest_delay=RECORDER_DELAY_SECONDS)

@@ -150,7 +150,7 @@ class Crew:
             self.children.append(self._fork(self._generation))
         except OSError as error:
             log.warning("a child process cannot be forked now", kind=self.duty.name, reason=error.strerror)
-            self._due.append(now + LONGEST_DELAY)
+            self._due.append(now + self._longest_delay)
 
     def _tell_to_leave(self, child: Child) -> None:
         assert self.duty.leave_seconds is not None  # only what rolls has older generations
@@ -158,8 +158,12 @@ class Crew:
         child.kill_at = time.monotonic() + self.duty.leave_seconds
         child.signal(LEAVE if child.ready else signal.SIGTERM)
 
+    @property
+    def _longest_delay(self) -> float:
+        return LONGEST_DELAY if self.duty.longest_delay is None else self.duty.longest_delay
+
     def _delay_after(self, child: Child) -> float:
         """Return how long to wait, in seconds: twice as long each time, while they die young."""
         young = time.monotonic() - child.born < STABLE_SECONDS
         self._failures = self._failures + 1 if young else 1
-        return min(LONGEST_DELAY, FIRST_DELAY * float(2 ** (self._failures - 1)))
+        return min(self._longest_delay, FIRST_DELAY * float(2 ** (self._failures - 1)))
