@@ -46,8 +46,8 @@ class Duty:
 
     work: called in the child; returns its exit code. leave_seconds: how long one takes at most that was told to leave;
     None for a duty that a reload does not concern. turns: whether its loop counts its turns, so that one that hangs is
-    told from one that has nothing to do. longest_delay: how many seconds pass at most before one that dies again and again
-    is started again; None for the usual time.
+    told from one that has nothing to do. longest_delay: seconds at most before one that dies again and again is started
+    again; None for the usual time.
     """
 
     name: str
