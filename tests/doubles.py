@@ -198,6 +198,9 @@ class MemoryFacts(_Memory):
     async def get(self, name):
         return self.values.get(name)
 
+    async def names(self):
+        return tuple(self.values)
+
     async def put(self, name, value):
         self.values[name] = value
 

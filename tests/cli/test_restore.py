@@ -8,6 +8,7 @@ import pytest
 from strongroom.cli import restore
 
 KEY = ".strongroom/data-key/master.key"
+NOT_HELD = "an archive does not hold them\n"
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def test_it_tells_what_was_restored_and_the_next_command(archive, done):
     new = Path.cwd() / "new"
     assert told.startswith(f"{new} is restored and checked\ntaken 20")
     assert "1 vault, 0 secrets, 0 versions, 1 application, 2 records" in told
-    assert told.endswith(f"strongroom serve --data-dir {new} --master-key-file {Path.cwd() / KEY}\n")
+    assert f"start it: strongroom serve --data-dir {new} --master-key-file {Path.cwd() / KEY}\n" in told
+    assert told.endswith("add the options that the old server had (port, listen, certificate): " + NOT_HELD)
     assert stat.S_IMODE(new.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in new.iterdir()} == {
         "strongroom.db": 0o600,
@@ -39,7 +41,19 @@ def test_it_tells_what_was_restored_and_the_next_command(archive, done):
 
 def test_in_the_usual_places_the_next_command_is_short(archive, done):
     shutil.rmtree(".strongroom/data")
-    assert done("restore", archive).endswith("start it: strongroom serve\n")
+    assert "\nstart it: strongroom serve\nadd the options" in done("restore", archive)
+
+
+def test_the_next_command_serves_the_domain_that_clients_trust(archive, done):
+    done("serve", "--port", "0", "--domain", "keys.example.test")
+    done("backup", "second")
+    place = ("--master-key-file", KEY)
+    told = done("restore", "second", "--data-dir", "new", *place)
+    assert f"--master-key-file {Path.cwd() / KEY} --domain keys.example.test\n" in told
+    assert "\nit has served the domains localhost, keys.example.test, each with a CA of its own" in told
+    done("serve", "--port", "0", "--data-dir", "new", *place, "--domain", "keys.example.test")
+    ca = "trust/keys.example.test/ca.pem"
+    assert (Path("new") / ca).read_bytes() == (Path(".strongroom/data") / ca).read_bytes()
 
 
 def test_the_server_is_the_same_and_its_records_say_what_happened(archive, data, done, serving):
@@ -195,7 +209,7 @@ def test_an_archive_under_a_passphrase_opens_with_it_anywhere(serving, done, str
     assert "its passphrase, elsewhere" in done("backup", "archive", *under)
     shutil.rmtree(".strongroom")  # what a passphrase is derived with is in the archive
     told = done("restore", "archive", "--data-dir", "new", *under)
-    assert told.endswith(f"serve --data-dir {Path.cwd() / 'new'} --master-key-passphrase-file {passphrase.resolve()}\n")
+    assert f"serve --data-dir {Path.cwd() / 'new'} --master-key-passphrase-file {passphrase.resolve()}\n" in told
     done("serve", "--dev", "--port", "0", "--data-dir", "new", *under)
     passphrase.write_text("another passphrase of some length")
     code, _, err = strongroom("restore", "archive", "--verify-only", *under)

@@ -77,7 +77,7 @@ def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
             _record(data_dir, custodian, archive.manifest, path)
             finish(data_dir)
     click.echo(f"{data_dir} is restored and checked\n{described(archive.manifest)}")
-    click.echo(f"start it: {_start(settings)}")
+    _tell_start(settings, _domains(data_dir, custodian))
 
 
 def _custodian(settings: Settings, path: Path) -> "Custodian":
@@ -158,7 +158,27 @@ def _record(data_dir: Path, custodian: "Custodian", manifest: "Manifest", path: 
     asyncio.run(change())
 
 
-def _start(settings: Settings) -> str:
+def _domains(data_dir: Path, custodian: "Custodian") -> tuple[str, ...]:
+    """Return the domains that what was restored has a CA for, the newest one last."""
+    from strongroom.hosting.ca import list_domains
+    from strongroom.storage.commit import drive
+    from strongroom.storage.inspection import stores_of
+    from strongroom.storage.snapshot import take_snapshot
+
+    with take_snapshot(data_dir, touching=False) as snapshot:
+        found: tuple[str, ...] = drive(list_domains(stores_of(snapshot, custodian).facts))
+    return found
+
+
+def _tell_start(settings: Settings, domains: tuple[str, ...]) -> None:
+    """Say how a server is started on what was restored: as the one that clients trust."""
+    click.echo(f"start it: {_start(settings, domains[-1] if domains else settings.domain)}")
+    if len(domains) > 1:
+        click.echo(f"it has served the domains {', '.join(domains)}, each with a CA of its own: --domain chooses")
+    click.echo("add the options that the old server had (port, listen, certificate): an archive does not hold them")
+
+
+def _start(settings: Settings, domain: str) -> str:
     """Return the command that starts a server on what was restored."""
     from strongroom.cli.announcement import command_name
 
@@ -169,4 +189,6 @@ def _start(settings: Settings) -> str:
         words += ["--master-key-passphrase-file", shlex.quote(str(settings.master_key_passphrase_file))]
     elif settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
         words += ["--master-key-file", shlex.quote(str(settings.master_key_file))]
+    if domain != settings.domain:
+        words += ["--domain", shlex.quote(domain)]
     return " ".join(words)

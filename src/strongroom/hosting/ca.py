@@ -37,6 +37,7 @@ CA_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=397)
 BACKDATING = timedelta(hours=1)
 """Clients' clocks lag behind; a certificate made now is valid for them too."""
+FACTS = "ca."
 LABELS = ("login", "management", "graph", "portal", "*.vault", "*.managedhsm")
 LOOPBACK_ADDRESSES = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 LOOPBACK_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -166,6 +167,11 @@ async def find_authority(
     )
 
 
+async def list_domains(facts: FactStore) -> tuple[str, ...]:
+    """Return the domains that a CA is kept for, the one that was begun last at the end."""
+    return tuple([name.removeprefix(FACTS) for name in await facts.names() if name.startswith(FACTS)])
+
+
 async def make_authority(
     facts: FactStore, keyring: KeyringStore, custodian: Custodian, domain: str, now: datetime
 ) -> Authority:
@@ -181,7 +187,7 @@ async def make_authority(
 
 
 def _fact_name(domain: str) -> str:
-    return f"ca.{domain}"
+    return f"{FACTS}{domain}"
 
 
 def _context(domain: str) -> Context:

@@ -9,5 +9,8 @@ class FactStore(Protocol):
     async def get(self, name: str) -> bytes | None:
         """Return a fact."""
 
+    async def names(self) -> tuple[str, ...]:
+        """Return the names of all facts, oldest first; what they say is not looked at."""
+
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""

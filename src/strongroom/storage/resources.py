@@ -75,6 +75,10 @@ class SqlFacts:
         found = self._session.remember(("fact", name), load)
         return found[0].value if found else None
 
+    async def names(self) -> tuple[str, ...]:
+        """Return the names of all facts."""
+        return tuple([str(name) for (name,) in self._session.connection.rows("SELECT name FROM facts ORDER BY rowid")])
+
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""
         if not FACTS.update(self._session, (name,), Fact(value)):
