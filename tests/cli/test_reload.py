@@ -1,7 +1,12 @@
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
+from strongroom.clock import real_now
+from strongroom.hosting.ca import new_authority
 
 
 @pytest.fixture
@@ -39,12 +44,43 @@ def test_another_users_server_is_named(running, strongroom, hang_ups, monkeypatc
 
     def meanwhile():
         monkeypatch.setattr("strongroom.cli.reload.os.kill", refuse)
-        monkeypatch.setattr("strongroom.cli.reload.find_server", lambda _: type("Running", (), {"pid": 4_194_305}))
+        other = SimpleNamespace(pid=4_194_305, tls_certificate=None, tls_key=None)
+        monkeypatch.setattr("strongroom.cli.reload.find_server", lambda _: other)
         code, _, err = strongroom("reload")
         assert code == 1
         assert "is another user's" in err
 
     running(meanwhile=meanwhile)
+
+
+@pytest.fixture
+def certificate(home):
+    """The files of an operator's certificate; gives the flags that name them."""
+    key, chain = home / "k.pem", home / "c.pem"
+    leaf = new_authority("keys.test", real_now()).mint(real_now())
+    chain.write_bytes(leaf.certificate.public_bytes(Encoding.PEM))
+    opened = load_der_private_key(leaf.key.reveal(), password=None)
+    key.write_bytes(opened.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return ("--tls-certificate", chain, "--tls-key", key)
+
+
+def test_a_certificate_that_cannot_be_served_is_told_and_nothing_is_reloaded(
+    running, strongroom, hang_ups, certificate
+):
+    chain = certificate[1]
+
+    def meanwhile():
+        assert strongroom("reload")[0] == 0
+        chain.write_text("nonsense")
+        code, out, err = strongroom("reload")
+        assert (code, out) == (1, "")
+        assert f"the certificate {chain} with the key " in err
+        assert "nothing was reloaded, and the old certificate is served on" in err
+        chain.unlink()
+        assert strongroom("reload")[0] == 1
+
+    running(*certificate, meanwhile=meanwhile)
+    assert hang_ups == [True]
 
 
 def test_where_no_server_runs_that_is_said(strongroom):

@@ -29,7 +29,8 @@ class Running:
     """What the running server tells about itself; nothing in it is secret.
 
     ca_file: the CA alone; ca_bundle: the public roots and the CA. client_id: the bootstrap application.
-    connection_file: where the credentials that are known were written, if anywhere.
+    connection_file: where the credentials that are known were written, if anywhere. tls_certificate, tls_key: the
+    operator's own, which a reload reads again.
     """
 
     pid: int
@@ -46,6 +47,8 @@ class Running:
     ca_bundle: str
     connection_file: str | None = None
     metrics_port: int | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
     @property
     def host_suffix(self) -> str:

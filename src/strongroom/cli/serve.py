@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -148,8 +149,14 @@ def _describe(settings: Settings, start: "Beginning", sockets: _Sockets) -> Runn
         dev=settings.dev,
         ca_file=str(start.trust.ca),
         ca_bundle=str(start.trust.bundle),
-        connection_file=str(settings.connection_file) if settings.connection_file else None,
+        connection_file=_text(settings.connection_file),
+        tls_certificate=_text(settings.tls_certificate),
+        tls_key=_text(settings.tls_key),
     )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _tell(settings: Settings, start: "Beginning", running: Running) -> None:
