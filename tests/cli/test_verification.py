@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from contextlib import closing
 
@@ -26,7 +27,9 @@ def several(done, data):
 def test_records_that_hold_are_told_with_what_holds_them(strongroom, several):
     code, out, err = strongroom("logs", "verify")
     assert (code, err) == (0, "")
-    told = dict(line.split(maxsplit=1) for line in out.splitlines())
+    *facts, verdict = out.splitlines()
+    assert verdict == "6 records, each as it was written"
+    told = dict(line.split(maxsplit=1) for line in facts)
     assert told["first"] == "1"
     assert told["last"] == told["markedAsNewest"]
     assert told["prunedUpTo"] == told["linkedWithoutKeyUpTo"] == told["onTheirWay"] == "0"
@@ -77,12 +80,27 @@ def test_a_mark_that_was_edited_is_told(strongroom, several, sql, edit):
     code, _, err = strongroom("logs", "verify")
     assert code == 1
     assert "mark" in err
+    code, out, _ = strongroom("logs", "verify", "--json")
+    assert code == 1
+    assert json.loads(out)["ok"] is False
+    assert "mark" in json.loads(out)["failure"]
 
 
 def test_a_program_gets_json(done, several):
     told = done("logs", "verify", "--json")
     assert told["first"] == 1
     assert told["last"] == told["markedAsNewest"] == 6
+    assert told["ok"] is True
+
+
+def test_a_program_gets_the_failure_in_json_too(strongroom, several, sql):
+    sql("DELETE FROM records WHERE seq IN (3, 4)")
+    code, out, err = strongroom("logs", "verify", "--json")
+    assert code == 1
+    told = json.loads(out)
+    assert (told["ok"], told["tampering"], told["firstBroken"]) == (False, "removed", 3)
+    assert told["failure"].startswith("records 3 to 4 were removed, after ")
+    assert told["failure"] in err
 
 
 def test_options_of_one_are_not_taken_for_those_of_the_other(strongroom, data):

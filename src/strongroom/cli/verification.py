@@ -25,14 +25,23 @@ def command(*, as_json: bool, **flags: Any) -> None:
     run meanwhile.
     """
     from strongroom.cli.data import on_data
+    from strongroom.custody.sealing import SealBroken
 
     async def work(data: "Data") -> None:
         storage = data.storage
-        with progress_bar("verifying", storage.records.last_sequence()) as progress:
-            pruned, newest, found = _verified(storage, progress)
-        show_one(_facts(storage, pruned, newest), as_json=as_json)
+        last = storage.records.last_sequence()
+        with progress_bar("verifying", last) as progress:
+            try:
+                pruned, newest, found = _verified(storage, progress)
+            except SealBroken as error:  # of a mark, without which nothing can be verified
+                if as_json:
+                    show_one({"ok": False, "failure": error.message}, as_json=True)
+                raise
+        show_one(_facts(storage, pruned, newest) | (_judged(found) if as_json else {}), as_json=as_json)
         if found is not None:
             raise CommandFailed(f"the records are not as they were written: {described(found)}")
+        if not as_json:
+            click.echo(_verdict(last - pruned.sequence))
 
     on_data(settings_from(flags), work)
 
@@ -64,6 +73,18 @@ def _facts(storage: "SqliteStorage", pruned: "Mark", newest: "Mark") -> dict[str
         "linkedWithoutKeyUpTo": storage.chain().plain_until,
         "onTheirWay": len(storage.records.pending()),
     }
+
+
+def _verdict(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}, each as it was written"
+
+
+def _judged(found: "Break | None") -> dict[str, Any]:
+    """Return the verdict for a program: whether all is well, else where it first is not and what was done there."""
+    if found is None:
+        return {"ok": True}
+    told = {"tampering": found.tampering.value, "firstBroken": found.sequence, "failure": described(found)}
+    return {"ok": False} | told
 
 
 def described(found: "Break") -> str:
