@@ -134,11 +134,12 @@ def test_a_key_that_is_there_before_the_data_is_taken(serving, done, home):
     assert not (home / "other-key").exists()
 
 
-def test_a_busy_proxy_port_lets_go_of_the_other(serving, strongroom, done):
+@pytest.mark.parametrize("option", ["--port", "--proxy-port", "--metrics-port"])
+def test_a_busy_port_is_named_by_its_option_and_the_others_are_let_go(serving, strongroom, done, option):
     with closing(socket.socket()) as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
-        assert "busy" in refused(strongroom, "--proxy-port", str(held.getsockname()[1]))
+        assert refused(strongroom, option, str(held.getsockname()[1])).endswith(f"choose another {option}\n")
     done("serve", "--port", "0")
 
 

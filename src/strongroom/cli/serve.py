@@ -82,9 +82,9 @@ def _bound(settings: Settings) -> Iterator[_Sockets]:
     sockets = _Sockets(bind(settings.listen, settings.port))
     try:
         if settings.proxy_port is not None:
-            sockets.proxies.extend(bind(PROXY_ADDRESSES, settings.proxy_port))
+            sockets.proxies.extend(bind(PROXY_ADDRESSES, settings.proxy_port, "--proxy-port"))
         if settings.metrics_port is not None:
-            sockets.metrics.extend(bind(settings.metrics_listen, settings.metrics_port))
+            sockets.metrics.extend(bind(settings.metrics_listen, settings.metrics_port, "--metrics-port"))
         yield sockets
     finally:
         for each in (*sockets.listeners, *sockets.proxies, *sockets.metrics):

@@ -24,15 +24,17 @@ class PortBusy(BindFailed):
     """Another process listens on the port."""
 
 
-def bind(addresses: Sequence[str], port: int) -> list[socket.socket]:
+def bind(addresses: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:
     """Return a listening socket for each address, all on one port; port 0 picks one that is free on all of them.
+
+    option: what names the port on the command line.
 
     A machine without IPv6 has no ::1: that address is then left out, unless it is the only one. Raises PortBusy or
     another BindFailed; then nothing stays bound.
     """
     for attempt in range(ATTEMPTS):
         try:
-            return _bind_all(addresses, port)
+            return _bind_all(addresses, port, option)
         except PortBusy:
             if port != 0 or attempt == ATTEMPTS - 1:
                 raise
@@ -45,7 +47,7 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
+def _bind_all(addresses: Sequence[str], port: int, option: str) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
         for address in dict.fromkeys(addresses):
@@ -55,7 +57,7 @@ def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
                 if error.errno in NO_SUCH_ADDRESS and address == LOOPBACK_6 and len(addresses) > 1:
                     log.info("this machine has no IPv6 loopback; not listening there", address=address)
                     continue
-                raise _explain(error, address, port) from None
+                raise _explain(error, address, port, option) from None
             port = port_of(listeners[-1])
     except BaseException:
         for listener in listeners:
@@ -84,12 +86,10 @@ def _bind_one(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _explain(error: OSError, address: str, port: int) -> BindFailed:
+def _explain(error: OSError, address: str, port: int, option: str) -> BindFailed:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return PortBusy(
-            f"{place} is busy: another process listens there; stop it or choose another --port (--proxy-port)"
-        )
+        return PortBusy(f"{place} is busy: another process listens there; stop it or choose another {option}")
     if error.errno == errno.EACCES:
         return BindFailed(f"{place} may not be bound: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)")
     if error.errno in NO_SUCH_ADDRESS or isinstance(error, socket.gaierror):
