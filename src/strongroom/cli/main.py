@@ -76,6 +76,9 @@ def main() -> None:
     # Where rich is installed, structlog loads it (a third of a second of each start) for tracebacks that show local
     # variables, which ours must not. None stands for a module that there is not.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+    from strongroom.cli.oplog import configure_log
+
+    configure_log(level="warning", form="console")  # to standard error: what a command prints may be read by a program
     sys.exit(run(sys.argv[1:]))
 
 
