@@ -5,7 +5,7 @@ import pytest
 
 from strongroom.cli import announcement
 from strongroom.cli.announcement import announce, command_name
-from strongroom.cli.environment import Credentials
+from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 
 RUNNING = Running(

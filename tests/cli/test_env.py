@@ -45,23 +45,26 @@ def check(out):
     assert variables["HTTPS_PROXY"].startswith("http://127.0.0.1:")
 
 
-def test_without_the_master_key_there_is_no_secret(running, done, resolving, home):
+def test_without_the_master_key_there_is_no_secret(running, strongroom, resolving, home):
     resolving(True)
 
     def meanwhile():
         (home / ".strongroom/data-key/master.key").unlink()
-        variables = json.loads(done("env", "--format", "json"))
+        code, out, err = strongroom("env", "--format", "json")
+        variables = json.loads(out)
+        assert code == 0
         assert "AZURE_CLIENT_SECRET" not in variables
+        assert err.startswith("note: bootstrap's secret is not known here")
         assert "VAULT_URL" not in variables
 
     running("--dev", meanwhile=meanwhile)
 
 
-def test_an_ordinary_servers_secret_is_known_from_its_connection_file_only(running, done, resolving, home):
+def test_an_ordinary_servers_secret_is_known_from_its_connection_file_only(running, strongroom, resolving, home):
     resolving(True)
 
     def secret():
-        return json.loads(done("env", "--format", "json")).get("AZURE_CLIENT_SECRET")
+        return json.loads(strongroom("env", "--format", "json")[1]).get("AZURE_CLIENT_SECRET")
 
     def meanwhile():
         kept = json.loads((home / "c.json").read_text())
@@ -87,6 +90,21 @@ def test_a_server_without_its_proxy_is_noted_where_names_do_not_resolve(running,
         assert err.startswith("note: names under localhost do not resolve here")
 
     running("--no-proxy", meanwhile=meanwhile)
+
+
+def test_an_application_that_is_named_whole_stays_and_is_not_printed(running, strongroom, resolving, monkeypatch):
+    resolving(True)
+    monkeypatch.setenv("AZURE_CLIENT_ID", "payments")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "its-secret")
+
+    def meanwhile():
+        code, out, err = strongroom("env")
+        assert code == 0
+        assert "AZURE_CLIENT" not in out
+        assert "its-secret" not in err
+        assert err.startswith("note: clients sign in as application payments")
+
+    running("--dev", meanwhile=meanwhile)
 
 
 def test_a_server_that_is_not_there_is_said_not_to_be(data, strongroom):

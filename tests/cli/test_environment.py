@@ -4,7 +4,8 @@ import threading
 import pytest
 
 from strongroom.cli import environment
-from strongroom.cli.environment import Credentials, client_environment, names_resolve, without_domain
+from strongroom.cli.environment import client_environment, names_resolve, without_domain
+from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 
 PROXY = "http://127.0.0.1:8444"

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -48,6 +49,24 @@ def test_the_command_takes_this_process_over(running, strongroom, resolving, bec
     assert ("HTTPS_PROXY" in become["environ"]) is (has_proxy or "HTTPS_PROXY" in os.environ)
 
 
+@pytest.mark.parametrize("flags", [(), ("--pass-through",)])
+def test_an_application_that_is_named_whole_is_whom_the_command_signs_in_as(
+    running, strongroom, resolving, monkeypatch, home, flags
+):
+    resolving(False)
+    monkeypatch.setenv("AZURE_CLIENT_ID", "payments")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "its-secret")
+    # A child in either case: it would take this process over.
+    monkeypatch.setattr(os, "execvpe", lambda _, arguments, environ: subprocess.run(arguments, env=environ, check=True))
+
+    def meanwhile():
+        said = strongroom("run", *flags, "sh", "-c", "echo $AZURE_CLIENT_ID $AZURE_CLIENT_SECRET > who")[2]
+        assert said == "note: clients sign in as application payments, as this environment says, not as bootstrap\n"
+        assert (home / "who").read_text() == "payments its-secret\n"
+
+    running("--dev", meanwhile=meanwhile)
+
+
 def test_where_names_do_not_resolve_and_there_is_no_proxy_the_command_could_not_work(running, strongroom, resolving):
     resolving(False)
 
@@ -76,7 +95,7 @@ def test_a_command_that_cannot_be_started_has_the_exit_code_of_a_shell(
         monkeypatch.setattr(run.subprocess, "Popen", fail)
         ended, _, err = strongroom("run", *flags, "nothing")
         assert ended == code
-        assert err == f"strongroom: cannot run nothing: {error.strerror}\n"
+        assert err.splitlines()[-1] == f"strongroom: cannot run nothing: {error.strerror}"
 
     running(meanwhile=meanwhile)
 

@@ -305,6 +305,41 @@ def test_run_passes_other_hosts_through_when_asked(start, tmp_path):
     assert code == 3
 
 
+WHO = """
+import base64, json, os
+from azure.identity import EnvironmentCredential
+token = EnvironmentCredential(disable_instance_discovery=True).get_token("https://vault.azure.net/.default").token
+claims = token.split(".")[1]
+print(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["appid"])
+"""
+
+
+def test_run_signs_in_as_the_application_that_the_environment_names_else_as_bootstrap(start):
+    server = start()
+    made = json.loads(server.strongroom("app", "create", "payments", "--json").stdout)
+    payments = {"AZURE_CLIENT_ID": made["clientId"], "AZURE_CLIENT_SECRET": made["clientSecret"]}
+    who = [sys.executable, "-c", WHO]
+    signed_in = server.run(*who, environ=payments)
+    assert signed_in.stdout.strip() == made["clientId"]
+    assert signed_in.stderr == (
+        f"note: clients sign in as application {made['clientId']}, as this environment says, not as bootstrap\n"
+    )
+    nested = server.run(STRONGROOM, "run", "--", *who)
+    assert (nested.stdout.strip(), nested.stderr) == (server.connection["clientId"], "")
+    within = server.run("env", *(f"{name}={value}" for name, value in payments.items()), STRONGROOM, "run", "--", *who)
+    assert within.stdout.strip() == made["clientId"]
+
+
+def test_where_the_bootstrap_secret_is_not_known_run_says_so_and_takes_it_from_the_environment(start):
+    server = start()
+    secret = server.connection["clientSecret"]
+    server.stop()
+    again = start()  # it knows the secret no more
+    assert "export AZURE_CLIENT_SECRET=" in again.run("true").stderr
+    done = again.run(sys.executable, "-c", WHO, environ={"AZURE_CLIENT_SECRET": secret})
+    assert (done.stdout.strip(), done.stderr) == (again.connection["clientId"], "")
+
+
 def test_env_is_for_a_shell_and_for_programs(start):
     server = start("--dev")
     text = server.strongroom("env").stdout

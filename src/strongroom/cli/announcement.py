@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import which
 
 from strongroom import VERSION
-from strongroom.cli.environment import Credentials
+from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 
 

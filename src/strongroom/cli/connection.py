@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from strongroom.cli.environment import Credentials
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running, write_private_json
 
 

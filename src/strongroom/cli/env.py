@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from strongroom.cli.environment import Change, client_environment, names_resolve
+from strongroom.cli.environment import Change, client_environment, names_resolve, tell_notes
 from strongroom.cli.known import known_credentials
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.running import find_server
@@ -41,7 +41,8 @@ FORMATS: dict[str, Callable[[Change], str]] = {"sh": as_shell, "json": as_json, 
 def command(form: str, **flags: Any) -> None:
     """Print the environment in which Azure clients find and trust the running server.
 
-    It holds the bootstrap application's secret where that is known: with --dev, or from the connection file.
+    It holds the bootstrap application's secret where that is known: with --dev, or from the connection file. If
+    AZURE_CLIENT_ID and AZURE_CLIENT_SECRET name another application of this server, they stay and are not printed.
 
     \b
     eval "$(strongroom env)"                        # this shell, from now on
@@ -56,4 +57,5 @@ def command(form: str, **flags: Any) -> None:
         click.echo(
             f"note: names under {server.domain} do not resolve here and the server runs without its proxy", err=True
         )
+    tell_notes(change)
     click.echo(FORMATS[form](change))

@@ -9,8 +9,11 @@ they get a bundle that holds them too. No variable turns off instance discovery 
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import click
+
+from strongroom.cli.identity import TENANT_ID, Credentials, identity_in
 from strongroom.cli.running import Running
 from strongroom.cli.trust import trust_variables
 
@@ -22,25 +25,23 @@ NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
 OTHER_PROXY_VARIABLES = ("ALL_PROXY", "all_proxy")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """What is known of the bootstrap application's secret and of the rehearsal vault. client_secret None: not known."""
-
-    client_id: str
-    client_secret: str | None = field(default=None, repr=False)
-    vault: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be set in an environment, and what must not stand in it."""
+    """What is to be set in an environment, what must not stand in it, and what to tell of it whoever asked for it."""
 
     set: Mapping[str, str]
     unset: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def applied_to(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return `environ` with the change made."""
         return {name: value for name, value in environ.items() if name not in self.unset} | dict(self.set)
+
+
+def tell_notes(change: Change) -> None:
+    """Say on standard error what a person should know of `change`, a line for each."""
+    for note in change.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def client_environment(
@@ -50,16 +51,15 @@ def client_environment(
 
     proxy_url: the proxy to use where names do not resolve; None when there is none.
     """
+    identity = identity_in(environ, credentials, server.tenant_id)
     variables = {
         **trust_variables(server, environ),
         "AZURE_AUTHORITY_HOST": server.url("login"),
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
-        "AZURE_TENANT_ID": server.tenant_id,
+        TENANT_ID: server.tenant_id,
         "AZURE_SUBSCRIPTION_ID": server.subscription_id,
-        "AZURE_CLIENT_ID": credentials.client_id,
+        **identity.set,
     }
-    if credentials.client_secret is not None:
-        variables["AZURE_CLIENT_SECRET"] = credentials.client_secret
     if credentials.vault is not None:
         variables["VAULT_URL"] = server.url(f"{credentials.vault}.vault")
     unset: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def client_environment(
         variables = {name: value for name, value in variables.items() if name not in unset}
     elif _has_proxy(environ):
         variables |= _excepted(environ, lambda entries: [*entries, server.domain, f".{server.domain}"], always=True)
-    return Change(variables, unset)
+    return Change(variables, identity.unset + unset, identity.notes)
 
 
 def without_domain(entries: Iterable[str], domain: str) -> list[str]:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from strongroom.cli.environment import Credentials
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 from strongroom.errors import StrongroomError
 from strongroom.settings import Settings

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import click
 
-from strongroom.cli.environment import Change, Credentials, client_environment, names_resolve
+from strongroom.cli.environment import Change, client_environment, names_resolve, tell_notes
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.identity import Credentials
 from strongroom.cli.known import known_credentials
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.running import Running, find_server
@@ -43,6 +44,9 @@ def command(arguments: tuple[str, ...], *, pass_through: bool, **flags: Any) -> 
     Where names under the server's domain resolve, no proxy is set. Where they do not, the server's own proxy is, and it
     refuses HTTPS to any other host unless --pass-through is given. The exit code is the command's.
 
+    Clients sign in as bootstrap, unless AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH) name
+    another application of this server.
+
     \b
     strongroom run -- python app.py
     strongroom run --pass-through -- az login --service-principal …
@@ -60,6 +64,7 @@ def command(arguments: tuple[str, ...], *, pass_through: bool, **flags: Any) -> 
             "start it with one, or use --pass-through"
         )
     change = client_environment(server, credentials, os.environ, names_resolve=resolve, proxy_url=server.proxy_url)
+    tell_notes(change)
     return _become(arguments, change.applied_to(os.environ))
 
 
@@ -78,6 +83,7 @@ def _run_passing_through(arguments: tuple[str, ...], server: Running, credential
     route = read_route(os.environ, domain=server.domain, server=(reachable_address(server.addresses), server.port))
     with pass_through(route) as proxy_url:
         change = client_environment(server, credentials, os.environ, names_resolve=False, proxy_url=proxy_url)
+        tell_notes(change)
         return _run_child(arguments, change)
 
 

@@ -13,7 +13,7 @@ import click
 
 from strongroom.cli.announcement import announce
 from strongroom.cli.connection import connection, require_writable_folder, write_connection
-from strongroom.cli.environment import Credentials
+from strongroom.cli.identity import Credentials
 from strongroom.cli.options import settings_from, settings_options
 from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
 from strongroom.settings import Settings, found_data_dir
