@@ -34,6 +34,7 @@ NO_PLANE, SERVER = "none", "Server"  # how counts name what lies outside the pla
 HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
 LIVE = "/health/live"
 READY = "/health/ready"
+READY_SECONDS = 1.0
 TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
 SINGLE_HEADERS = frozenset({b"authorization", b"host", b"content-type"})
 
@@ -144,6 +145,8 @@ class Application:
         self._room = room
         self._background = background
         self._close = close
+        self._asked_again = 0.0
+        self._was_ready = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -200,9 +203,17 @@ class Application:
         return find_document(request, self._domain)
 
     async def _tell_ready(self) -> Response:
-        ready = await self._is_ready()
+        ready = await self._ready()
         body = f'{{"status":"{"ready" if ready else "busy"}","disk":"{self._room()}"}}'
         return Response(200 if ready else 503, body.encode(), (JSON,))
+
+    async def _ready(self) -> bool:
+        """Answer whether the storage can be written, which writes: asked once a second, whoever asks how often."""
+        now = time.perf_counter()
+        if now >= self._asked_again:
+            self._asked_again = now + READY_SECONDS
+            self._was_ready = await self._is_ready()
+        return self._was_ready
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -384,3 +384,32 @@ async def test_a_fault_of_ours_is_no_stranger_s_doing(limited, plane, tally):
     plane.failing["locate"] = StorageUnavailable("gone")
     assert [(await limited()).status for _ in range(5)] == [503] * 5
     assert tally.take() == {}
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "status"),
+    [
+        ("locate", NotFound("no vault"), 404),
+        ("authenticate", Unauthenticated("disabled"), 401),
+        ("authorize", Forbidden("no more"), 403),
+    ],
+)
+async def test_who_is_revoked_while_the_body_comes_slowly_is_refused(plane, storage, monkeypatch, step, error, status):
+    monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)  # no body is fast enough
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+    request = Request("PUT", "v.localhost", "/things/a", b"", {}, "127.0.0.1")
+
+    async def read(_limit):
+        plane.failing[step] = error
+        return b'{"value":"x"}'
+
+    assert (await gate.serve(request, read)).status == status
+    assert "handler" not in plane.steps
+    (record,) = storage.bodies()
+    assert record["resultType"] == "Failed"
+
+
+async def test_a_slow_body_of_who_still_may_is_taken(ask, plane, monkeypatch):
+    monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)
+    assert (await ask("PUT", body=b'{"value":"x"}')).status == 200
+    assert plane.steps.count("authorize") == 2

@@ -215,3 +215,53 @@ async def test_no_request_is_answered_when_its_record_would_be_lost(storage, pla
         await storage.record(a_record())
     (place / "aside").rename(place / AUDIT_FILE)
     await storage.record(a_record())
+
+
+@pytest.mark.parametrize("file", [MAIN_FILE, AUDIT_FILE])
+@pytest.mark.parametrize("back", [False, True], ids=["told by the file", "the file tells the old number"])
+async def test_what_acts_by_itself_in_a_file_is_not_worked_with(place, storage, foreign, file, back):
+    """A trigger could drop a record without a word, or keep the epoch as it is."""
+    await storage.change(adding())
+    await storage.record(a_record())
+    other = foreign(file)
+    (version,) = other.execute("PRAGMA schema_version").fetchone()
+    table = {MAIN_FILE: "epoch", AUDIT_FILE: "records"}[file]
+    other.execute(f"CREATE TRIGGER quiet BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
+    if back:
+        other.execute(f"PRAGMA schema_version = {version}")
+        storage = SqliteStorage.open(place, CUSTODIAN)
+    assert not await _takes(storage, file)
+    other.execute("DROP TRIGGER quiet")
+    assert await _takes(storage, file)
+    if back:
+        storage.close()
+
+
+async def _takes(storage, file):
+    try:
+        await (storage.change(adding()) if file == MAIN_FILE else storage.record(a_record()))
+    except StorageUnavailable:
+        return False
+    return True
+
+
+async def test_an_epoch_that_was_set_back_is_believed_for_a_moment_only(place, storage, sql, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("strongroom.storage.sqlite.time", clock)
+    await storage.change(adding(lambda stores: stores.identity.add_application(an_application())))
+    assert (await storage.read().identity.find_application("app-1")).enabled
+    ((epoch,),) = sql("SELECT value FROM epoch")
+    other = SqliteStorage.open(place, CUSTODIAN)
+    off = an_application(enabled=False)
+    await other.change(adding(lambda stores: stores.identity.replace_application(off)))
+    other.close()
+    sql("UPDATE epoch SET value = ?", (epoch,))
+    clock.now += 1
+    assert not (await storage.read().identity.find_application("app-1")).enabled
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now

@@ -26,6 +26,8 @@ from strongroom.planes.record import compose
 from strongroom.planes.stores import Storage, Stores
 
 ReadBody = Callable[[int], Awaitable[bytes]]
+PATIENCE_SECONDS = 1.0
+"""For how long a body may be waited for on the word of who was asked before it."""
 UNKNOWN_OPERATION = "Unknown"
 OPAQUE = "An internal error occurred; the log of the server has its details."
 
@@ -129,12 +131,20 @@ class Gate:
         await self._plane.locate(call)
         operation = await self._admit(call)
         body = await read_body(operation.body_limit)
+        if time.perf_counter() - run.ticks > PATIENCE_SECONDS:
+            operation = await self._admit_again(call)
         if body:
             call.request.body = body
         call.body = self._plane.parse_body(call)
         if operation.changes:
             return await self._change(operation, run)
         return self._plane.finish(await operation.handler(call), call)
+
+    async def _admit_again(self, call: Call) -> Operation:
+        """Ask again who may do this: the body took its time, and what was revoked meanwhile counts."""
+        call.stores, call.caller = self._storage.read(), None
+        await self._plane.locate(call)
+        return await self._admit(call)
 
     async def _explain(self, call: Call, error: SealBroken) -> StrongroomError:
         """Return why something did not open: it is an alarm, unless its vault was purged, keys and all, meanwhile."""

@@ -19,6 +19,8 @@ PROBE = "UPDATE alembic_version SET version_num = version_num"
 INDEX_HEAD = 48
 """Bytes at the start of a WAL's index that change with every commit."""
 
+FOREIGN = "SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view')"
+
 READER_PATIENCE = 2.0
 WRITER_PATIENCE = 10.0
 """Seconds that a connection waits for a foreign program that locked the file; a reader keeps every request waiting."""
@@ -51,6 +53,14 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def require_plain(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise sqlite3.DatabaseError where a file has triggers or views: none are ours, and they would act in it."""
+    found = connection.execute(FOREIGN).fetchall()
+    if found:
+        names = ", ".join(str(name) for (name,) in found[:5])
+        raise sqlite3.DatabaseError(f"{path.name} was tampered with: it has triggers or views ({names})")
 
 
 class WriteLock:
@@ -194,6 +204,7 @@ class Writer:
         self._lock = WriteLock(path)
         self._place = Place(path)
         self._connection: sqlite3.Connection | None = None
+        self._schema: int | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -204,11 +215,19 @@ class Writer:
                 if self._connection is None:
                     self._connection = connect(self._path, WRITER_PATIENCE)
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._require_plain(self._connection)
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._forget()
                 raise
+
+    def _require_plain(self, connection: sqlite3.Connection) -> None:
+        """Look at the schema when it is not the one that was looked at last."""
+        (version,) = connection.execute("PRAGMA schema_version").fetchone()
+        if version != self._schema:
+            require_plain(connection, self._path)
+            self._schema = version
 
     def rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of a statement, inside a transaction."""
@@ -232,6 +251,6 @@ class Writer:
         return connection
 
     def _forget(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._schema = self._connection, None, None
         if connection is not None:
             connection.close()

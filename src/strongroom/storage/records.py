@@ -64,7 +64,9 @@ class RecordWriter:
             last, link = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
             if not isinstance(link, bytes):  # it was tampered with; what comes now is recorded all the same
                 link = FIRST_LINK
-            connection.executemany(INSERT, self._chained(records, last, link))
+            kept = connection.executemany(INSERT, self._chained(records, last, link)).rowcount
+            if records and kept != len(records):
+                raise sqlite3.DatabaseError(f"{kept} of {len(records)} records were kept")
 
     def _chained(self, records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
         """Return the rows of records that follow the record of that number and link."""

@@ -7,6 +7,7 @@ go their way into the audit file: a thread's (`keeper.py`) in a command, the rec
 
 import asyncio
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -40,6 +41,9 @@ from strongroom.storage.session import Session
 from strongroom.storage.vaults import SqlAssignments, SqlVaults
 
 T = TypeVar("T")
+
+FRESH_SECONDS = 1.0
+"""For how long at most rows that decide access are remembered: who writes the file himself may set the epoch back."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +88,7 @@ class SqliteStorage:
         self._session = Session(self._reader, seal, self._cache)
         self._stores = SqlStores(self._session)
         self._epoch: int | None = None
+        self._stale_at = 0.0
         self._writer = Writer(data_dir / MAIN_FILE)
         self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
         self._keeper = Keeper(data_dir, link)
@@ -138,7 +143,7 @@ class SqliteStorage:
 
     def read(self) -> SqlStores:
         """Return stores to read from; what was remembered before the last change of the epoch is forgotten."""
-        if self._reader.has_changed():
+        if self._reader.has_changed() or time.monotonic() >= self._stale_at:
             self._look_anew()
         return self._stores
 
@@ -175,6 +180,11 @@ class SqliteStorage:
         return True
 
     def _look_anew(self) -> None:
+        """Forget what may not be so any more. Nothing is believed for long on the word of a number in the file."""
+        now = time.monotonic()
+        if now >= self._stale_at:
+            self._cache.clear()
+            self._stale_at = now + FRESH_SECONDS
         self._session.forget_rows()
         rows = self._reader.rows("SELECT value FROM epoch")
         epoch = rows[0][0] if rows else None

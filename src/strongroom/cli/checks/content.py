@@ -8,7 +8,7 @@ from strongroom.cli.checks.finding import Finding, Findings, Verdict, ok, proble
 from strongroom.cli.shown import progress_bar
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
+from strongroom.storage.connection import AUDIT_FILE, FOREIGN, MAIN_FILE
 from strongroom.storage.directory import HEADS
 from strongroom.storage.history import find_discrepancies
 from strongroom.storage.inspection import inspect
@@ -68,6 +68,9 @@ def _guarded(check: str, look: Callable[[], Findings]) -> Findings:
 
 
 def _check_schema(snapshot: Snapshot) -> Finding:
+    planted = [f"{file}: {name}" for file in FILES for (name,) in snapshot.connections[file].execute(FOREIGN)]
+    if planted:
+        return problem("schema", f"triggers or views were planted: {', '.join(planted)}", BACKUP)
     versions = snapshot.versions()
     if versions == HEADS:
         return ok("schema", f"{versions[MAIN_FILE]}, this version's own")
