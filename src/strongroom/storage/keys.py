@@ -18,7 +18,7 @@ from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, put_mark
 from strongroom.storage.notes import encode_notes
-from strongroom.storage.records import put_in_outbox
+from strongroom.storage.records import LAST, put_in_outbox
 from strongroom.storage.resources import SqlFacts
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Connection, Session
@@ -26,7 +26,6 @@ from strongroom.storage.session import Connection, Session
 SERVER_KEYS = (Purpose.ROWS, Purpose.RECORDS, Purpose.SERVER, Purpose.CLIENT_SECRETS, Purpose.PAGING)
 ANY_DATA = "SELECT EXISTS (SELECT 1 FROM tenants) OR EXISTS (SELECT 1 FROM vaults) OR EXISTS (SELECT 1 FROM facts)"
 ANY_MARK = "SELECT EXISTS (SELECT 1 FROM marks)"
-LAST_RECORD = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +110,7 @@ def _last_record(data_dir: Path) -> Mark:
     """Return the place of the newest record, after which links are keyed."""
     reader = Reader(data_dir / AUDIT_FILE)
     try:
-        rows = reader.rows(LAST_RECORD)
+        rows = reader.rows(LAST)
     finally:
         reader.close()
     return Mark(*rows[0]) if rows else BEGINNING
