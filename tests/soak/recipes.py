@@ -1,8 +1,11 @@
 """Requests that reach every documented answer of every operation, where no fuzzer can be relied on to come."""
 
+import io
 import json
-import threading
-from contextlib import ExitStack
+import select
+import ssl
+from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 
 from clients.direct import Answer, make_applications, object_id_in, unique
 
@@ -10,6 +13,8 @@ NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
 VAULT_VERSION, CORE_VERSION, DATA_VERSION = "2023-07-01", "2021-04-01", "7.6"
 LARGER = b"x"
+CHUNK = 64 * 1024
+NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Recipes:
@@ -69,21 +74,45 @@ def _overfeed(connection, operation, path, token):
     head += f"Authorization: Bearer {token}\r\n" if token else ""
     head += f"Content-Length: {operation.limit + 1}\r\n\r\n"
     connection.connect()
-    body = threading.Thread(target=_pour, args=(connection.sock, head.encode() + LARGER * (operation.limit + 1)))
-    with connection.sock:
-        body.start()
-        response = connection.response_class(connection.sock, method=operation.method)
+    with connection.sock as stream:
+        begun = _pour(stream, head.encode() + LARGER * (operation.limit + 1))
+        heard = SimpleNamespace(makefile=lambda _mode: io.BufferedReader(_Resumed(begun, stream)))
+        response = connection.response_class(heard, method=operation.method)
         response.begin()
-        answer = Answer(response)
-    body.join()
-    return answer
+        return Answer(response)
 
 
 def _pour(stream, sent):
-    try:
-        stream.sendall(sent)
-    except OSError:
-        return  # refused before it was all sent
+    """Send until all is sent or an answer begins, and return its beginning: in one thread, since two share no TLS."""
+    rest, begun, patience = memoryview(sent), b"", stream.gettimeout()
+    stream.setblocking(False)
+    with suppress(OSError):  # refused before it was all sent
+        while rest and not begun:
+            select.select([stream], [stream], [], patience)
+            with suppress(*NOT_YET):
+                begun = stream.recv(CHUNK)
+            with suppress(*NOT_YET):
+                rest = rest[stream.send(rest[:CHUNK]) :]
+    stream.settimeout(patience)
+    return begun
+
+
+class _Resumed(io.RawIOBase):
+    """A connection of which the beginning was read already."""
+
+    def __init__(self, begun, stream):
+        super().__init__()
+        self._begun = begun
+        self._stream = stream
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self._begun[: len(buffer)] or self._stream.recv(len(buffer))
+        self._begun = self._begun[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class DataRecipes(Recipes):
