@@ -1,6 +1,7 @@
 """A row that was set back, taken away or put back behind the server's back is found by what its changes noted."""
 
 import pytest
+import structlog
 
 from storage_doubles import (
     CUSTODIAN,
@@ -19,6 +20,7 @@ from storage_doubles import (
 from storage_kinds import is_whole
 from strongroom.custody.store import Purpose
 from strongroom.storage.baseline import NOTED
+from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.history import Difference
 from strongroom.storage.sqlite import SqliteStorage
 from vault_doubles import a_vault
@@ -140,6 +142,62 @@ async def test_a_change_that_was_undone_notes_nothing(filled, place):
         await filled.change(fail)
     await filled.change(adding(lambda stores: stores.facts.put("other", b"x")))
     assert found(place) == []
+
+
+ALL_BUT_RECORDS = ("facts", "sqlite_sequence")
+"""What the newest change of the tests below touched in the main file, and the count of changes."""
+
+
+async def set_back(place, sql):
+    """Set back what the second change did, and the count of changes with it."""
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    before = {table: sql(f"SELECT * FROM {table}") for table in ALL_BUT_RECORDS}
+    await storage.change(adding(lambda stores: stores.facts.put("fact", b"2")))
+    storage.close()
+    for table, rows in before.items():
+        sql(f"DELETE FROM {table}")
+        for row in rows:
+            sql(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    sql("DELETE FROM outbox")
+
+
+@pytest.fixture
+async def older(place, sql):
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    await storage.change(FIRST)
+    storage.close()
+    await set_back(place, sql)
+
+
+async def test_a_change_that_was_set_back_with_the_count_of_changes_is_found(older, place):
+    assert found(place) == [("change", Difference.AHEAD, 2)]
+    with structlog.testing.capture_logs() as lines:
+        SqliteStorage.open(place, CUSTODIAN).close()
+    assert [(line["event"], line["error"]) for line in lines] == [("alarm", "OlderData")]
+    assert "change 2 and any later" in lines[0]["reason"]
+
+
+@pytest.mark.parametrize("edit", ["DELETE FROM sqlite_sequence", "UPDATE sqlite_sequence SET seq = 'none'"])
+async def test_a_count_of_changes_that_is_gone_is_found(older, place, sql, edit):
+    sql(edit)
+    assert ("change", Difference.AHEAD, 1) in found(place)
+
+
+async def test_a_change_that_was_set_back_is_found_when_others_came_since(older, place):
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    await storage.change(adding(lambda stores: stores.facts.put("fact", b"3")))
+    storage.close()
+    assert found(place) == [("change", Difference.TWICE, 2)]
+
+
+async def test_a_file_of_data_that_is_older_than_its_records_is_found(place, tmp_path):
+    SqliteStorage.open(place, CUSTODIAN).close()
+    older = (place / MAIN_FILE).read_bytes()
+    storage = SqliteStorage.open(place, CUSTODIAN)
+    await storage.change(FIRST)
+    storage.close()
+    (place / MAIN_FILE).write_bytes(older)
+    assert found(place) == [("change", Difference.AHEAD, 1)]
 
 
 async def test_changes_count_in_the_order_in_which_they_were_made_not_in_which_their_records_came(place):

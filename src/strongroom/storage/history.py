@@ -20,6 +20,7 @@ from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
+from strongroom.storage.records import LAST_CHANGE, NEXT_CHANGE
 
 PROGRESS_ROWS = 10_000
 LOST_LIMIT = 1000
@@ -38,7 +39,9 @@ TAKE = "DELETE FROM last WHERE key = ? RETURNING digest, change"
 CARRIED = "SELECT rows FROM records WHERE change IS NULL AND rows <> x'' ORDER BY seq"
 CHANGES = "SELECT change, rows FROM records WHERE change IS NOT NULL AND change <= ? ORDER BY change"
 PENDING = "SELECT change, rows FROM outbox ORDER BY change"
-LAST_CHANGE = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
+TWICE = (
+    "SELECT change FROM records WHERE change IS NOT NULL GROUP BY change HAVING COUNT(*) > 1 ORDER BY change LIMIT ?"
+)
 
 
 class Difference(StrEnum):
@@ -47,6 +50,8 @@ class Difference(StrEnum):
     OTHER = "is not as the last change that wrote it left it: it was edited, or set back to an older state of itself"
     GONE = "was taken away: no change removed it"
     LOST = "left no record: what it did is not known"
+    AHEAD = "and any later are in the records and not in the data: the data are older than their records"
+    TWICE = "is in the records twice: the count of changes was set back"
     UNKNOWN = "was put in or put back: no change left it there"
 
 
@@ -110,13 +115,16 @@ class LastNotes:
         self._main = main
         self._audit = audit
         self._scratch = scratch
+        self._horizon = main.execute(LAST_CHANGE).fetchone()[0]
         self._lost: list[int] = []
         self._replay()
 
     def compare(self, progress: Progress) -> Iterator[Discrepancy]:
-        """Return every row that is not as it is noted, and every change whose notes are gone."""
-        for change in self._lost:
-            yield Discrepancy("change", (str(change),), Difference.LOST, change)
+        """Return every row that is not as it is noted, and every change that is lost, unknown to the data, or double.
+
+        Records that were written after the moment of the data are taken for changes that these do not know.
+        """
+        yield from self._changes()
         count = 0
         for shape in NOTED:
             for row in self._main.execute(select_of(shape)):
@@ -139,14 +147,21 @@ class LastNotes:
                 if note.digest is not None and self._scratch.execute(IS_LAST, (key, number)).fetchone():
                     yield Note(note.table, note.key, note.digest, number)
 
+    def _changes(self) -> Iterator[Discrepancy]:
+        ahead = self._audit.execute(NEXT_CHANGE, (self._horizon,)).fetchall()
+        twice = self._audit.execute(TWICE, (LOST_LIMIT,)).fetchall()
+        found = ((Difference.AHEAD, ahead), (Difference.TWICE, twice), (Difference.LOST, zip(self._lost, strict=True)))
+        for difference, rows in found:
+            for (change,) in rows:
+                yield Discrepancy("change", (str(change),), difference, change)
+
     def _replay(self) -> None:
         """Remember the last note of each row, in the order of the changes, which is not quite that of their records."""
-        horizon = next(iter(self._main.execute(LAST_CHANGE).fetchone() or ()), 0)
         for (kept,) in self._audit.execute(CARRIED):
             for note in decode_notes(kept):
                 self._take(note, note.change or 0)
         changes = heapq.merge(
-            self._audit.execute(CHANGES, (horizon,)), self._main.execute(PENDING), key=lambda row: row[0]
+            self._audit.execute(CHANGES, (self._horizon,)), self._main.execute(PENDING), key=lambda row: row[0]
         )
         previous = None
         for change, kept in changes:

@@ -17,6 +17,9 @@ INSERT = "INSERT INTO records (seq, id, time, body, link, change, rows) VALUES (
 INSERT_OUTBOX = "INSERT INTO outbox (id, time, body, rows) VALUES (?, ?, ?, ?)"
 HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
+LAST_CHANGE = "SELECT COALESCE(MIN(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'"
+NEWEST_CHANGE = "SELECT COALESCE(CAST(MAX(change) AS INTEGER), 0) FROM records WHERE change IS NOT NULL"
+NEXT_CHANGE = "SELECT change FROM records WHERE change > ? ORDER BY change LIMIT 1"
 COLUMNS = ("seq", "link", "id", "time", "body", "change", "rows")
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - the names above
 
@@ -100,6 +103,13 @@ class SqlRecords:
     def newest(self) -> Entry | None:
         """Return the newest record, None when there is none."""
         return next(iter(self.before(self.last_sequence() + 1, 1)), None)
+
+    def unknown_change(self) -> int | None:
+        """Return the first change in the chain that the data do not know, None when they know all: they are older."""
+        newest = self._audit.rows(NEWEST_CHANGE)[0][0]
+        known = self._main.rows(LAST_CHANGE)[0][0]  # read later: the data are ahead of their records
+        ahead = self._audit.rows(NEXT_CHANGE, (known,)) if newest > known else ()
+        return ahead[0][0] if ahead else None
 
     def pending(self) -> tuple[Record, ...]:
         """Return the records of committed changes that are not in the chain yet, oldest first."""

@@ -94,6 +94,7 @@ class SqliteStorage:
         self._keeper = Keeper(data_dir, link)
         self._carried: deque[bytes] = deque()
         self.records = SqlRecords(data_dir)
+        _require_known(self.records)
         behind = not self._keeper.carry_if_possible()
         self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))
         own = CommitMeter(meters, "records")
@@ -230,6 +231,17 @@ class SqliteStorage:
             connection.execute("UPDATE epoch SET value = value + 1")
         self._anchor.advance(self._writer)
         return outcomes
+
+
+def _require_known(records: SqlRecords) -> None:
+    """Tell an alarm where the records know of changes that the data do not; nothing where they cannot be read."""
+    try:
+        change = records.unknown_change()
+    except StorageUnavailable:
+        return
+    if change is not None:
+        log.error("alarm", error="OlderData", reason=f"the data are older than their records: change {change} and any "
+                  "later are in the records and not in the data; run: strongroom doctor")  # fmt: skip
 
 
 def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStores, work: Work | None) -> Outcome:
