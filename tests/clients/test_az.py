@@ -53,6 +53,13 @@ def vault(az, connection, object_id):
     return "az-vault"
 
 
+def test_a_cloud_that_is_registered_is_updated(az, connection):
+    options = "-n Strongroom --endpoint-resource-manager"
+    assert "already registered" in az(f"cloud register {options}", connection.managementUrl, fails=True)
+    az(f"cloud update {options}", connection.managementUrl)
+    assert az("cloud show -n Strongroom")["endpoints"]["resourceManager"] == connection.managementUrl
+
+
 def test_the_account_is_the_tenant_and_the_subscription(az, connection):
     account = az("account show")
     assert (account["id"], account["tenantId"]) == (connection.subscriptionId, connection.tenantId)

@@ -77,6 +77,7 @@ def _hidden_secret(running: Running, credentials: Credentials, command: str, opt
 
 def _next_command(running: Running, credentials: Credentials, run: str) -> str:
     if credentials.vault:
-        return f"{run} python first.py   (first.py: ten lines of README.md)"
-    manage = running.url("management")
-    return f"{run} az cloud register -n Strongroom --endpoint-resource-manager {manage}"
+        return f"{run} try/bin/python first.py   (what makes both: README.md, A first secret)"
+    # A folder of its own leaves a person's clouds and accounts alone; a name of its own, those of other servers here.
+    register = f"az cloud register -n {running.domain} --endpoint-resource-manager {running.url('management')}"
+    return f"AZURE_CONFIG_DIR=~/.azure-strongroom {run} {register}"
