@@ -1,5 +1,6 @@
 """The unmodified management client for Python: vaults from their making to their purge."""
 
+import re
 import uuid
 
 import pytest
@@ -19,6 +20,8 @@ from azure.mgmt.keyvault.models import (
     VaultProperties,
 )
 
+from clients.harness import ROOT
+
 GROUP = "dev"
 
 
@@ -32,6 +35,14 @@ def management(connection, credential):
         polling_interval=0,
     ) as client:
         yield client
+
+
+def test_the_python_of_the_documents_makes_a_group_and_lists_its_vaults(connection, client_environ):
+    document = (ROOT / "docs" / "clients.md").read_text()
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", document, re.DOTALL | re.MULTILINE))
+    names = {}
+    exec(code.replace("https://management.localhost:8443", connection.managementUrl), names)
+    assert list(names["management"].vaults.list_by_resource_group("production")) == []
 
 
 @pytest.fixture

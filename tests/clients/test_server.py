@@ -235,6 +235,15 @@ def test_another_domain_has_a_ca_of_its_own_and_says_so(start):
     assert python(again, "one") == "one"
 
 
+def test_under_a_domain_of_its_own_health_is_asked_at_the_loopback_address(start):
+    server = start("--domain", "keys.example.test")
+    port = server.connection["authority"].rpartition(":")[2]
+    ca = server.data_dir / "trust/keys.example.test/ca.pem"
+    for path in ("health/live", "health/ready", "openapi/data.json"):
+        answer = execute(["curl", "-sSf", "--cacert", ca, f"https://127.0.0.1:{port}/{path}"], server.environ).stdout
+        assert json.loads(answer)
+
+
 def test_later_starts_answer_within_a_second(start):
     start("--dev").stop()
     # Processor time, which other tests beside this one do not lengthen; the start waits for nothing else.

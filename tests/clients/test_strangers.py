@@ -27,6 +27,17 @@ def limited(tmp_path):
     server.stop()
 
 
+@pytest.fixture
+def client_variables_of(monkeypatch):
+    """Set in this process what clients of a server need."""
+
+    def take(server):
+        for name, value in server.client_environ().items():
+            monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+
+    return take
+
+
 def records(server):
     lines = server.strongroom("logs", "--json", "-n", "1000000").stdout.splitlines()
     return [json.loads(line) for line in lines]
@@ -107,12 +118,11 @@ def test_whoever_proves_who_they_are_goes_on_beside_a_flood(limited):
     other.close()
 
 
-def test_an_unmodified_client_that_holds_a_token_does_not_notice(limited, monkeypatch):
+def test_an_unmodified_client_that_holds_a_token_does_not_notice(limited, client_variables_of):
     from azure.core.credentials import AccessToken
     from azure.keyvault.secrets import SecretClient
 
-    for name, value in limited.client_environ().items():
-        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    client_variables_of(limited)
     facts = SimpleNamespace(**limited.connection)
     with closing(Direct(facts)) as direct:
         token = direct.owner()
@@ -126,6 +136,31 @@ def test_an_unmodified_client_that_holds_a_token_does_not_notice(limited, monkey
         while flood(facts, what_strangers_send(facts, 6))[429] < 6:
             pass
         assert client.get_secret("kept").value == "before"
+
+
+def test_a_client_that_starts_beside_a_flood_waits_as_it_is_told(limited, client_variables_of):
+    from azure.core.exceptions import HttpResponseError
+    from azure.core.pipeline.transport import RequestsTransport
+    from azure.identity import EnvironmentCredential
+    from azure.keyvault.secrets import SecretClient
+
+    waits = []
+
+    class Impatient(RequestsTransport):
+        def sleep(self, duration):
+            waits.append(duration)
+
+    client_variables_of(limited)
+    facts = SimpleNamespace(**limited.connection)
+    while flood(facts, what_strangers_send(facts, 6))[429] < 6:
+        pass
+    credential = EnvironmentCredential(disable_instance_discovery=True)
+    client = SecretClient(facts.vaultUrl, credential, transport=Impatient(), retry_total=1)
+    with client, pytest.raises(HttpResponseError) as refused:
+        client.get_secret("any")
+    assert refused.value.status_code == 429
+    assert len(waits) == 1
+    assert 0 < waits[0] <= 60
 
 
 def test_each_plane_refuses_in_its_own_form_and_the_summary_is_told_as_other_records_are(limited):

@@ -5,11 +5,12 @@ import dataclasses
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.audit.local import local_record
-from strongroom.cli.main import COMMANDS
+from strongroom.cli.main import COMMANDS, strongroom
 from strongroom.clock import real_now
 from strongroom.hosting.limits import KIB, MIB, Limits
 from strongroom.planes.data import secrets
@@ -92,6 +93,28 @@ def test_the_table_of_options_is_the_settings():
 def test_every_command_is_in_the_guide():
     guide = text("operations.md") + text("audit.md")
     assert not [command for command in COMMANDS if f"strongroom {command}" not in guide]
+
+
+def commands(command, name=""):
+    """Return every command that does something, by the words that call it."""
+    if not isinstance(command, click.Group):
+        return {name: command}
+    context = click.Context(command)
+    below = [(each, command.get_command(context, each)) for each in command.list_commands(context)]
+    return {words: leaf for each, found in below for words, leaf in commands(found, f"{name} {each}".strip()).items()}
+
+
+def test_the_commands_that_do_without_the_place_of_the_data_are_those_that_the_guide_names():
+    place = {"--data-dir", "--config", "--master-key-file", "--master-key-passphrase-file"}
+    given = {
+        name: place & {option for each in found.params for option in each.opts}
+        for name, found in commands(strongroom).items()
+    }
+    assert {name for name, options in given.items() if options != place} == {"reload", "openapi", "role definitions"}
+    assert given["reload"] == {"--data-dir", "--config"}
+    assert "`reload` takes none of the master\nkey, `openapi` and `role definitions` need no data" in text(
+        "operations.md"
+    )
 
 
 def test_roles_that_documents_give_exist():

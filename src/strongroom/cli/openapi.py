@@ -15,7 +15,7 @@ from strongroom.planes.documents import PLANES, document
 def command(plane: str, **flags: Any) -> None:
     """Print the OpenAPI 3.1 document of a plane: data (unless said), management or identity.
 
-    A running server serves them itself: https://localhost:8443/openapi/data.json
+    A running server serves them itself: https://127.0.0.1:8443/openapi/data.json
 
     \b
     strongroom openapi > data.json
