@@ -19,7 +19,7 @@ def test_a_backup_is_one_private_file_and_says_what_is_in_it(data, done):
     size = Path("archive").stat().st_size
     assert told.splitlines()[0] == f"{Path.cwd() / 'archive'}: {size:,} bytes, read back and checked"
     assert "1 vault, 0 secrets, 0 versions, 1 application, 2 records" in told
-    assert "keep the master key, or its passphrase, elsewhere" in told
+    assert ", or its passphrase, elsewhere: the archive opens with nothing else" in told
     assert stat.S_IMODE(Path("archive").stat().st_mode) == 0o600
     assert not Path("archive.partial").exists()
 

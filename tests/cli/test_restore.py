@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from strongroom.cli import restore
+from strongroom.custody.master import load_master_key
+from strongroom.custody.sealing import master_key_id
 
 KEY = ".strongroom/data-key/master.key"
 NOT_HELD = "an archive does not hold them\n"
@@ -16,6 +18,11 @@ def archive(data, done):
     """An archive of a rehearsal server, and its master key at KEY."""
     done("backup", "archive")
     return "archive"
+
+
+def key_id(path):
+    """Return how commands call the master key in a file."""
+    return master_key_id(load_master_key(Path(path)))[:8]
 
 
 def contents(place):
@@ -82,9 +89,9 @@ def test_a_backup_of_what_was_restored_is_restored_again(archive, done):
 def test_a_missing_master_key_is_told_and_nothing_is_made(archive, strongroom, arguments):
     code, out, err = strongroom("restore", archive, *arguments)
     assert (code, out) == (1, "")
-    assert (
-        f"the master key {Path.cwd() / 'new-key/master.key'} is missing; put the one that archive was made under" in err
-    )
+    missing = Path.cwd() / "new-key/master.key"
+    assert f"the master key {missing} is missing; put the one that archive was made under there" in err
+    assert f"(master key {key_id(KEY)})" in err
     assert not Path("new").exists()
     assert not Path("new-key").exists()
 
@@ -93,7 +100,10 @@ def test_another_master_key_is_told_and_nothing_is_made(archive, serving, strong
     done("serve", "--port", "0", "--data-dir", "other")
     code, _, err = strongroom("restore", archive, "--data-dir", "new", "--master-key-file", "other-key/master.key")
     assert code == 1
-    assert "archive: the archive was made under another master key than the one at hand" in err
+    assert (
+        "archive: the archive was made under another master key than the one at hand: it needs "
+        f"{key_id(KEY)}, at hand is {key_id('other-key/master.key')}"
+    ) in err
     assert not Path("new").exists()
 
 
@@ -234,9 +244,11 @@ def test_an_archive_opens_with_the_master_key_of_its_time(archive, done, strongr
     shutil.copy(KEY, "old.key")
     code, _, err = strongroom("rotate", "master-key")
     assert code == 0, err
-    done("backup", "second")
+    assert f"keep the master key {key_id(KEY)}, or its passphrase, elsewhere" in done("backup", "second")
     for path, key, other in ((archive, "old.key", KEY), ("second", KEY, "old.key")):
-        assert "whole" in done("restore", path, "--verify-only", "--master-key-file", key)
+        told = done("restore", path, "--verify-only", "--master-key-file", key)
+        assert "whole" in told
+        assert f"made under the master key {key_id(key)}, which is at hand" in told
         code, _, err = strongroom("restore", path, "--verify-only", "--master-key-file", other)
         assert code == 1
         assert "under another master key than the one at hand" in err

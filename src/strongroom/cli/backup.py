@@ -58,7 +58,7 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
 
     with _scratch(path) as (scratch, handle):
         sink = _Sink(handle)
-        manifest, damage = _write(data, sink)
+        master_id, manifest, damage = _write(data, sink)
         os.fsync(handle)
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)  # it is read back from the disk, not from memory
         found, problems = check_archive(scratch, data.custodian)
@@ -69,8 +69,9 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
         scratch.rename(path)
     sync(path.parent)
     click.echo(f"{path}: {sink.size:,} bytes, read back and checked\n{described(manifest)}")
+    click.echo(f"sha256 {sink.digest}")
     click.echo(
-        f"sha256 {sink.digest}\nkeep the master key, or its passphrase, elsewhere: the archive opens with nothing else"
+        f"keep the master key {master_id[:8]}, or its passphrase, elsewhere: the archive opens with nothing else"
     )
     for problem in (*damage, *problems):
         click.echo(f"damaged: {problem}", err=True)
@@ -82,10 +83,14 @@ async def _to_standard_output(data: "Data") -> None:
     if sys.stdout.isatty():
         raise CommandFailed("an archive is nothing for a terminal; send it to a file or a program")
     sink = _Sink(sys.stdout.fileno())
-    manifest, damage = _write(data, sink)
+    master_id, manifest, damage = _write(data, sink)
     await _record(data, manifest, STANDARD_OUTPUT, sink)
     require_sound(damage, accepted=False, what="the archive was written, but do not rely on it")
-    click.echo(f"{described(manifest)}; sha256 {sink.digest}; not read back: check it where it is now", err=True)
+    click.echo(
+        f"{described(manifest)}; sha256 {sink.digest}; made under the master key {master_id[:8]}; not read back: "
+        "check it where it is now",
+        err=True,
+    )
 
 
 class _Sink:
@@ -108,8 +113,8 @@ class _Sink:
             rest = rest[os.write(self._handle, rest) :]
 
 
-def _write(data: "Data", sink: "Sink") -> "tuple[Manifest, tuple[str, ...]]":
-    """Write an archive of the data; return what it says of itself, and what SQLite finds wrong with the files."""
+def _write(data: "Data", sink: "Sink") -> "tuple[str, Manifest, tuple[str, ...]]":
+    """Write an archive of the data; return its master key's id, what it says of itself, what SQLite finds wrong."""
     from strongroom import VERSION
     from strongroom.cli.shown import progress_bar
     from strongroom.clock import real_now
@@ -123,8 +128,13 @@ def _write(data: "Data", sink: "Sink") -> "tuple[Manifest, tuple[str, ...]]":
             manifest = Manifest(version=VERSION, taken=taken, schema=snapshot.versions(), counts=snapshot.counts())
             with progress_bar("writing the archive", manifest.rows) as progress:
                 items = chain([manifest], counted(snapshot.items(), progress))
-                write_items(SealedWriter(sink, data.custodian), items)
-            return manifest, tuple(f"{name}: {told}" for name in FILES for told in snapshot.damage(name))
+                writer = SealedWriter(sink, data.custodian)
+                write_items(writer, items)
+            return (
+                writer.master_id,
+                manifest,
+                tuple(f"{name}: {told}" for name in FILES for told in snapshot.damage(name)),
+            )
     except sqlite3.Error as error:
         raise CommandFailed(f"the data cannot be read: {error}; `strongroom doctor` says more") from None
 

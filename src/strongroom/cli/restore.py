@@ -48,9 +48,11 @@ def command(*, file: Path, verify_only: bool, accept_damage: bool, **flags: Any)
 def _verify(path: Path, settings: Settings, *, accept_damage: bool) -> None:
     from strongroom.cli.archives import check_archive, described, require_sound
 
-    manifest, problems = check_archive(path, _custodian(settings, path))
+    custodian = _custodian(settings, path)
+    manifest, problems = check_archive(path, custodian)
     require_sound(problems, accepted=accept_damage, what=f"{path} is whole and as it was written, but not sound")
     click.echo(f"{path}: whole, every row and every sealed value as it was written\n{described(manifest)}")
+    click.echo(f"it was made under the master key {custodian.master_id[:8]}, which is at hand, and opens with no other")
 
 
 def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
@@ -95,8 +97,9 @@ def _custodian(settings: Settings, path: Path) -> "Custodian":
         master = open_master_key(source_of(settings), description)
     except MasterKeyMissing as error:
         raise CommandFailed(
-            f"{error}; put the one that {path} was made under there, or name it with --master-key-file or "
-            "--master-key-passphrase-file (an archive never holds it, and opens with no other)"
+            f"{error}; put the one that {path} was made under there (master key {description.master_id[:8]}), or name "
+            "it with --master-key-file or --master-key-passphrase-file (an archive never holds it, and opens with no "
+            "other)"
         ) from None
     return Custodian(master.key, master.derivation)
 

@@ -63,6 +63,11 @@ class SealedWriter:
         self._pending = bytearray()
         sink.write(MAGIC + len(head).to_bytes(_LENGTH_BYTES, "big") + head)
 
+    @property
+    def master_id(self) -> str:
+        """The id of the master key that opens the stream."""
+        return sealing_key_id(self._key.sealed)
+
     def write(self, data: bytes) -> None:
         """Add content."""
         self._pending += data
@@ -157,8 +162,10 @@ def _open_head(source: BinaryIO, custodian: Custodian) -> tuple[DataKey, str]:
         )
         custodian.authenticator(key)  # opens the key
     except MasterKeyWrong:
+        needed = sealing_key_id(head.sealed_key)
         raise ArchiveBroken(
-            "the archive was made under another master key than the one at hand, or its head was changed"
+            f"the archive was made under another master key than the one at hand: it needs {needed[:8]}, at hand is "
+            f"{custodian.master_id[:8]}; or its head was changed"
         ) from None
     return key, _place(encoded)
 
