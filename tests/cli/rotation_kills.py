@@ -32,8 +32,9 @@ from strongroom.objects.secrets.service import Secrets
 from strongroom.sensitive import Sensitive
 from strongroom.settings import load_settings
 from strongroom.storage.connection import Writer
+from strongroom.storage.master import find_description
 
-OLD, NEW = "the old horse battery staple", "another horse battery staple"
+OLD, NEW, THIRD = "the old horse battery staple", "another horse battery staple", "the third horse battery staple"
 SCENARIOS = {
     "file to file": ("file", ["master-key"]),
     "file to passphrase": ("file", ["master-key", "--new-passphrase-file", "new"]),
@@ -88,10 +89,13 @@ def changing(data, work):
 
 def build(home, kind):
     private(home / "new", NEW)
+    private(home / "third", THIRD)
+    (home / "other").mkdir()
     if kind == "passphrase":
         private(home / "passphrase", OLD)
     settings = settings_of(home)
     start(settings)
+    (home / "first").write_text(OLD if kind == "passphrase" else settings.master_key_file.read_text().strip())
 
     async def fill(data):
         for name in range(NAMES):
@@ -208,14 +212,26 @@ def recovered(home, arguments):
     for path in (settings.master_key_file, home / "passphrase"):
         assert not staged(path).exists(), path
     if settings.master_key_file.parent.name != "other":
-        shutil.rmtree(home / "other", ignore_errors=True)  # it was written and never counted
+        (home / "other/master.key").unlink(missing_ok=True)  # it was written and never counted
     assert rotate(settings, again(settings, arguments)) == 0
     require_all(home, openable(home))
+    require_old_key(home)
+
+
+def require_old_key(home):
+    """Raise unless the key, or passphrase, of before the rotation is still in some file, for backups made before."""
+    texts = [path.read_text().strip() for path in (*home.glob("data-key/*"), *home.glob("passphrase*"))]
+    assert (home / "first").read_text() in texts
 
 
 def openable(home):
     """Return settings that open the data: those before the rotation or, past its decision, those that it told."""
-    for settings in (settings_of(home), settings_of(home, given="new"), settings_of(home, key="other/master.key")):
+    for settings in (
+        settings_of(home),
+        settings_of(home, given="new"),
+        settings_of(home, given="third"),
+        settings_of(home, key="other/master.key"),
+    ):
         try:
             require_usable(settings)
         except Exception:  # noqa: BLE001 - the next may do
@@ -228,6 +244,9 @@ def again(settings, arguments):
     """Return the arguments that an operator gives the second time."""
     if "--new-file" in arguments and settings.master_key_file.parent.name == "other":
         return ["master-key"]
+    given = settings.master_key_passphrase_file
+    if given and given.read_text().strip() == NEW and find_description(settings.data_dir).derivation:
+        return ["master-key", "--new-passphrase-file", "third"]
     return arguments
 
 

@@ -1,10 +1,16 @@
 """Where the master key comes from, as an operator meets it: a passphrase, a credential, what is refused in one line."""
 
+import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
-from strongroom.cli import custody
+from strongroom.cli import custody, succeeding
 from strongroom.custody import passphrase
 
 WORDS = "four words and one more"
@@ -107,7 +113,10 @@ def test_a_passphrase_in_the_data_directory_is_refused(serving, strongroom):
 
 
 def test_data_under_a_key_in_a_file_want_no_passphrase(data, done, words):
-    assert "bootstrap" in done("app", "list", *FILE)
+    assert [row["displayName"] for row in done("app", "list", "--json", *FILE)] == ["bootstrap"]
+    with structlog.testing.capture_logs() as lines:
+        done("serve", "--dev", "--port", "0", *FILE)
+    assert "the data lie under a key in a file: the passphrase is not used" in [line["event"] for line in lines]
 
 
 def test_a_backup_and_the_passphrase_are_enough(under_words, done, strongroom, words, tmp_path):
@@ -186,6 +195,123 @@ def test_a_new_passphrase_that_is_weak_changes_nothing(under_words, strongroom, 
     assert "bootstrap" in done("app", "list", *FILE)
 
 
+def key_id(strongroom):
+    """Return how the master key is called that the newest rotation led to."""
+    (*_, newest) = done_quietly(strongroom, "logs", "--json", "--operation", "Strongroom.MasterKey/rotate").splitlines()
+    return json.loads(newest)["properties"]["masterKeyId"][:8]
+
+
+def test_a_rotation_says_where_both_keys_lie(data, done):
+    """Nothing else stands between: no line of the log."""
+    old = Path(".strongroom/data-key/master.key").read_text()
+    first, new, kept, start = done("rotate", "master-key").splitlines()
+    place = Path(".strongroom/data-key/master.key").absolute()
+    before = first.rpartition(" ")[2]
+    assert first.startswith("the data lie under the master key ")
+    assert new.startswith(f"the new key lies in {place}: copy it at once")
+    assert kept.startswith(f"the old key lies in {place}.{before}: backups made before open with nothing else")
+    assert Path(f"{place}.{before}").read_text() == old != place.read_text()
+    assert start == "the next start needs nothing new"
+
+
+def test_a_new_passphrase_is_written_where_the_old_one_lay_and_that_is_said(under_words, done, words):
+    private("next", "another five words drawn by lot")
+    told = done("rotate", "master-key", "--new-passphrase-file", "next", *FILE).splitlines()
+    before = told[0].rpartition(" ")[2]
+    assert told[1].startswith(f"the new passphrase lies, in clear, in {words.absolute()}: copy it at once")
+    assert told[2] == f"{Path('next').absolute()} was only read and is needed no more: remove it"
+    assert told[3].startswith(f"the old passphrase lies, in clear, in {words.absolute()}.{before}: backups")
+    assert told[4] == "the next start needs nothing new"
+    assert words.read_text() == "another five words drawn by lot\n"
+    assert Path(f"words.{before}").read_text() == WORDS + "\n"
+
+
+def test_a_passphrase_that_gives_way_to_a_file_is_renamed_and_that_is_said(under_words, done, words):
+    told = done("rotate", "master-key", "--to", "file", *FILE).splitlines()
+    before = told[0].rpartition(" ")[2]
+    lay = words.absolute()
+    assert told[2].startswith(f"the old passphrase lies, in clear, in {lay}.{before} (renamed from {lay})")
+    assert told[3].endswith("--master-key-passphrase-file is not used any more, drop it")
+    assert not words.exists()
+    assert "bootstrap" in done("app", "list")
+
+
+def test_a_passphrase_where_the_options_look_for_it_needs_no_advice(data, done, words):
+    told = done("rotate", "master-key", "--new-passphrase-file", "words", *FILE).splitlines()
+    assert told[1].startswith(f"the new passphrase lies, in clear, in {words.absolute()}: copy")
+    assert told[-1] == "the next start needs nothing new"
+    assert "bootstrap" in done("app", "list", *FILE)
+
+
+def test_a_typed_passphrase_does_not_overwrite_another_file(data, strongroom, asked, words):
+    asked += ["another five words drawn by lot"] * 2
+    code, _, err = strongroom("rotate", "master-key", "--to", "passphrase", *FILE)
+    assert code == 1
+    assert "words is there already and would be overwritten" in err
+    assert words.read_text() == WORDS + "\n"
+
+
+@pytest.mark.parametrize("named", ["words", "same"])
+def test_the_old_passphrase_is_no_new_one(under_words, strongroom, done, named):
+    private("same", WORDS)
+    code, out, err = strongroom("rotate", "master-key", "--new-passphrase-file", named, *FILE)
+    assert (code, out) == (1, "")
+    assert "the new passphrase is the old one" in err
+    assert sorted(path.name for path in Path().glob("words*")) == ["words"]
+    assert "bootstrap" in done("app", "list", *FILE)
+
+
+def test_a_new_file_needs_a_folder_and_a_name_of_its_own(data, strongroom):
+    code, _, err = strongroom("rotate", "master-key", "--new-file", "none/k")
+    assert code == 1
+    assert f"there is no folder {Path('none').absolute()}" in err
+    assert not Path("none").exists()
+    private("k", "something")
+    code, _, err = strongroom("rotate", "master-key", "--new-file", "k")
+    assert code == 1
+    assert "k is there already, and a new key overwrites nothing: give another name" in err
+    assert Path("k").read_text() == "something"
+
+
+def stop(monkeypatch, *, after):
+    """Let a person press Ctrl-C just before or just after the one change that decides."""
+    change = succeeding._change
+
+    async def stopped(*arguments):
+        if after:
+            await change(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(succeeding, "_change", stopped)
+
+
+def test_a_rotation_that_is_stopped_before_it_changed_anything_says_so(data, strongroom, done, monkeypatch):
+    key = Path(".strongroom/data-key/master.key").read_text()
+    with monkeypatch.context() as patch:
+        stop(patch, after=False)
+        code, out, err = strongroom("rotate", "master-key")
+    assert (code, out, err.count("\n")) == (130, "", 1)
+    assert "stopped before anything changed: the data lie under the master key" in err
+    assert "run the same command again" in err
+    assert Path(".strongroom/data-key/master.key").read_text() == key
+    assert not Path(".strongroom/data-key/master.key.next").exists()
+    assert "bootstrap" in done("app", "list")
+    done("rotate", "master-key")
+
+
+def test_a_rotation_that_is_stopped_after_the_change_says_under_what_the_data_lie(data, strongroom, done, monkeypatch):
+    old = Path(".strongroom/data-key/master.key").read_text()
+    with monkeypatch.context() as patch:
+        stop(patch, after=True)
+        code, out, err = strongroom("rotate", "master-key")
+    assert (code, out, err.count("\n")) == (130, "", 1)
+    place = Path(".strongroom/data-key/master.key").absolute()
+    assert f"the data lie under {key_id(strongroom)} now, which lies in {place}" in err
+    assert "do not rotate again" in err
+    assert "bootstrap" in done("app", "list")
+    assert [path.read_text() == old for path in sorted(place.parent.iterdir())] == [False, True]
+
+
 def test_a_typed_passphrase_is_replaced_by_a_typed_one(serving, strongroom, done, asked):
     asked += [WORDS, WORDS]
     done("serve", "--port", "0", "--master-key-passphrase-file", "ask")
@@ -196,3 +322,50 @@ def test_a_typed_passphrase_is_replaced_by_a_typed_one(serving, strongroom, done
     asked.append("another five words drawn by lot")
     assert "bootstrap" in done("app", "list")
     assert asked == []
+
+
+def at_terminal(*arguments):
+    """Run a command line in a process that has a terminal of its own; gives the process, and our end of the terminal.
+
+    Ctrl-C that is written to the one ends reaches the other as SIGINT, as from a keyboard.
+    """
+    ours, theirs = pty.openpty()
+    command = ["setsid", "--ctty", sys.executable, "-m", "strongroom.cli.main", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    return process, ours
+
+
+def read_until(terminal, words):
+    said = b""
+    while words not in said:
+        said += os.read(terminal, 4096)
+    return said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("app", "list"),
+        ("app", "create", "pay"),
+        ("backup", "archive"),
+        ("rotate", "master-key"),
+        ("rotate", "vault", "dev"),
+    ],
+    ids=" ".join,
+)
+def test_the_first_ctrl_c_ends_a_command_that_asks_for_the_passphrase(under_words, arguments):
+    process, terminal = at_terminal(*arguments)
+    read_until(terminal, b"Passphrase of the master key")
+    os.write(terminal, b"\x03")
+    assert process.wait(30) == 130
+    os.close(terminal)
+
+
+def test_the_first_ctrl_c_ends_a_rotation_that_asks_for_the_new_passphrase(under_words, done):
+    process, terminal = at_terminal("rotate", "master-key", *FILE)
+    read_until(terminal, b"New passphrase of the master key")
+    os.write(terminal, b"\x03")
+    assert process.wait(30) == 130
+    os.close(terminal)
+    assert "bootstrap" in done("app", "list", *FILE)

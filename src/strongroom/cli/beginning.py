@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.bootstrap import Installation, begin
@@ -22,6 +24,8 @@ from strongroom.storage.master import find_description, has_keys
 from strongroom.storage.sqlite import SqliteStorage
 
 PROBE_BYTES = 1024 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,14 @@ def require_usable(settings: Settings) -> MasterKey | None:
     Returns the master key, None where there are no data. CommandFailed, MasterKeyExposed, MasterKeyWrong, or
     DataDirectoryNewer.
     """
-    return None if _is_unbegun(settings) else find_master_key(settings)
+    if _is_unbegun(settings):
+        return None
+    master = find_master_key(settings)
+    if settings.master_key_passphrase_file is not None and master.derivation is None:
+        log.warning(
+            "the data lie under a key in a file: the passphrase is not used", file=str(settings.master_key_file)
+        )
+    return master
 
 
 def begin_server(settings: Settings, known: MasterKey | None, now: datetime) -> Beginning:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import structlog
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.custody.master import (
@@ -26,8 +25,6 @@ from strongroom.settings import Settings
 from strongroom.storage.master import find_description
 
 ROTATION_LOCK = "rotation.lock"
-
-log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -68,10 +65,6 @@ def find_master_key(settings: Settings) -> MasterKey:
     MasterKeyExposed, MasterKeyWrong.
     """
     description = find_description(settings.data_dir)
-    if settings.master_key_passphrase_file is not None and (description is None or description.derivation is None):
-        log.warning(
-            "the data lie under a key in a file: the passphrase is not used", file=str(settings.master_key_file)
-        )
     try:
         return open_master_key(source_of(settings), description)
     except MasterKeyMissing as error:
@@ -107,6 +100,11 @@ def key_of(passphrase: Sensitive[str]) -> MasterKey:
     """Return a master key that a passphrase makes with a salt of its own."""
     derivation = new_derivation()
     return MasterKey(derive(passphrase, derivation), derivation)
+
+
+def makes(passphrase: Sensitive[str], key: MasterKey) -> bool:
+    """Answer whether a master key is made of this passphrase."""
+    return key.derivation is not None and derive(passphrase, key.derivation).reveal() == key.key.reveal()
 
 
 def _ask_twice(source: MasterKeySource) -> Sensitive[str]:

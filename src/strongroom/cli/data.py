@@ -1,8 +1,7 @@
 """The data directory as commands open it: with the master key, while the server runs or not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,7 @@ from strongroom.bootstrap import Installation, find_installation
 from strongroom.cli.custody import find_master_key
 from strongroom.cli.failure import CommandFailed
 from strongroom.clock import real_now
+from strongroom.custody.master import MasterKey
 from strongroom.custody.sealing import Custodian
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
@@ -44,17 +44,14 @@ class Data:
 
 def on_data(settings: Settings, work: Callable[[Data], Awaitable[T]]) -> T:
     """Open the data directory, run `work` on it and return its result; CommandFailed when there is no data."""
-
-    async def run() -> T:
-        async with open_data(settings) as data:
-            return await work(data)
-
-    return asyncio.run(run())
+    return run_on(settings, unlock(settings), work)
 
 
-@asynccontextmanager
-async def open_data(settings: Settings) -> AsyncIterator[Data]:
-    """Open the data directory that exists; CommandFailed when there is none or its master key is missing."""
+def unlock(settings: Settings) -> MasterKey:
+    """Return the master key of the data directory; CommandFailed when there is none, or its master key is missing.
+
+    Never called within a loop: a person may be asked, whose first Ctrl-C a loop would keep to itself.
+    """
     version = schema_version(settings.data_dir)
     if version is None:
         raise CommandFailed(f"there is no data in {settings.data_dir}; start the server first: strongroom serve")
@@ -63,10 +60,18 @@ async def open_data(settings: Settings) -> AsyncIterator[Data]:
             f"the data in {settings.data_dir} was written by an older version; stop the server and start it anew, "
             "with this version: it brings the data up to date"
         )
-    master = find_master_key(settings)
-    custodian = Custodian(master.key, master.derivation)
-    storage = SqliteStorage.open(settings.data_dir, custodian)
-    try:
-        yield Data(settings.data_dir, storage, custodian)
-    finally:
-        storage.close()
+    return find_master_key(settings)
+
+
+def run_on(settings: Settings, master: MasterKey, work: Callable[[Data], Awaitable[T]]) -> T:
+    """Run `work` on the data directory that this master key opens, in a loop of its own, and return its result."""
+
+    async def run() -> T:
+        custodian = Custodian(master.key, master.derivation)
+        storage = SqliteStorage.open(settings.data_dir, custodian)
+        try:
+            return await work(Data(settings.data_dir, storage, custodian))
+        finally:
+            storage.close()
+
+    return asyncio.run(run())

@@ -45,7 +45,8 @@ def master_key(*, kind: str | None, new_file: Path | None, new_passphrase_file: 
     """Lay the data under a new master key.
 
     A key in a file is replaced there, and the old one kept beside it: backups made before open with the old key only. A
-    running server takes the new key over by itself. What the next start needs is said at the end.
+    passphrase's file is treated likewise: the new passphrase is written into it, wherever it was read from. A running
+    server takes the new key over by itself. Where either key lies and what the next start needs is said at the end.
 
     Values do not change keys by this: whoever had the old master key and the data can still read what they read then.
     """
@@ -62,7 +63,7 @@ def master_key(*, kind: str | None, new_file: Path | None, new_passphrase_file: 
         new_file=new_file.absolute() if new_file else None,
         new_passphrase_file=new_passphrase_file.absolute() if new_passphrase_file else None,
     )
-    _tell_succession(rotate_master_key(settings_from(flags), wish))
+    _tell_succession(rotate_master_key(settings_from(flags), wish), wish.new_passphrase_file)
 
 
 @command.command(name="vault")
@@ -145,14 +146,40 @@ async def _rotate_signing_key(data: "Data", now: datetime, begins: datetime, *, 
     return await data.storage.change(unit)
 
 
-def _tell_succession(done: "Succession") -> None:
+def _tell_succession(done: "Succession", read: Path | None) -> None:
+    """Say what lies where now. read: the file that a new passphrase was read from."""
     click.echo(f"the data lie under the master key {done.after[:8]} now, before under {done.before[:8]}")
-    if done.kept is not None:
-        click.echo(f"the old one is kept in {done.kept}: backups made before open with nothing else")
-    elif done.kind == "passphrase":
-        click.echo("backups made before open with the old one only: keep it as long as there are any")
-    if done.configured:
-        click.echo("the next start needs nothing new" if done.place else "the next start asks for the new passphrase")
-    else:
-        option = "--master-key-file" if done.kind == "file" else "--master-key-passphrase-file"
-        click.echo(f"before the next start: set {option} {done.place}, or make what it holds the credential")
+    click.echo(_told_new(done))
+    if read not in (None, done.place):
+        click.echo(f"{read} was only read and is needed no more: remove it")
+    click.echo(f"{_told_old(done)}: backups made before open with nothing else, keep it as long as there are any")
+    click.echo(_told_start(done))
+
+
+def _told_new(done: "Succession") -> str:
+    copy = "copy it at once to where neither the data nor their backups are; without it they open no more"
+    if done.kind == "file":
+        return f"the new key lies in {done.place}: {copy}"
+    if done.place is not None:
+        return f"the new passphrase lies, in clear, in {done.place}: {copy}"
+    return "the new passphrase lies nowhere on this machine: keep it in a safe place; without it the data open no more"
+
+
+def _told_old(done: "Succession") -> str:
+    what = "key" if done.old_kind == "file" else "passphrase"
+    if done.kept is None:
+        return f"the old {what} is kept by no file of ours"
+    clear = ", in clear," if what == "passphrase" else ""
+    renamed = f" (renamed from {done.old_file})" if done.kept != done.old_file != done.place else ""
+    return f"the old {what} lies{clear} in {done.kept}{renamed}"
+
+
+def _told_start(done: "Succession") -> str:
+    option = "--master-key-file" if done.kind == "file" else "--master-key-passphrase-file"
+    if not done.configured:
+        return f"before the next start: set {option} {done.place}, or make what it holds the credential"
+    if done.place is None:
+        return "the next start asks for the new passphrase"
+    if done.kind == "file" and done.old_kind == "passphrase" and done.old_file is not None:
+        return "the next start needs nothing new; --master-key-passphrase-file is not used any more, drop it"
+    return "the next start needs nothing new"

@@ -1,8 +1,9 @@
 """The rotation of the master key, step by step, so that a stop anywhere leaves data that a key on the disk opens.
 
-1. The next key is made and written, beside the file that it will replace, or where the operator said.
+1. The next key is made and written, beside the file that it will replace, or where the operator said. What is to be
+   replaced is kept under another name as well, for backups made before.
 2. One change lays every data key under it. This decides: before, the data lie under the old key, after, under the new.
-3. The old file is kept under another name, for backups made before; the new one takes its place.
+3. The new file takes its place; an old one whose place is another's is renamed.
 4. A running server takes the next key over: it was left for it, sealed under the one that it holds.
 
 A start, or the next rotation, that finds step 3 undone does it; one that finds step 2 undone drops what step 1 wrote.
@@ -16,8 +17,8 @@ from pathlib import Path
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.cli.custody import key_of, new_passphrase, rotating, source_of
-from strongroom.cli.data import Data, on_data
+from strongroom.cli.custody import key_of, makes, new_passphrase, rotating, source_of
+from strongroom.cli.data import Data, run_on, unlock
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import running_pid
 from strongroom.clock import real_now
@@ -55,17 +56,27 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succession:
-    """What was done. kept: where the old key, or passphrase, is now. place: where the new one is, None for nowhere.
+    """What was done. old_kind, kind: of the key before, and of this one.
 
-    configured: whether the next start finds it there by the settings as they are.
+    old_file: where the old key, or passphrase, lay, None for nowhere; kept: where it is now, None where it is not ours
+    to keep. place: where the new one is, None for nowhere. configured: whether the next start finds it there by the
+    settings as they are.
     """
 
     before: str
     after: str
+    old_kind: str
     kind: str
+    old_file: Path | None
     kept: Path | None
     place: Path | None
     configured: bool
+
+
+class RotationStopped(CommandFailed):
+    """A person stopped the rotation of the master key; the message says what is true now. Exit code 130."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,71 +84,132 @@ class _Next:
     """The next key and where its text goes. replaces: whether it takes the place of the file there, or is new."""
 
     key: MasterKey
+    kind: str
     text: str
     place: Path | None
     replaces: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Old:
+    """The key that the data lie under before. file: where it lies, None where a person was asked."""
+
+    key: MasterKey
+    file: Path | None
+
+    @property
+    def kind(self) -> str:
+        return "file" if self.key.derivation is None else "passphrase"
+
+
 def rotate_master_key(settings: Settings, wish: Wish) -> Succession:
-    """Lay the data under a new master key while the server runs or not; CommandFailed when it cannot be begun."""
+    """Lay the data under a new master key while the server runs or not; CommandFailed when it cannot be begun.
+
+    RotationStopped when a person stops it with Ctrl-C, once nobody is asked any more.
+    """
     with rotating(settings.data_dir):
         source = source_of(settings)
         settle(source, find_description(settings.data_dir))
+        key = unlock(settings)
+        old = _Old(key=key, file=kept_file(source, find_description(settings.data_dir)))
+        following = _next_key(settings, source, wish, old)
 
         async def work(data: Data) -> Succession:
             await _let_follow(settings, data)
-            return await _rotate(settings, data, source, wish)
+            return await _rotate(settings, data, old, following)
 
-        return on_data(settings, work)
+        try:
+            return run_on(settings, key, work)
+        except KeyboardInterrupt:
+            raise _stopped(settings, source, old, following) from None
 
 
-async def _rotate(settings: Settings, data: Data, source: MasterKeySource, wish: Wish) -> Succession:
-    description = find_description(settings.data_dir)
-    old_file = kept_file(source, description)
-    is_passphrase = description is not None and description.derivation is not None
-    kind = wish.kind or ("passphrase" if is_passphrase else "file")
-    following = _next_key(settings, source, wish, kind)
-    before = data.custodian.master_id
+async def _rotate(settings: Settings, data: Data, old: _Old, following: _Next) -> Succession:
     _write(following)
-    await _change(data, following, kind)
+    if following.place == old.file:
+        _retire(old, following)  # before it is replaced, by whomever: a stop from here on loses no key
+    await _change(data, following)
     data.custodian.succeed(following.key.key, following.key.derivation)
-    kept = _retire(old_file, before, following)
+    kept = _retire(old, following)
     if following.replaces and following.place is not None:
         promote(following.place)
     await _let_follow(settings, data)
     return Succession(
-        before=before,
+        before=old.key.master_id,
         after=following.key.master_id,
-        kind=kind,
+        old_kind=old.kind,
+        kind=following.kind,
+        old_file=old.file,
         kept=kept,
         place=following.place,
-        configured=following.replaces or following.place is None,
+        configured=following.replaces or following.place in (None, _configured_place(settings, following.kind)),
     )
 
 
-def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, kind: str) -> _Next:
+def _stopped(settings: Settings, source: MasterKeySource, old: _Old, following: _Next) -> RotationStopped:
+    """Finish or undo what was begun on the disk, and return what is true now."""
+    description = find_description(settings.data_dir)
+    settle(source, description)
+    if description is None or description.master_id != following.key.master_id:
+        return RotationStopped(
+            f"stopped before anything changed: the data lie under the master key {old.key.master_id[:8]} as before; to "
+            "rotate it, run the same command again"
+        )
+    lies = f"lies in {following.place}" if following.place else "is made of the passphrase that was given"
+    return RotationStopped(
+        f"stopped, but the master key has changed: the data lie under {following.key.master_id[:8]} now, which {lies}; "
+        "a running server takes it over by itself; do not rotate again, see with `strongroom doctor` that all is well"
+    )
+
+
+def _configured_place(settings: Settings, kind: str) -> Path | str | None:
+    """Return where the settings say that a key of this kind lies."""
+    return settings.master_key_file if kind == "file" else settings.master_key_passphrase_file
+
+
+def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, old: _Old) -> _Next:
     """Return the next key; nothing is written yet. CommandFailed when there is no place for it."""
-    if kind == "passphrase":
-        return _next_passphrase(source, wish)
+    if (wish.kind or old.kind) == "passphrase":
+        return _next_passphrase(source, wish, old)
     place = wish.new_file or source.file
     if place.is_relative_to(settings.data_dir):
         raise CommandFailed(f"the master key must not lie in the data directory {settings.data_dir}")
-    if wish.new_file is None and not _is_ours(place):
+    if wish.new_file is not None:
+        _require_free(wish.new_file)
+    elif not _is_ours(place):
         raise CommandFailed(
             f"the master key {place} is a credential, which only the service manager can replace; say where the new "
             "one is to be written with --new-file, and make it the credential then"
         )
     key = new_master_key()
-    return _Next(key=key, text=encode_key(key), place=place, replaces=wish.new_file is None)
+    return _Next(key=key, kind="file", text=encode_key(key), place=place, replaces=wish.new_file is None)
 
 
-def _next_passphrase(source: MasterKeySource, wish: Wish) -> _Next:
+def _require_free(new_file: Path) -> None:
+    """Raise CommandFailed where a new file for the key cannot be made."""
+    if not new_file.parent.is_dir():
+        raise CommandFailed(f"there is no folder {new_file.parent}")
+    if new_file.exists():
+        raise CommandFailed(
+            f"{new_file} is there already, and a new key overwrites nothing: give another name (without --new-file the "
+            "key's own file is replaced, and the old one kept beside it)"
+        )
+
+
+def _next_passphrase(source: MasterKeySource, wish: Wish, old: _Old) -> _Next:
     named = wish.new_passphrase_file
     passphrase = new_passphrase(source, named)
+    if makes(passphrase, old.key):
+        raise CommandFailed("the new passphrase is the old one, under which the data lie already; nothing was changed")
     file = source.passphrase_file
     replaces = file is not None and file != named and _is_ours(file)
+    if replaces and file is not None and file != old.file and file.exists():
+        raise CommandFailed(
+            f"{file} is there already and would be overwritten; if it holds the new passphrase, name it with "
+            "--new-passphrase-file, else remove it"
+        )
     text, place = passphrase.reveal() + "\n", file if replaces else named
-    return _Next(key=key_of(passphrase), text=text, place=place, replaces=replaces)
+    return _Next(key=key_of(passphrase), kind="passphrase", text=text, place=place, replaces=replaces)
 
 
 def _is_ours(path: Path) -> bool:
@@ -155,7 +227,7 @@ def _write(following: _Next) -> None:
         write_private(following.place, following.text)
 
 
-async def _change(data: Data, following: _Next, kind: str) -> None:
+async def _change(data: Data, following: _Next) -> None:
     place = None if following.replaces or following.place is None else str(following.place)
 
     async def work(stores: Stores) -> tuple[None, Record]:
@@ -166,7 +238,7 @@ async def _change(data: Data, following: _Next, kind: str) -> None:
         properties = {
             "masterKeyId": following.key.master_id,
             "previousMasterKeyId": data.custodian.master_id,
-            "kind": kind,
+            "kind": following.kind,
             "dataKeys": count,
         }
         return None, local_record("Strongroom.MasterKey/rotate", now=now, properties=properties)
@@ -174,13 +246,14 @@ async def _change(data: Data, following: _Next, kind: str) -> None:
     await data.storage.change(work)
 
 
-def _retire(old_file: Path | None, before: str, following: _Next) -> Path | None:
+def _retire(old: _Old, following: _Next) -> Path | None:
     """Keep the old file under the id of its key; return where, None when there is none of ours."""
-    if old_file is None or not old_file.exists() or not _is_ours(old_file):
+    if old.file is None or not old.file.exists() or not _is_ours(old.file):
         return None
-    if not following.replaces and following.place is not None and following.key.derivation is None:
-        return old_file  # the operator named another place, so that it is not in the way
-    return set_aside(old_file, f"{old_file.name}.{before[:8]}", stays=following.place == old_file)
+    if following.kind == "file" and not following.replaces:
+        return old.file  # the operator named another place, so that it is not in the way
+    name = f"{old.file.name}.{old.key.master_id[:8]}"
+    return set_aside(old.file, name, stays=following.place == old.file)
 
 
 async def _let_follow(settings: Settings, data: Data) -> None:

@@ -64,6 +64,7 @@ class Chores:
         """Take over the master key that a rotation left, if one did."""
         if self.turn.is_ours() and await is_handing_over(self.storage.read().facts):
             await follow_master_key(self.storage, self.custodian)
+            log.info("took over the next master key", master_key_id=self.custodian.master_id)
 
     async def finish(self) -> None:
         """Record what no summary holds yet, then close the storage; what a broken disk does not take is only told."""

@@ -1,15 +1,11 @@
 """How whoever holds the data takes over the master key that a rotation left for it."""
 
-import structlog
-
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.clock import real_now
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.succession import take_over
 from strongroom.scheduling.store import SweptStorage, SweptStores
-
-log = structlog.get_logger(__name__)
 
 
 async def follow_master_key(storage: SweptStorage, custodian: Custodian, actor: str = "server") -> None:
@@ -21,4 +17,3 @@ async def follow_master_key(storage: SweptStorage, custodian: Custodian, actor: 
         return None, local_record("Strongroom.MasterKey/follow", now=real_now(), properties=properties, actor=actor)
 
     await storage.change(work)
-    log.info("took over the next master key", master_key_id=custodian.master_id)
