@@ -214,6 +214,11 @@ def test_a_rotation_says_where_both_keys_lie(data, done):
     assert start == "the next start needs nothing new"
 
 
+@pytest.mark.parametrize("what", [("vault", "dev"), ("signing-key",)], ids=" ".join)
+def test_other_rotations_say_that_there_is_nothing_to_copy(data, strongroom, what):
+    assert done_quietly(strongroom, "rotate", *what).endswith("in every backup from now on: nothing to copy\n")
+
+
 def test_a_new_passphrase_is_written_where_the_old_one_lay_and_that_is_said(under_words, done, words):
     private("next", "another five words drawn by lot")
     told = done("rotate", "master-key", "--new-passphrase-file", "next", *FILE).splitlines()
@@ -306,10 +311,18 @@ def test_a_rotation_that_is_stopped_after_the_change_says_under_what_the_data_li
         code, out, err = strongroom("rotate", "master-key")
     assert (code, out, err.count("\n")) == (130, "", 1)
     place = Path(".strongroom/data-key/master.key").absolute()
-    assert f"the data lie under {key_id(strongroom)} now, which lies in {place}" in err
+    assert f"the data lie under {key_id(strongroom)} now, which lies in {place}: copy it at once; a running" in err
     assert "do not rotate again" in err
     assert "bootstrap" in done("app", "list")
     assert [path.read_text() == old for path in sorted(place.parent.iterdir())] == [False, True]
+
+
+def test_a_rotation_to_another_file_that_is_stopped_says_what_the_next_start_needs(data, strongroom, done, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop(patch, after=True)
+        err = strongroom("rotate", "master-key", "--new-file", "k")[2]
+    assert f"lies in {Path('k').absolute()}: copy it at once, and let the options name it before the next start" in err
+    assert "bootstrap" in done("app", "list", "--master-key-file", "k")
 
 
 def test_a_typed_passphrase_is_replaced_by_a_typed_one(serving, strongroom, done, asked):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from strongroom.planes.stores import Stores
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+IN_THE_DATA = (
+    "the new key lies in the data, sealed under the master key, and in every backup from now on: nothing to copy"
+)
 
 
 @click.group(name="rotate")
@@ -87,6 +90,7 @@ def vault(names: tuple[str, ...], *, every: bool, **flags: Any) -> None:
         click.echo(f"finished what was begun before: {vaults}, {values} sealed anew; to rotate again, run it again")
     else:
         click.echo(f"rotated {vaults}, {values} sealed anew")
+    click.echo(IN_THE_DATA)
 
 
 @command.command(name="signing-key")
@@ -117,6 +121,7 @@ def signing_key(*, overlap: timedelta, at_once: bool, revoke_old: bool, **flags:
     kid = on_data(settings_from(flags), lambda data: _rotate_signing_key(data, now, begins, revoke=revoke_old))
     click.echo(f"the key {kid} signs " + ("now" if begins <= now else f"from {shown_time(begins)} on"))
     click.echo("every token signed before is refused" if revoke_old else "tokens signed before live out their lives")
+    click.echo(IN_THE_DATA)
 
 
 async def _rotate_signing_key(data: "Data", now: datetime, begins: datetime, *, revoke: bool) -> str:

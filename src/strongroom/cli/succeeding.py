@@ -142,7 +142,7 @@ async def _rotate(settings: Settings, data: Data, old: _Old, following: _Next) -
         old_file=old.file,
         kept=kept,
         place=following.place,
-        configured=following.replaces or following.place in (None, _configured_place(settings, following.kind)),
+        configured=_is_configured(settings, following),
     )
 
 
@@ -155,16 +155,19 @@ def _stopped(settings: Settings, source: MasterKeySource, old: _Old, following: 
             f"stopped before anything changed: the data lie under the master key {old.key.master_id[:8]} as before; to "
             "rotate it, run the same command again"
         )
-    lies = f"lies in {following.place}" if following.place else "is made of the passphrase that was given"
+    lies = f"lies in {following.place}: copy it at once" if following.place else "is made of the passphrase given"
+    if not _is_configured(settings, following):
+        lies += ", and let the options name it before the next start"
     return RotationStopped(
         f"stopped, but the master key has changed: the data lie under {following.key.master_id[:8]} now, which {lies}; "
         "a running server takes it over by itself; do not rotate again, see with `strongroom doctor` that all is well"
     )
 
 
-def _configured_place(settings: Settings, kind: str) -> Path | str | None:
-    """Return where the settings say that a key of this kind lies."""
-    return settings.master_key_file if kind == "file" else settings.master_key_passphrase_file
+def _is_configured(settings: Settings, following: _Next) -> bool:
+    """Answer whether the next start finds the next key by the settings as they are."""
+    named = settings.master_key_file if following.kind == "file" else settings.master_key_passphrase_file
+    return following.replaces or following.place in (None, named)
 
 
 def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, old: _Old) -> _Next:
