@@ -325,6 +325,21 @@ def test_a_rotation_to_another_file_that_is_stopped_says_what_the_next_start_nee
     assert "bootstrap" in done("app", "list", "--master-key-file", "k")
 
 
+def test_a_server_that_does_not_follow_is_told_with_where_the_new_key_lies(data, strongroom, done, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(succeeding, "running_pid", lambda _: os.getpid())
+        patch.setattr(succeeding, "FOLLOW_SECONDS", 0)
+        code, out, err = strongroom("rotate", "master-key")
+        again = strongroom("rotate", "master-key")
+    place = Path(".strongroom/data-key/master.key").absolute()
+    assert (code, out) == (1, "")
+    assert "has not taken over the master key within 0 seconds" in err
+    assert f"which lies in {place}: copy it at once" in err
+    assert again[0] == 1
+    assert "an earlier rotation left it, no new one was begun" in again[2]
+    done("rotate", "master-key")
+
+
 def test_a_typed_passphrase_is_replaced_by_a_typed_one(serving, strongroom, done, asked):
     asked += [WORDS, WORDS]
     done("serve", "--port", "0", "--master-key-passphrase-file", "ask")

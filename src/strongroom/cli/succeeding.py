@@ -133,7 +133,7 @@ async def _rotate(settings: Settings, data: Data, old: _Old, following: _Next) -
     kept = _retire(old, following)
     if following.replaces and following.place is not None:
         promote(following.place)
-    await _let_follow(settings, data)
+    await _let_follow(settings, data, _told(settings, following))
     return Succession(
         before=old.key.master_id,
         after=following.key.master_id,
@@ -155,13 +155,18 @@ def _stopped(settings: Settings, source: MasterKeySource, old: _Old, following: 
             f"stopped before anything changed: the data lie under the master key {old.key.master_id[:8]} as before; to "
             "rotate it, run the same command again"
         )
+    return RotationStopped(
+        f"stopped, but the master key has changed: {_told(settings, following)}; a running server takes it over by "
+        "itself; do not rotate again, see with `strongroom doctor` that all is well"
+    )
+
+
+def _told(settings: Settings, following: _Next) -> str:
+    """Return what is to be known of the next key, now that the data lie under it."""
     lies = f"lies in {following.place}: copy it at once" if following.place else "is made of the passphrase given"
     if not _is_configured(settings, following):
         lies += ", and let the options name it before the next start"
-    return RotationStopped(
-        f"stopped, but the master key has changed: the data lie under {following.key.master_id[:8]} now, which {lies}; "
-        "a running server takes it over by itself; do not rotate again, see with `strongroom doctor` that all is well"
-    )
+    return f"the data lie under {following.key.master_id[:8]} now, which {lies}"
 
 
 def _is_configured(settings: Settings, following: _Next) -> bool:
@@ -259,8 +264,13 @@ def _retire(old: _Old, following: _Next) -> Path | None:
     return set_aside(old.file, name, stays=following.place == old.file)
 
 
-async def _let_follow(settings: Settings, data: Data) -> None:
-    """Wait until a running server has taken over the master key; where none runs, put the handover away."""
+async def _let_follow(
+    settings: Settings, data: Data, told: str = "an earlier rotation left it, no new one was begun"
+) -> None:
+    """Wait until a running server has taken over the master key; where none runs, put the handover away.
+
+    told: what a person is to know of that key if the server does not.
+    """
     deadline = time.monotonic() + FOLLOW_SECONDS
     while await is_handing_over(data.storage.read().facts):
         if running_pid(settings.data_dir) is None:
@@ -268,7 +278,7 @@ async def _let_follow(settings: Settings, data: Data) -> None:
         elif time.monotonic() > deadline:
             raise CommandFailed(
                 f"the running server has not taken over the master key within {FOLLOW_SECONDS:g} seconds; it will once "
-                "it can, its own log tells what keeps it; nothing else is left to do"
+                f"it can, its own log tells what keeps it; nothing else is left to do; {told}"
             )
         else:
             await asyncio.sleep(POLL_SECONDS)
