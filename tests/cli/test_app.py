@@ -26,6 +26,16 @@ def test_an_application_is_made_with_a_secret_and_a_record_without_it(data, done
     assert made["clientSecret"] not in json.dumps(records())
 
 
+def test_a_second_one_of_a_name_is_refused_and_the_first_is_told(data, done, strongroom):
+    made = done("app", "create", "payments", "--json")
+    code, out, err = strongroom("app", "create", " Payments")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"strongroom: An application is called 'payments' already: {made['clientId']}. Choose another name.\n"
+    )
+    assert len(done("app", "list", "--json")) == 2
+
+
 def test_a_person_sees_lines(data, done):
     assert re.search(r"clientSecret +[\w-]{43}\n", done("app", "create", "payments"))
     listed = done("app", "list").splitlines()

@@ -50,7 +50,7 @@ def _lifetime(function: Callable[..., Any]) -> Callable[..., Any]:
 def create(name: str, *, days: int, as_json: bool, **flags: Any) -> None:
     """Make an application called NAME and print its client secret, which nothing shows again.
 
-    It may do nothing yet: give it a role (strongroom role assign) or an access policy of a vault.
+    No two have one name. It may do nothing yet: give it a role (strongroom role assign) or an access policy of a vault.
     """
     from strongroom.clock import real_now
 
@@ -58,7 +58,9 @@ def create(name: str, *, days: int, as_json: bool, **flags: Any) -> None:
         tenant_id = (await data.installation()).tenant_id
 
         async def make(stores: "Stores") -> tuple[tuple["Application", str], "Record"]:
-            application, secret = await data.applications(stores).create(
+            applications = data.applications(stores)
+            await applications.require_new_name(name)
+            application, secret = await applications.create(
                 name, tenant_id=tenant_id, now=real_now(), lifetime=timedelta(days=days)
             )
             return (application, secret.reveal()), _record("applications/create", application)

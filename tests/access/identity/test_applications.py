@@ -135,9 +135,8 @@ async def test_an_application_goes_by_its_ids_and_its_name(applications):
 
 
 async def test_a_name_that_says_too_little_is_refused(applications):
-    await create(applications, "twin")
-    await create(applications, "Twin")
-    with pytest.raises(BadRequest, match="2 applications"):
+    ids = [(await create(applications, name))[0].app_id for name in ("twin", "Twin")]
+    with pytest.raises(BadRequest, match=f"2 applications are called 'twin'; name one by its id: {', '.join(ids)}"):
         await applications.get("twin")
     with pytest.raises(NotFound):
         await applications.get("nobody")

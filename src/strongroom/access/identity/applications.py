@@ -81,12 +81,21 @@ class Applications:
         found = await self._store.find_application(wanted) or await self._store.find_principal(wanted)
         if found is not None:
             return found
-        named = [each for each in await self._store.list_applications() if each.display_name.lower() == wanted]
+        named = await self._named(wanted)
         if not named:
             raise NotFound(f"There is no application '{reference}'.")
         if len(named) > 1:
-            raise BadRequest(f"{len(named)} applications are called '{reference}'; name one by its id.")
+            ids = ", ".join(each.app_id for each in named)
+            raise BadRequest(f"{len(named)} applications are called '{reference}'; name one by its id: {ids}.")
         return named[0]
+
+    async def require_new_name(self, display_name: str) -> None:
+        """Raise Conflict when an application is called so: commands could not tell the two apart by name."""
+        found = await self._named(display_name.strip().lower())
+        if found:
+            raise Conflict(
+                f"An application is called '{found[0].display_name}' already: {found[0].app_id}. Choose another name."
+            )
 
     async def enable(self, reference: str) -> Application:
         """Let an application sign in and act again."""
@@ -141,6 +150,10 @@ class Applications:
         if now >= matched.expires:
             raise refusals.secret_expired(application.app_id)
         return matched
+
+    async def _named(self, lower_name: str) -> tuple[Application, ...]:
+        every = await self._store.list_applications()
+        return tuple([each for each in every if each.display_name.lower() == lower_name])
 
     async def _change(
         self,
