@@ -99,7 +99,8 @@ def record(place, listener, lifeline):
     """Be a recorder."""
     place = Path(place)
     keeper = Keeper(place, record_link(place, CUSTODIAN))
-    Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), CommitMeter(Meters({}), "records")).run()
+    meter = CommitMeter(Meters({}), "records")
+    Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), meter, lambda: None).run()
     keeper.close()
 
 

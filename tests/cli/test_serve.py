@@ -39,6 +39,7 @@ def test_the_workers_are_started_as_the_settings_say(serving, done):
     done("serve", "--port", "0", "--workers", "3", "--domain", "vault.test", "--no-proxy", "--listen", "127.0.0.1")
     assert (serving["workers"], serving["domain"], serving["proxy_sockets"]) == (3, "vault.test", [])
     assert len(serving["listeners"]) == 1
+    assert [(duty.name, duty.turns) for duty in serving["beside"]] == [("recorder", True)]
 
 
 async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, done, monkeypatch):

@@ -20,9 +20,13 @@ from strongroom.hosting.children import READY, Duty
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.sockets import bind, port_of
 from strongroom.hosting.tls import CertificateFiles, ServerTls
-from strongroom.hosting.workers import serve
+from strongroom.hosting.worker import WORKER
+from strongroom.hosting.workers import rows_needed, serve
+from strongroom.meters import Meters
 
 ASKED = json.loads(sys.argv[1])
+WORKERS = ASKED.get("workers", 2)
+METERS = Meters({}, kinds=(WORKER, "beside"), rows=rows_needed(WORKERS, 1))
 
 
 def tell(**what):
@@ -73,7 +77,7 @@ def serve_the_workers(post):
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     os.write(post.ready, READY)
     while not stopped.wait(0.05):
-        pass
+        METERS.add(("turns", "beside"))
     tell(ended=os.getpid())
     return 0
 
@@ -118,11 +122,12 @@ def main():
         listeners,
         ServerTls(authority.mint, real_now(), operator_files()),
         domain="localhost",
-        workers=ASKED.get("workers", 2),
+        workers=WORKERS,
         on_ready=on_ready,
         proxy_sockets=proxies,
+        meters=METERS,
         limits=Limits(**ASKED.get("limits", {})),
-        beside=[Duty(name="beside", count=1, work=serve_the_workers)] if ASKED.get("beside") else (),
+        beside=[Duty(name="beside", count=1, work=serve_the_workers, turns=True)] if ASKED.get("beside") else (),
     )
 
 

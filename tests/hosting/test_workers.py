@@ -70,6 +70,22 @@ def test_a_worker_that_hangs_is_ended_and_replaced(start):
     assert "a child process hangs and is ended" in output
 
 
+def test_who_serves_the_workers_is_replaced_when_it_stands_still(start):
+    server = start(beside=True, look_seconds=0.5, limits={"sweep_seconds": 0.05}).wait_ready()
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    before = set(children.read_text().split())
+    (beside,) = before - {str(pid) for pid in server.worker_pids(2)}
+    os.kill(int(beside), signal.SIGSTOP)
+    while "a child process hangs and is ended" not in (line := server.process.stdout.readline()):
+        pass
+    assert "beside" in line
+    while len(after := set(children.read_text().split())) < len(before) or beside in after:
+        pass
+    assert after > before - {beside}
+    server.process.terminate()
+    assert server.rest()[1] == 0
+
+
 def test_connections_at_rest_do_not_hold_up_the_end(start):
     server = start().wait_ready()
     raw = socket.create_connection(("127.0.0.1", server.port))

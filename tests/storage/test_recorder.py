@@ -1,7 +1,9 @@
 """The recorder and the way to it, with a recorder in a process of its own, as a server has it."""
 
 import asyncio
+import os
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -9,11 +11,15 @@ from storage_doubles import CUSTODIAN, a_record
 from storage_kinds import RecorderProcess, counting, is_whole
 from strongroom.audit.log import whole_chain
 from strongroom.errors import StorageUnavailable
+from strongroom.meters import CommitMeter, Meters
 from strongroom.storage import handover
+from strongroom.storage import recorder as recorders
 from strongroom.storage.connection import AUDIT_FILE
 from strongroom.storage.frames import FAILED, SOCKET_FILE, Incoming, dial, encode_frame, listen
 from strongroom.storage.handover import Handover
-from strongroom.storage.sqlite import SqliteStorage
+from strongroom.storage.keeper import Keeper
+from strongroom.storage.recorder import Recorder
+from strongroom.storage.sqlite import SqliteStorage, record_link
 
 
 @pytest.fixture
@@ -83,6 +89,51 @@ async def test_records_that_nobody_takes_fail_in_time(place, recorded, recorder,
     (place / SOCKET_FILE).unlink()  # not even the socket is there
     with pytest.raises(StorageUnavailable):
         await recorded.record(a_record())
+
+
+async def test_nothing_piles_up_for_a_recorder_that_stands_still(recorded, recorder, monkeypatch):
+    await recorded.record(a_record())
+    recorder.process.send_signal(signal.SIGSTOP)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(handover, "PATIENCE_SECONDS", 0.05)
+        for number in range(1, 4):
+            connection = recorded._recording._transport
+            with pytest.raises(StorageUnavailable):
+                await recorded.record(a_record(number))
+            assert connection is None or connection.is_closing()
+    recorder.process.send_signal(signal.SIGCONT)
+    last = a_record(9)
+    await recorded.record(last)
+    found = ids(recorded)
+    assert len(found) == len(set(found))
+    assert last.record_id in found
+    assert is_whole(recorded)
+
+
+@pytest.fixture
+def _own_signals():
+    """Give this process back what a recorder in it took."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.usefixtures("_own_signals")
+def test_a_recorder_that_has_nothing_to_do_turns_all_the_same(place, monkeypatch):
+    monkeypatch.setattr(recorders, "TURN_SECONDS", 0.01)
+    SqliteStorage.open(place, CUSTODIAN).close()
+    lifeline, held = os.pipe()
+    turns = []
+
+    def turn():
+        turns.append(held)
+        if len(turns) == 3:
+            os.close(held)  # it ends only if it turns
+
+    with closing(listen(place)) as listener, closing(Keeper(place, record_link(place, CUSTODIAN))) as keeper:
+        Recorder(listener, keeper, lifeline, CommitMeter(Meters({}), "records"), turn).run()
+    os.close(lifeline)
 
 
 async def test_what_cannot_be_recorded_fails_and_is_made_up_for(place, recorded):

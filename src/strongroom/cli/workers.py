@@ -16,7 +16,10 @@ from strongroom.app import Application, create_app, make_planes, new_meters
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.hosting.children import FAILED, Duty, Post
-from strongroom.hosting.workers import WORKER, rows_needed
+from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits
+from strongroom.hosting.orphans import end_with_parent
+from strongroom.hosting.worker import WORKER
+from strongroom.hosting.workers import rows_needed
 from strongroom.meters import CommitMeter, Meters
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
@@ -33,6 +36,8 @@ from strongroom.storage.sqlite import SqliteStorage, record_link
 RECORDER = "recorder"
 RECORDER_DELAY_SECONDS = 1.0
 """A recorder that dies again and again is soon started again: without one nothing is answered."""
+RECORDER_ORPHAN_SECONDS = Limits().graceful_seconds + 2 * KILL_MARGIN_SECONDS
+"""When a stuck recorder ends whose parent is gone: after the last of the workers, which need it to the end."""
 METRICS = "metrics"
 
 log = structlog.get_logger(__name__)
@@ -94,14 +99,16 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
     """Return the duty of the process that records what workers hand over on `listener`; call it before the fork."""
 
     def work(post: Post) -> int:
+        end_with_parent(post.lifeline, RECORDER_ORPHAN_SECONDS)
         try:
             keeper = Keeper(settings.data_dir, record_link(settings.data_dir, custodian))
         except FAILURES as error:
             log.error("the recorder failed", reason=str(error))  # noqa: TRY400  # one line says all
             return FAILED
         post.tell_ready()
-        Recorder(listener, keeper, post.lifeline, CommitMeter(meters, "records")).run()
+        meter = CommitMeter(meters, "records")
+        Recorder(listener, keeper, post.lifeline, meter, lambda: meters.add(("turns", RECORDER))).run()
         keeper.close()
         return 0
 
-    return Duty(name=RECORDER, count=1, work=work, longest_delay=RECORDER_DELAY_SECONDS)
+    return Duty(name=RECORDER, count=1, work=work, turns=True, longest_delay=RECORDER_DELAY_SECONDS)

@@ -37,7 +37,7 @@ COUNTERS: Final = {
     "commit-microseconds": ("commit_seconds", "Time that commits took.", ("kind",), MICROSECONDS),
     "children-started": ("processes_started", "Child processes started.", ("kind",), 1),
     "children-died": ("processes_died", "Child processes that ended unasked.", ("kind",), 1),
-    "turns": ("sweeps", "Looks at the deadlines of connections, about one a second of each worker.", (), 1),
+    "turns": ("turns", "Turns of loops, at least about one a second of each process.", ("kind",), 1),
     "reloads": ("reloads", "Reloads that have put new workers in place.", (), 1),
 }
 GAUGES: Final = {

@@ -29,6 +29,7 @@ from strongroom.meters import Meters
 Asgi = Callable[..., Any]
 MakeApp = Callable[[], Asgi]
 
+WORKER = "worker"
 START_FAILED = 3
 RENEWAL_SECONDS = 600
 """How often certificates are looked at: not long after the clock was set, too."""
@@ -165,7 +166,7 @@ class _Server(uvicorn.Server):
         for connection in self._open_connections():
             connection.check_deadline(now)
         self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
-        self._site.meters.add(("turns",))
+        self._site.meters.add(("turns", WORKER))
         self._site.meters.set(("connections",), len(self.server_state.connections))
 
     def _open_connections(self) -> list[HttpProtocol]:

@@ -25,11 +25,10 @@ from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits
 from strongroom.hosting.notification import READY as SERVING
 from strongroom.hosting.notification import STOPPING, notify, reloading
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
-from strongroom.hosting.worker import MakeApp, Site, run_worker
+from strongroom.hosting.worker import WORKER, MakeApp, Site, run_worker
 from strongroom.meters import SUPERVISOR, Meters
 
 STOPPED, FAILED, FORCED = 0, 1, 130
-WORKER = "worker"
 DEFAULT_LIMITS = Limits()
 
 log = structlog.get_logger(__name__)
@@ -186,7 +185,7 @@ class _Supervisor:
             self._selector.register(child.pipe, selectors.EVENT_READ)
             return child
 
-        crew = Crew(duty, fork, lambda child: self._meters.of(child.row, ("turns",)))
+        crew = Crew(duty, fork, lambda child: self._meters.of(child.row, ("turns", duty.name)))
         return crew
 
     def _settle(self, row: int) -> None:

@@ -128,13 +128,18 @@ class Handover(asyncio.Protocol):
             self._alarm = loop.call_later(PATIENCE_SECONDS, self._watch)
 
     def _give_up(self) -> None:
-        """Fail what waits: whoever asked must hear something."""
+        """Fail what waits: whoever asked must hear something. It may be recorded all the same, if it was sent.
+
+        The connection ends too, so that nothing piles up for a recorder that stands still.
+        """
         if not self._waiting and not any(self._sent):
             return
         log.error("the recorder does not answer; requests fail")
         batch, self._waiting = self._waiting, []
         _settle([*(each for sent in self._sent for each in sent), *batch], durable=False)
         self._sent = deque([] for _ in self._sent)
+        if self._transport is not None:
+            self._transport.abort()
 
 
 def _settle(batch: list[Waiting], *, durable: bool) -> None:

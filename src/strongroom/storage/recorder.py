@@ -10,6 +10,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +20,9 @@ from strongroom.meters import CommitMeter
 from strongroom.storage.failures import unavailable
 from strongroom.storage.frames import DURABLE, FAILED, READ_BYTES, Frame, Incoming
 from strongroom.storage.keeper import FAILURES, Keeper
+
+TURN_SECONDS = 1.0
+"""How long the loop waits at most: one that stands still is told from one that has nothing to do."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +39,15 @@ class Recorder:
     """Serves the workers until it is told to end and they are gone: none of them loses a record that it was given.
 
     listener: from `frames.listen`; it stays open in the parent, so that workers can connect while there is no recorder.
-    lifeline: a pipe that ends with the parent.
+    lifeline: a pipe that ends with the parent. turn: called in each turn of the loop, about once a second at least.
     """
 
-    def __init__(self, listener: socket.socket, keeper: Keeper, lifeline: int, meter: CommitMeter) -> None:
+    def __init__(
+        self, listener: socket.socket, keeper: Keeper, lifeline: int, meter: CommitMeter, turn: Callable[[], None]
+    ) -> None:
         self._keeper = keeper
         self._meter = meter
+        self._turn = turn
         self._behind = True  # whoever recorded before may have left something
         self._ending = False
         self._peers: set[_Peer] = set()
@@ -58,13 +65,14 @@ class Recorder:
     def run(self) -> None:
         """Serve to the end."""
         while self._peers or not self._ending:
-            self._hear(None)
+            self._turn()
+            self._hear(TURN_SECONDS)
             if self._frames:
                 os.sched_yield()  # workers that are about to hand over do so now: one commit for all
                 self._hear(0)
                 self._commit()
 
-    def _hear(self, timeout: float | None) -> None:
+    def _hear(self, timeout: float) -> None:
         for key, _ in self._selector.select(timeout):
             key.data()
 
