@@ -121,6 +121,50 @@ def test_what_a_killed_one_left_is_written_over(data, done):
     done("restore", "archive", "--verify-only")
 
 
+@pytest.mark.parametrize("make", [os.symlink, os.link, lambda _, place: os.mkfifo(place)])
+def test_a_file_that_no_backup_left_is_not_taken_over(data, strongroom, make):
+    Path("other").write_text("of another")
+    make("other", "archive.partial")
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "archive.partial is no file that a backup left" in err
+    assert Path("other").read_text() == "of another"
+    assert not Path("archive").exists()
+
+
+def test_a_file_of_somebody_else_is_not_taken_over(data, strongroom, monkeypatch):
+    Path("archive.partial").write_text("of another")
+    monkeypatch.setattr(backup.os, "geteuid", lambda: os.getuid() + 1)
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "is no file that a backup left" in err
+    assert Path("archive.partial").read_text() == "of another"
+
+
+def test_one_that_comes_at_the_last_moment_is_not_overwritten(data, strongroom, monkeypatch):
+    def meanwhile(scratch, path, **_):
+        path.write_text("of another")
+        return link(scratch, path)
+
+    link = os.link
+    monkeypatch.setattr(backup.os, "link", meanwhile)
+    code, _, err = strongroom("backup", "archive")
+    assert code == 1
+    assert "is there already" in err
+    assert Path("archive").read_text() == "of another"
+    assert not Path("archive.partial").exists()
+
+
+def test_a_file_system_without_links_keeps_backups_too(data, done, strongroom, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(backup.os, "link", refuse)
+    done("backup", "archive")
+    done("restore", "archive", "--verify-only")
+    assert not Path("archive.partial").exists()
+
+
 def test_one_that_came_first_is_not_overwritten(data, strongroom, monkeypatch):
     def meanwhile(*arguments):
         Path("archive").write_text("of another")

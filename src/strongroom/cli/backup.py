@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
         require_sound((*damage, *problems), accepted=accept_damage, what=f"the backup {path} was not kept")
         _require_free(path)
         await _record(data, manifest, str(path), sink)
-        scratch.rename(path)
+        _publish(scratch, path)
     sync(path.parent)
     click.echo(f"{path}: {sink.size:,} bytes, read back and checked\n{described(manifest)}")
     click.echo(f"sha256 {sink.digest}")
@@ -168,25 +169,28 @@ def _require_place(path: Path, settings: Settings) -> None:
 
 
 def _require_free(path: Path) -> None:
-    if path.exists():
-        raise CommandFailed(f"{path} is there already; a backup overwrites nothing, give another name")
+    if os.path.lexists(path):
+        raise _there_already(path)
+
+
+def _there_already(path: Path) -> CommandFailed:
+    return CommandFailed(f"{path} is there already; a backup overwrites nothing, give another name")
 
 
 @contextmanager
 def _scratch(path: Path) -> Iterator[tuple[Path, int]]:
-    """Hold a file beside `path`, mode 0600, to write and rename; it is removed when that does not come to pass.
+    """Hold a new file beside `path`, mode 0600, to write and publish; it is removed when that does not come to pass.
 
-    A killed backup leaves it behind, and the next one of this name begins it anew.
+    A killed backup leaves it behind, and the next one of this name removes that first.
     """
     scratch = path.with_name(f"{path.name}.partial")
     try:
-        handle = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        _remove_left(scratch)
+        handle = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CommandFailed(f"the backup {path} cannot be written: {error.strerror}") from None
     try:
         _require_alone(handle, scratch)
-        os.fchmod(handle, 0o600)
-        os.ftruncate(handle, 0)
         try:
             yield scratch, handle
         except BaseException as error:
@@ -201,11 +205,40 @@ def _scratch(path: Path) -> Iterator[tuple[Path, int]]:
         os.close(handle)
 
 
+def _remove_left(scratch: Path) -> None:
+    """Remove what a killed backup left; CommandFailed where something lies that no backup of ours made."""
+    try:
+        found = scratch.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+        raise CommandFailed(f"{scratch} is no file that a backup left (a link, or of somebody else); remove it")
+    handle = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_alone(handle, scratch)
+        scratch.unlink()
+    finally:
+        os.close(handle)
+
+
+def _publish(scratch: Path, path: Path) -> None:
+    """Give a file the name `path`, and overwrite nothing that has come there meanwhile."""
+    try:
+        os.link(scratch, path, follow_symlinks=False)
+    except FileExistsError:
+        raise _there_already(path) from None
+    except OSError:  # a file system without hard links
+        _require_free(path)
+        scratch.rename(path)
+    else:
+        scratch.unlink()
+
+
 def _require_alone(handle: int, scratch: Path) -> None:
     """Raise CommandFailed when another backup has this file, or has just made it its own under the name it wanted."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_ours = scratch.exists() and scratch.stat().st_ino == os.fstat(handle).st_ino
+        is_ours = os.path.lexists(scratch) and os.path.samestat(scratch.lstat(), os.fstat(handle))
     except BlockingIOError:
         is_ours = False
     if not is_ours:
