@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.cli import restore
+from strongroom.custody import passphrase as derivations
 from strongroom.custody.master import load_master_key
 from strongroom.custody.sealing import master_key_id
 
@@ -211,6 +212,20 @@ def passphrase():
     path.write_text("a passphrase that is long enough")
     path.chmod(0o600)
     return path
+
+
+def test_an_archive_that_asks_for_too_costly_a_key_is_refused(serving, done, strongroom, passphrase, monkeypatch):
+    under = ("--master-key-passphrase-file", passphrase)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(derivations, "ITERATIONS", 9)
+        elsewhere.setattr(derivations, "MOST_ITERATIONS", 9)
+        done("serve", "--port", "0", *under)
+        done("backup", "archive", *under)
+    for command in (["restore", "archive", "--verify-only"], ["serve", "--port", "0"]):
+        code, out, err = strongroom(*command, *under)
+        assert (code, out) == (1, "")
+        assert "9 passes" in err
+        assert "Strongroom did not write that" in err
 
 
 def test_an_archive_under_a_passphrase_opens_with_it_anywhere(serving, done, strongroom, passphrase):

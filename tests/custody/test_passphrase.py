@@ -7,6 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from strongroom.custody import passphrase
 from strongroom.custody.passphrase import (
     Derivation,
+    DerivationExcessive,
     DerivationUnavailable,
     PassphraseUnfit,
     derive,
@@ -51,6 +52,17 @@ def test_an_edited_derivation_is_refused_before_it_costs_anything(edit):
     kept = msgspec.to_builtins(CHEAP) | {name: msgspec.to_builtins(value) for name, value in edit.items()}
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(kept, Derivation)
+
+
+@pytest.mark.parametrize("edit", [{"memory_kib": 512 * 1024 + 1}, {"iterations": 9}, {"lanes": 17}])
+def test_a_derivation_that_asks_for_too_much_is_refused_before_it_costs_anything(monkeypatch, edit):
+    monkeypatch.setattr(passphrase, "Argon2id", None)
+    with pytest.raises(DerivationExcessive, match="at most 512 MiB, 8 and 16 are granted"):
+        derive(WORDS, msgspec.structs.replace(CHEAP, **edit))
+
+
+def test_todays_costs_are_granted():
+    derive(WORDS, new_derivation())
 
 
 @pytest.mark.parametrize("text", ["", "short", "a" * 40, "abcabcabcabcabcabc", "x" * 1025])

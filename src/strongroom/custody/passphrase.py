@@ -20,6 +20,10 @@ SALT_BYTES = 16
 MEMORY_KIB = 128 * 1024
 ITERATIONS = 3
 LANES = 4
+MOST_MEMORY_KIB = 512 * 1024
+MOST_ITERATIONS = 8
+MOST_LANES = 16
+"""What a derivation may ask for that was read: some seconds, where an archive of a stranger could ask for an hour."""
 SHORTEST = 15
 LONGEST = 1024
 FEWEST_DIFFERENT = 6
@@ -31,6 +35,10 @@ class PassphraseUnfit(StrongroomError):
 
 class DerivationUnavailable(StrongroomError):
     """This machine cannot derive the key: its OpenSSL has no Argon2id, or there is too little memory."""
+
+
+class DerivationExcessive(StrongroomError):
+    """A derivation asks for more memory or time than any key of Strongroom needs."""
 
 
 class Derivation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +57,11 @@ def new_derivation() -> Derivation:
 
 
 def derive(passphrase: Sensitive[str], derivation: Derivation) -> Sensitive[bytes]:
-    """Return the 256-bit key of a passphrase; takes a quarter of a second and 128 MiB at today's costs."""
+    """Return the 256-bit key of a passphrase; takes a quarter of a second and 128 MiB at today's costs.
+
+    DerivationExcessive, before it costs anything, or DerivationUnavailable.
+    """
+    _require_affordable(derivation)
     try:
         argon = Argon2id(
             salt=derivation.salt,
@@ -63,6 +75,18 @@ def derive(passphrase: Sensitive[str], derivation: Derivation) -> Sensitive[byte
         raise DerivationUnavailable("this installation's OpenSSL has no Argon2id, which the passphrase needs") from None
     except MemoryError:
         raise DerivationUnavailable(f"the passphrase needs {derivation.memory_kib // 1024} MiB of memory") from None
+
+
+def _require_affordable(derivation: Derivation) -> None:
+    """Raise DerivationExcessive where memory and time would be a stranger's to choose: what was read is not proven."""
+    asked = (derivation.memory_kib, derivation.iterations, derivation.lanes)
+    most = (MOST_MEMORY_KIB, MOST_ITERATIONS, MOST_LANES)
+    if any(each > bound for each, bound in zip(asked, most, strict=True)):
+        raise DerivationExcessive(
+            f"the key asks for {asked[0] // 1024} MiB of memory, {asked[1]} passes and {asked[2]} lanes to be made of "
+            f"its passphrase; at most {most[0] // 1024} MiB, {most[1]} and {most[2]} are granted: Strongroom did not "
+            "write that"
+        )
 
 
 def require_strong(passphrase: Sensitive[str]) -> None:
