@@ -27,6 +27,17 @@ def test_a_first_start_makes_all_that_there_is(serving, done, home):
     assert not (data / "server.json").exists()
 
 
+def test_a_data_directory_that_is_open_to_others_is_closed(serving, done, home):
+    data = home / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    for told in ([str(data)], []):
+        with capture_logs() as logs:
+            done("serve", "--port", "0", "--data-dir", data)
+        assert [line["data_dir"] for line in logs if "open to others" in line["event"]] == told
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
 def test_a_terminal_sees_the_secret_once_and_with_dev_each_time(serving, done, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert "(shown this once; keep it)" in done("serve", "--port", "0")

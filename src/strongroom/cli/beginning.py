@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,9 +44,18 @@ def make_data_folder(data_dir: Path) -> None:
     """Make the data directory, for its owner only; CommandFailed when that cannot be."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(data_dir)
         _write_something(data_dir / ".writable")
     except OSError as error:
         raise CommandFailed(f"the data directory {data_dir} cannot be written: {error.strerror}") from None
+
+
+def _close_to_others(data_dir: Path) -> None:
+    """Let nobody else into a data directory of ours, and say so where others could enter."""
+    found = data_dir.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        data_dir.chmod(0o700)
+        log.warning("the data directory was open to others and is closed now", data_dir=str(data_dir))
 
 
 def _write_something(probe: Path) -> None:
