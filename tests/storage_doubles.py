@@ -4,7 +4,9 @@ import atexit
 import functools
 import json
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,8 +26,12 @@ from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import SecretVersion
 from strongroom.resources.model import ResourceGroup, Subscription
 from strongroom.sensitive import Sensitive
+from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.directory import prepare
 from strongroom.storage.history import last_notes
+from strongroom.storage.keys import server_keys
+from strongroom.storage.records import put_in_outbox
+from strongroom.storage.rows import RowSeal
 from vault_doubles import MADE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -148,9 +154,25 @@ def adding(*things):
     return work
 
 
-def discrepancies(data_dir, progress=lambda _: None):
+def seal_of_rows(data_dir, custodian=CUSTODIAN):
+    """Return the seal of a data directory's rows, whose key is opened when it is first needed."""
+
+    def authenticate(row):
+        return custodian.authenticator(server_keys(data_dir, custodian, NOON).rows)(row)
+
+    return RowSeal(authenticate)
+
+
+def put_late(data_dir, records, custodian=CUSTODIAN):
+    """Put records into the outbox, as a server leaves them there that is killed."""
+    with closing(sqlite3.connect(data_dir / MAIN_FILE, isolation_level=None)) as connection:
+        for record in records:
+            put_in_outbox(connection, record, b"", seal_of_rows(data_dir, custodian))
+
+
+def discrepancies(data_dir, progress=lambda _: None, *, custodian=CUSTODIAN):
     """Return every row of a data directory that is not as its records note it."""
-    with last_notes(data_dir) as notes:
+    with last_notes(data_dir, seal_of_rows(data_dir, custodian)) as notes:
         return list(notes.compare(progress))
 
 

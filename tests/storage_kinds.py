@@ -13,10 +13,9 @@ from strongroom.audit.log import FIRST_LINK, whole_chain
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.frames import listen
 from strongroom.storage.handover import Handover
-from strongroom.storage.keeper import Keeper
 from strongroom.storage.marks import NEWEST
 from strongroom.storage.recorder import Recorder
-from strongroom.storage.sqlite import SqliteStorage, record_link
+from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
 COUNTER_ROUNDS = 10
 
@@ -98,7 +97,7 @@ class RecorderProcess:
 def record(place, listener, lifeline):
     """Be a recorder."""
     place = Path(place)
-    keeper = Keeper(place, record_link(place, CUSTODIAN))
+    keeper = open_keeper(place, CUSTODIAN)
     meter = CommitMeter(Meters({}), "records")
     Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), meter, lambda: None).run()
     keeper.close()

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from storage_doubles import a_record, put_late
 from strongroom.audit.local import local_record
 from strongroom.cli.checks import machine, place, serving
 from strongroom.cli.data import on_data
@@ -352,10 +353,24 @@ def test_much_of_a_kind_is_counted(installed, doctor, sql):
     assert len(found["problem", "history"]) == 6
 
 
-def test_records_that_do_not_reach_the_chain_are_told(installed, doctor, sql):
-    sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9)"
-        " INSERT INTO outbox (id, time, body) SELECT randomblob(16), 0, x'7b7d' FROM n")  # fmt: skip
-    assert doctor()[1]["warning", "late records"] == ["9 records of changes are not in the chain yet"]
+def test_records_that_do_not_reach_the_chain_are_told(installed, doctor):
+    custodians = []
+
+    async def take_custodian(data):
+        custodians.append(data.custodian)
+
+    on_data(load_settings({}, {}), take_custodian)
+    put_late(Path(DATA), map(a_record, range(9)), custodians[0])
+    assert doctor()[1] == {("warning", "late records"): ["9 records of changes are not in the chain yet"]}
+
+
+def test_a_record_that_was_put_in_by_another_is_told_and_not_carried(installed, doctor, sql, done):
+    sql('INSERT INTO outbox (id, time, body) VALUES (zeroblob(16), 0, CAST(\'{"operationName":"Forged"}\' AS BLOB))')
+    for _ in range(2):
+        _, found = doctor()
+        assert found["problem", "rows"][0].endswith("a row of outbox is not as it was written")
+        done("logs", "verify")
+        assert sql("SELECT COUNT(*) FROM records WHERE body LIKE '%Forged%'", file="audit.db") == [(0,)]
 
 
 # --- keeping

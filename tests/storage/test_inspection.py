@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage_doubles import CUSTODIAN, NOON
+from storage_doubles import CUSTODIAN, NOON, a_record, put_late
 from strongroom.audit.log import Mark
 from strongroom.custody.sealing import Custodian
 from strongroom.sensitive import Sensitive
@@ -139,6 +139,7 @@ def test_another_master_key_opens_no_key(whole):
 
 
 def test_every_table_with_a_mac_is_checked(whole, sql):
+    put_late(whole, [a_record()])
     tables = [name for (name,) in sql("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     sealed = {name for name in tables if "mac" in [row[1] for row in sql(f"PRAGMA table_info({name})")]}
     assert len(sealed) > 10

@@ -17,9 +17,8 @@ from strongroom.storage import recorder as recorders
 from strongroom.storage.connection import AUDIT_FILE
 from strongroom.storage.frames import FAILED, SOCKET_FILE, Incoming, dial, encode_frame, listen
 from strongroom.storage.handover import Handover
-from strongroom.storage.keeper import Keeper
 from strongroom.storage.recorder import Recorder
-from strongroom.storage.sqlite import SqliteStorage, record_link
+from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_a_recorder_that_has_nothing_to_do_turns_all_the_same(place, monkeypatch
         if len(turns) == 3:
             os.close(held)  # it ends only if it turns
 
-    with closing(listen(place)) as listener, closing(Keeper(place, record_link(place, CUSTODIAN))) as keeper:
+    with closing(listen(place)) as listener, closing(open_keeper(place, CUSTODIAN)) as keeper:
         Recorder(listener, keeper, lifeline, CommitMeter(Meters({}), "records"), turn).run()
     os.close(lifeline)
 

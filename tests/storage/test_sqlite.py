@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version, adding, an_application
+from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version, adding, an_application, put_late
 from storage_kinds import count_of, counting, is_whole
 from strongroom.audit.log import whole_chain
 from strongroom.custody.store import Purpose
@@ -154,9 +154,7 @@ async def test_a_closing_storage_leaves_what_cannot_be_carried_to_the_next_start
 async def test_a_long_outbox_is_carried_in_pieces(place, sql):
     storage = SqliteStorage.open(place, CUSTODIAN)
     storage.close()
-    for number in range(5):
-        record = a_record(number)
-        sql("INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)", (record.record_id, number, record.body))
+    put_late(place, map(a_record, range(5)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("strongroom.storage.keeper.CARRY_BATCH", 2)
         again = SqliteStorage.open(place, CUSTODIAN)
@@ -208,7 +206,7 @@ def test_a_storage_closes_though_others_go_on_changing(place, sql):
         others_change()
 
     def others_change():
-        sql("INSERT INTO outbox (id, time, body) VALUES (randomblob(16), 1, x'7b7d')")
+        put_late(place, [a_record()])
 
     others_change()
     storage._keeper._writer.append = append_while_others_change

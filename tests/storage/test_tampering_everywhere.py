@@ -26,10 +26,13 @@ from storage_doubles import (
     adding,
     an_assignment,
     discrepancies,
+    find_break,
+    put_late,
 )
 from storage_doubles import an_application as a_stored_application
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.identity.verifier import Verifier
+from strongroom.audit.log import whole_chain
 from strongroom.clock import CLOCK_FACT
 from strongroom.custody.sealing import Custodian, MasterKeyWrong, SealBroken
 from strongroom.custody.store import Purpose
@@ -42,6 +45,11 @@ from strongroom.planes.gate import Gate
 from strongroom.sensitive import Sensitive
 from strongroom.storage.baseline import NOTED
 from strongroom.storage.connection import MAIN_FILE
+from strongroom.storage.inspection import inspect
+from strongroom.storage.notes import encode_notes, gone
+from strongroom.storage.records import LATE_COLUMNS
+from strongroom.storage.resources import FACTS
+from strongroom.storage.snapshot import take_snapshot
 from strongroom.storage.sqlite import SqliteStorage
 
 MASTERS = {"ours": bytes(range(32)), "theirs": bytes(range(1, 33))}
@@ -344,6 +352,85 @@ async def test_the_objects_of_one_vault_moved_into_another(attacked):
     await require_found(attacked, before, "objects")
     with pytest.raises(SealBroken):
         await attacked.storage.read().secrets.find("id-of-kv2", "one")
+
+
+# --- records on their way into the chain
+
+
+@pytest.fixture
+def late(servers):
+    """A server that was killed: three records are on their way."""
+    place = servers / "ours"
+    records = [a_record(number) for number in range(3)]
+    put_late(place, records, Custodian(Sensitive(MASTERS["ours"])))
+    return place, records
+
+
+def run(place, statement, parameters=()):
+    with closing(sqlite3.connect(place / MAIN_FILE, isolation_level=None)) as connection:
+        connection.create_function("flip", 1, flip, deterministic=True)
+        return connection.execute(statement, parameters).fetchall()
+
+
+def chained(storage):
+    return [entry.record.record_id for entry in whole_chain(storage.records)]
+
+
+def require_not_carried(place, genuine):
+    """Require that one row of the outbox is named and stays, and that all others go into the chain, at once."""
+    custodian = Custodian(Sensitive(MASTERS["ours"]))
+    with take_snapshot(place, touching=True) as snapshot:
+        problems = inspect(snapshot.items(), custodian, lambda _: None)
+    assert len([problem for problem in problems if problem.startswith("outbox ")]) == 1
+    with structlog.testing.capture_logs() as lines, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("strongroom.storage.keeper.CARRY_BATCH", 1)
+        storage = SqliteStorage.open(place, custodian)
+        assert storage.records.pending() == ()
+        assert chained(storage)[1:] == [record.record_id for record in genuine]  # the first is of `fill`
+        assert find_break(storage.chain(), whole_chain(storage.records)) is None
+        storage.close()
+    assert [(line["event"], line["error"]) for line in lines] == [("alarm", "SealBroken")]
+    assert len(run(place, "SELECT * FROM outbox")) == 1
+
+
+def test_the_outbox_has_no_column_that_is_not_attacked(late):
+    place, _ = late
+    assert {name for _, name, *_ in run(place, "PRAGMA table_info(outbox)")} == set(LATE_COLUMNS)
+
+
+@pytest.mark.parametrize("column", LATE_COLUMNS)
+def test_a_flipped_bit_of_a_record_on_its_way(late, column):
+    place, records = late
+    value = {"rows": "x'01'", "change": "change + 100"}.get(column, f"flip({column})")  # what is empty has no bit
+    run(place, f"UPDATE outbox SET {column} = {value} WHERE change = (SELECT MIN(change) FROM outbox)")
+    require_not_carried(place, records[1:])
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "SELECT -5, zeroblob(16), 0, x'7b7d', x'', NULL",
+        "SELECT 100, zeroblob(16), 0, x'7b7d', x'', zeroblob(32)",
+        "SELECT 100, 'text', 'noon', 1, 2, 'text'",
+        "SELECT 100, zeroblob(16), time, body, rows, mac FROM main.outbox LIMIT 1",
+        "SELECT 100, zeroblob(16), time, body || rows, x'', mac FROM main.outbox LIMIT 1",
+    ],
+)
+def test_a_record_that_was_put_in_on_the_way(late, forged):
+    place, records = late
+    run(place, f"INSERT INTO outbox (change, id, time, body, rows, mac) {forged}")
+    require_not_carried(place, records)
+
+
+async def test_a_note_that_was_put_in_on_the_way_is_not_believed(attacked):
+    attacked.storage.close()
+    kept = attacked.sql("SELECT * FROM main.facts WHERE name = 'fact-1'")[0]
+    attacked.sql("DELETE FROM main.facts WHERE name = 'fact-1'")
+    note = encode_notes([gone(FACTS.shape, kept[:1])])
+    run(attacked.place, "INSERT INTO outbox (id, time, body, rows) VALUES (zeroblob(16), 0, x'7b7d', ?)", (note,))
+    assert [each.table for each in discrepancies(attacked.place)] == ["facts"]
+    attacked.storage = SqliteStorage.open(attacked.place, attacked.custodian)
+    assert [each.table for each in discrepancies(attacked.place)] == ["facts"]
 
 
 # --- what callers and the operator see

@@ -27,11 +27,11 @@ from strongroom.scheduling.chores import Chores, Turn
 from strongroom.scheduling.steadiness import Steadiness
 from strongroom.settings import Settings
 from strongroom.storage.handover import Handover
-from strongroom.storage.keeper import FAILURES, Keeper
+from strongroom.storage.keeper import FAILURES
 from strongroom.storage.pruning import Pruning
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.space import space_of
-from strongroom.storage.sqlite import SqliteStorage, record_link
+from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
 RECORDER = "recorder"
 RECORDER_DELAY_SECONDS = 1.0
@@ -101,7 +101,7 @@ def recorder_duty(settings: Settings, custodian: Custodian, meters: Meters, list
     def work(post: Post) -> int:
         end_with_parent(post.lifeline, RECORDER_ORPHAN_SECONDS)
         try:
-            keeper = Keeper(settings.data_dir, record_link(settings.data_dir, custodian))
+            keeper = open_keeper(settings.data_dir, custodian)
         except FAILURES as error:
             log.error("the recorder failed", reason=str(error))  # noqa: TRY400  # one line says all
             return FAILED

@@ -12,6 +12,7 @@ from strongroom.storage.keyring import KEYS
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.records import put_in_outbox
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
+from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import OBJECTS, VERSIONS
 from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 
@@ -33,13 +34,13 @@ def select_of(shape: Shape) -> str:
     return f"SELECT {', '.join(shape.columns)} FROM {shape.table}"  # noqa: S608 - names of our own
 
 
-def note_what_is_there(connection: sqlite3.Connection, now: datetime) -> None:
+def note_what_is_there(connection: sqlite3.Connection, seal: RowSeal, now: datetime) -> None:
     """Put records into the outbox that note every row as it is, inside a transaction of `connection`."""
     count = 0
     for notes in _pages(connection):
         count += len(notes)
         record = local_record("Strongroom.Records/begin", now=now, properties={"rows": len(notes)}, actor="server")
-        put_in_outbox(connection, record, encode_notes(notes))
+        put_in_outbox(connection, record, encode_notes(notes), seal)
         log.info("noting the data as it is", rows=count)
 
 

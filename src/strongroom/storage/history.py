@@ -8,19 +8,21 @@ grow with the data.
 import heapq
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from strongroom.custody.sealing import SealBroken
 from strongroom.storage.archive import Progress
 from strongroom.storage.baseline import NOTED, select_of
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
-from strongroom.storage.records import LAST_CHANGE, NEXT_CHANGE
+from strongroom.storage.records import LAST_CHANGE, NEXT_CHANGE, SELECT_OUTBOX, open_late
+from strongroom.storage.rows import RowSeal
 
 PROGRESS_ROWS = 10_000
 LOST_LIMIT = 1000
@@ -38,7 +40,7 @@ NOTING = "SELECT change, rows FROM records WHERE seq <= ? AND rows <> x'' ORDER 
 TAKE = "DELETE FROM last WHERE key = ? RETURNING digest, change"
 CARRIED = "SELECT rows FROM records WHERE change IS NULL AND rows <> x'' ORDER BY seq"
 CHANGES = "SELECT change, rows FROM records WHERE change IS NOT NULL AND change <= ? ORDER BY change"
-PENDING = "SELECT change, rows FROM outbox ORDER BY change"
+PENDING = f"{SELECT_OUTBOX} ORDER BY change"
 TWICE = (
     "SELECT change FROM records WHERE change IS NOT NULL GROUP BY change HAVING COUNT(*) > 1 ORDER BY change LIMIT ?"
 )
@@ -69,7 +71,7 @@ class Discrepancy:
 
 
 def find_discrepancies(
-    main: sqlite3.Connection, audit: sqlite3.Connection, progress: Progress
+    main: sqlite3.Connection, audit: sqlite3.Connection, seal: RowSeal, progress: Progress
 ) -> Iterator[Discrepancy]:
     """Return every row that is not as the records note it, of both files as two connections hold them.
 
@@ -77,16 +79,16 @@ def find_discrepancies(
     file cannot be.
     """
     with _scratch() as scratch:
-        yield from LastNotes(main, audit, scratch).compare(progress)
+        yield from LastNotes(main, audit, scratch, seal).compare(progress)
 
 
 @contextmanager
-def last_notes(data_dir: Path) -> Iterator["LastNotes"]:
+def last_notes(data_dir: Path, seal: RowSeal) -> Iterator["LastNotes"]:
     """Give the last note of each row, as of one moment. sqlite3.Error when a file fails."""
     with ExitStack() as stack:
         main = stack.enter_context(_moment_of(data_dir / MAIN_FILE))
         audit = stack.enter_context(_moment_of(data_dir / AUDIT_FILE))
-        yield LastNotes(main, audit, stack.enter_context(_scratch()))
+        yield LastNotes(main, audit, stack.enter_context(_scratch()), seal)
 
 
 @contextmanager
@@ -109,9 +111,15 @@ def _moment_of(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 class LastNotes:
-    """The last note of each row, in a scratch file, with the rows and the records of the same moment."""
+    """The last note of each row, in a scratch file, with the rows and the records of the same moment.
 
-    def __init__(self, main: sqlite3.Connection, audit: sqlite3.Connection, scratch: sqlite3.Connection) -> None:
+    seal: of rows; records on their way that are not as they were written are not believed.
+    """
+
+    def __init__(
+        self, main: sqlite3.Connection, audit: sqlite3.Connection, scratch: sqlite3.Connection, seal: RowSeal
+    ) -> None:
+        self._seal = seal
         self._main = main
         self._audit = audit
         self._scratch = scratch
@@ -160,15 +168,19 @@ class LastNotes:
         for (kept,) in self._audit.execute(CARRIED):
             for note in decode_notes(kept):
                 self._take(note, note.change or 0)
-        changes = heapq.merge(
-            self._audit.execute(CHANGES, (self._horizon,)), self._main.execute(PENDING), key=lambda row: row[0]
-        )
+        changes = heapq.merge(self._audit.execute(CHANGES, (self._horizon,)), self._pending(), key=lambda row: row[0])
         previous = None
         for change, kept in changes:
             self._lost += range(previous + 1, change)[:LOST_LIMIT] if previous is not None else ()
             previous = change
             for note in decode_notes(kept):
                 self._take(note, change)
+
+    def _pending(self) -> Iterator[tuple[Any, bytes]]:
+        for row in self._main.execute(PENDING):
+            with suppress(SealBroken):
+                record = open_late(self._seal, row)
+                yield record.change, record.rows
 
     def _take(self, note: Note, change: int) -> None:
         key = _key(note.table, note.key)

@@ -22,7 +22,7 @@ from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
-from strongroom.storage.records import entry_of
+from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import OBJECTS, VERSIONS
@@ -43,6 +43,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     VERSIONS.table: ("vault_id", "name", "version"),
     KEYS.table: ("key_id",),
     MARKS: ("name",),
+    OUTBOX: ("change",),
     "records": ("seq",),
 }
 """Which columns name a row to a person."""
@@ -76,6 +77,7 @@ class Inspection:
             VERSIONS.table: self._check_version,
             KEYS.table: self._check_key,
             MARKS: self._check_mark,
+            OUTBOX: self._check_late,
             "records": self._check_record,
         }
 
@@ -163,6 +165,10 @@ class Inspection:
         self._rows().require(MARKS, (row["name"], row["sequence"]), row["link"], row["mac"])
         self._marks[row["name"]] = Mark(row["sequence"], row["link"])
 
+    def _check_late(self, row: Row) -> None:
+        if "mac" in row:  # else it is of a version before late records were authenticated
+            open_late(self._rows(), tuple([row[column] for column in LATE_COLUMNS]))
+
     def _check_record(self, row: Row) -> None:
         """Tell the first record that does not follow; those behind it hang on it."""
         if self._chain is None:
@@ -205,11 +211,17 @@ def inspect(items: Iterable[Item], custodian: Custodian, progress: Progress) -> 
 def stores_of(snapshot: Snapshot, custodian: Custodian) -> SqlStores:
     """Return stores to read from as a snapshot shows them; SealBroken when its keyring has no key for rows."""
     connection = _Looking(snapshot.connections[MAIN_FILE])
+    return SqlStores(Session(connection, seal_of(snapshot, custodian), None))
+
+
+def seal_of(snapshot: Snapshot, custodian: Custodian) -> RowSeal:
+    """Return the seal of a snapshot's rows; SealBroken when its keyring has no key for rows."""
+    connection = _Looking(snapshot.connections[MAIN_FILE])
     keyring = SqlKeyring(Session(connection, RowSeal(lambda _: b""), None))
     key = drive(keyring.newest(Purpose.ROWS))
     if key is None:
         raise SealBroken("the keyring has no key for rows")
-    return SqlStores(Session(connection, RowSeal(custodian.authenticator(key)), None))
+    return RowSeal(custodian.authenticator(key))
 
 
 class _Looking:

@@ -10,11 +10,13 @@ import structlog
 
 from strongroom.audit.event import Record
 from strongroom.audit.log import Link
+from strongroom.custody.sealing import SealBroken
 from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter
 from strongroom.storage.commit import GroupCommit, Outcome, undone
 from strongroom.storage.connection import MAIN_FILE, Writer
-from strongroom.storage.records import RecordWriter, SqlRecords
+from strongroom.storage.records import BEFORE_ALL, Late, RecordWriter, SqlRecords
+from strongroom.storage.rows import RowSeal
 
 CARRY_BATCH = 1000
 FAILURES = (sqlite3.Error, OSError, StorageUnavailable)
@@ -23,12 +25,13 @@ log = structlog.get_logger(__name__)
 
 
 class Keeper:
-    """Makes records durable; used by one thread at a time."""
+    """Makes records durable; used by one thread at a time. seal: of rows, without which none leaves the outbox."""
 
-    def __init__(self, data_dir: Path, link: Link) -> None:
+    def __init__(self, data_dir: Path, link: Link, seal: RowSeal) -> None:
         self._writer = RecordWriter(data_dir, link)
         self._main = Writer(data_dir / MAIN_FILE)
-        self._outbox = SqlRecords(data_dir)
+        self._outbox = SqlRecords(data_dir, seal)
+        self._told = False
 
     def keep(self, batch: Sequence[Record | None], *, behind: bool) -> None:
         """Make a batch durable, all of it or none; None only asks whether that can be done. One of FAILURES otherwise.
@@ -40,15 +43,32 @@ class Keeper:
         self._writer.append(batch)
 
     def carry(self) -> None:
-        """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be."""
-        more = True
+        """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be.
+
+        A row that is not as it was written stays where it is, as evidence: it would be linked as if it were ours.
+        """
+        position, more = BEFORE_ALL, True
         while more:  # what others put there meanwhile they carry themselves
-            late = self._outbox.outbox(CARRY_BATCH)
-            more = len(late) == CARRY_BATCH
-            if late:
-                self._writer.append(late)
-                with self._main.transaction() as connection:
-                    forget(connection, [record.record_id for record in late])
+            page = self._outbox.outbox(position, CARRY_BATCH)
+            more = len(page) == CARRY_BATCH
+            if page:
+                position = page[-1].change
+                self._carry_page(page)
+
+    def _carry_page(self, page: Sequence[Late]) -> None:
+        genuine = [late.record for late in page if late.record is not None]
+        if len(genuine) < len(page):
+            self._alarm(next(late.change for late in page if late.record is None))
+        if genuine:
+            self._writer.append(genuine)
+            with self._main.transaction() as connection:
+                forget(connection, [record.record_id for record in genuine])
+
+    def _alarm(self, change: int) -> None:
+        if not self._told:
+            reason = f"row {change} of outbox is not as it was written: it is not carried into the log"
+            log.error("alarm", error=SealBroken.__name__, reason=f"{reason}; run: strongroom doctor")
+            self._told = True
 
     def carry_if_possible(self) -> bool:
         """Carry what is in the outbox; answer whether that was possible: what is left there is carried later."""

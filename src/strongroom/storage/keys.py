@@ -18,7 +18,7 @@ from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, put_mark
 from strongroom.storage.notes import encode_notes
-from strongroom.storage.records import LAST, put_in_outbox
+from strongroom.storage.records import LAST, put_in_outbox, seal_outbox
 from strongroom.storage.resources import SqlFacts
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Connection, Session
@@ -67,32 +67,36 @@ def _make(data_dir: Path, custodian: Custodian, now: datetime) -> ServerKeys:
             found = _find(writer)
             if found:  # another process was first
                 return found
-            is_older = drive(_keyring(writer).newest(Purpose.ROWS)) is not None
+            older = drive(_keyring(writer).newest(Purpose.ROWS))
             has_data = connection.execute(ANY_DATA).fetchone()[0]
-            if (has_data and not is_older) or connection.execute(ANY_MARK).fetchone()[0]:
+            if (has_data and older is None) or connection.execute(ANY_MARK).fetchone()[0]:
                 raise SealBroken("the keyring is gone from a data directory that has data")
-            if is_older:
+            if older is not None:
                 log.warning(
                     "records are linked with a key from now on, and the data is noted as it is", after=last.sequence
                 )
-                note_what_is_there(connection, now)
+                seal_outbox(connection, RowSeal(custodian.authenticator(older)))
+                note_what_is_there(connection, RowSeal(custodian.authenticator(older)), now)
             keys: ServerKeys = drive(_add_missing(_keyring(writer), custodian, now))
             seal = RowSeal(custodian.authenticator(keys.rows))
             for name, mark in ((KEYED, last), (NEWEST, last), (PRUNED, BEGINNING)):
                 put_mark(writer, seal, name, mark)
-            if custodian.derivation is not None and not is_older:
-                _describe(connection, Session(writer, seal, None), custodian, now)
+            if custodian.derivation is not None and older is None:
+                _describe(connection, writer, seal, custodian, now)
     finally:
         writer.close()
     return keys
 
 
-def _describe(connection: sqlite3.Connection, session: Session, custodian: Custodian, now: datetime) -> None:
+def _describe(
+    connection: sqlite3.Connection, writer: Writer, seal: RowSeal, custodian: Custodian, now: datetime
+) -> None:
     """Say in the data how their master key is made of a passphrase: without that nobody could make it again."""
+    session = Session(writer, seal, None)
     drive(SqlFacts(session).put(MASTER_FACT, describe(custodian, now)))
     properties = {"masterKeyId": custodian.master_id, "kind": "passphrase"}
     record = local_record("Strongroom.MasterKey/begin", now=now, properties=properties, actor="server")
-    put_in_outbox(connection, record, encode_notes(session.notes))
+    put_in_outbox(connection, record, encode_notes(session.notes), seal)
 
 
 async def _add_missing(keyring: SqlKeyring, custodian: Custodian, now: datetime) -> ServerKeys:

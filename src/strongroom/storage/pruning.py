@@ -72,7 +72,7 @@ class Pruning:
             raise unavailable(error) from error
 
     def _run(self, until: datetime, now: datetime) -> int:
-        log_of_records, main = SqlRecords(self._data_dir), Reader(self._data_dir / MAIN_FILE)
+        log_of_records, main = SqlRecords(self._data_dir, self._seal), Reader(self._data_dir / MAIN_FILE)
         try:
             pruned = get_mark(main, self._seal, PRUNED)
             last = self._last_due(main, pruned, until)
@@ -110,7 +110,7 @@ class Pruning:
         """Record the pruning, with what the records that leave noted last."""
         writer = RecordWriter(self._data_dir, self._link)
         try:
-            with last_notes(self._data_dir) as notes:
+            with last_notes(self._data_dir, self._seal) as notes:
                 record = local_record(
                     "Strongroom.Records/prune",
                     now=now,

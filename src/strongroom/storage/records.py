@@ -7,14 +7,24 @@ is: what the outbox carries over may come twice.
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.audit.event import Record
 from strongroom.audit.log import FIRST_LINK, Entry, Link, from_microseconds, microseconds
+from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.rows import Column, RowSeal
 
 INSERT = "INSERT INTO records (seq, id, time, body, link, change, rows) VALUES (?, ?, ?, ?, ?, ?, ?)"
-INSERT_OUTBOX = "INSERT INTO outbox (id, time, body, rows) VALUES (?, ?, ?, ?)"
+OUTBOX = "outbox"
+LATE_COLUMNS = ("id", "time", "body", "change", "rows", "mac")
+SELECT_OUTBOX = f"SELECT {', '.join(LATE_COLUMNS)} FROM outbox"  # noqa: S608 - the names above
+INSERT_OUTBOX = "INSERT INTO outbox (id, time, body, change, rows, mac) VALUES (?, ?, ?, ?, ?, ?)"
+FREE_CHANGE = (
+    "SELECT 1 + MAX((SELECT COALESCE(MAX(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'),"
+    " (SELECT COALESCE(MAX(change), 0) FROM outbox))"
+)
+BEFORE_ALL = -(2**63)
 HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
 LAST_CHANGE = "SELECT COALESCE(MIN(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'"
@@ -24,11 +34,41 @@ COLUMNS = ("seq", "link", "id", "time", "body", "change", "rows")
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - the names above
 
 
-def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes) -> Record:
+def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes, seal: RowSeal) -> Record:
     """Put the record of a change into the outbox, with the next number of a change; return it as it is kept."""
-    row = (record.record_id, microseconds(record.time), record.body, rows)
-    number = connection.execute(INSERT_OUTBOX, row).lastrowid
-    return Record(record.record_id, record.time, record.body, number, rows)
+    number = connection.execute(FREE_CHANGE).fetchone()[0]
+    kept = Record(record.record_id, record.time, record.body, number, rows)
+    mac = seal.mac(OUTBOX, _late_columns(kept), kept.body + rows)
+    connection.execute(INSERT_OUTBOX, (kept.record_id, microseconds(kept.time), kept.body, number, rows, mac))
+    return kept
+
+
+def seal_outbox(connection: sqlite3.Connection, seal: RowSeal) -> None:
+    """Authenticate what lies in the outbox as it is: only for data in which nothing was linked with a key before."""
+    for row in connection.execute(SELECT_OUTBOX).fetchall():
+        record = _record(*row[:-1])
+        mac = seal.mac(OUTBOX, _late_columns(record), record.body + record.rows)
+        connection.execute("UPDATE outbox SET mac = ? WHERE change = ?", (mac, record.change))
+
+
+def open_late(seal: RowSeal, row: tuple[Any, ...]) -> Record:
+    """Return the record of a row of the outbox, its LATE_COLUMNS; SealBroken unless it is as it was written."""
+    *parts, mac = row
+    record = _record(*parts)
+    seal.require(OUTBOX, _late_columns(record), record.body + record.rows, mac)
+    return record
+
+
+def _late_columns(record: Record) -> tuple[Column, ...]:
+    """Return what is authenticated of a record in the outbox beside its body and its notes, and where they part."""
+    return record.record_id.hex(), microseconds(record.time), record.change, len(record.body)
+
+
+class Late(NamedTuple):
+    """A row of the outbox. record: None where the row is not as it was written."""
+
+    change: int
+    record: Record | None
 
 
 NO_RECORD = Record(b"", from_microseconds(0), b"")
@@ -81,7 +121,8 @@ class RecordWriter:
 class SqlRecords:
     """Reads records. Implements `audit.log.AuditLog`; every method raises StorageUnavailable when it cannot read."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, seal: RowSeal) -> None:
+        self._seal = seal
         self._audit = Reader(data_dir / AUDIT_FILE)
         self._main = Reader(data_dir / MAIN_FILE)
 
@@ -113,17 +154,24 @@ class SqlRecords:
 
     def pending(self) -> tuple[Record, ...]:
         """Return the records of committed changes that are not in the chain yet, oldest first."""
-        return tuple([record for record in self.outbox() if not self._is_in_chain(record)])
+        return tuple([late.record for late in self.outbox() if late.record and not self._is_in_chain(late.record)])
 
-    def outbox(self, limit: int = -1) -> tuple[Record, ...]:
-        """Return up to `limit` records in the outbox, those included that were carried into the chain since."""
-        rows = self._main.rows("SELECT id, time, body, change, rows FROM outbox ORDER BY change LIMIT ?", (limit,))
-        return tuple([_record(*row) for row in rows])
+    def outbox(self, after: int = BEFORE_ALL, limit: int = -1) -> tuple[Late, ...]:
+        """Return up to `limit` rows of the outbox past a change, those included that were carried into the chain."""
+        rows = self._main.rows(f"{SELECT_OUTBOX} WHERE change > ? ORDER BY change LIMIT ?", (after, limit))
+        return tuple([self._late(row) for row in rows])
 
     def close(self) -> None:
         """Close both files."""
         self._audit.close()
         self._main.close()
+
+    def _late(self, row: tuple[Any, ...]) -> Late:
+        change = row[LATE_COLUMNS.index("change")]
+        try:
+            return Late(change, open_late(self._seal, row))
+        except SealBroken:
+            return Late(change, None)
 
     def _is_in_chain(self, record: Record) -> bool:
         return bool(self._audit.rows(HAS, (record.record_id,)))

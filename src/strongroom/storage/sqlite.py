@@ -48,10 +48,12 @@ FRESH_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-def record_link(data_dir: Path, custodian: Custodian, now: datetime | None = None) -> Link:
-    """Return how records of a data directory are linked; raises as `SqliteStorage.open` does."""
+def open_keeper(data_dir: Path, custodian: Custodian) -> Keeper:
+    """Return what keeps the records of a data directory; raises as `SqliteStorage.open` does."""
     try:
-        return keyed_link(custodian.authenticator(server_keys(data_dir, custodian, now or real_now()).records))
+        keys = server_keys(data_dir, custodian, real_now())
+        link = keyed_link(custodian.authenticator(keys.records))
+        return Keeper(data_dir, link, RowSeal(custodian.authenticator(keys.rows)))
     except (sqlite3.Error, OSError) as error:
         raise unavailable(error) from error
 
@@ -91,9 +93,9 @@ class SqliteStorage:
         self._stale_at = 0.0
         self._writer = Writer(data_dir / MAIN_FILE)
         self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
-        self._keeper = Keeper(data_dir, link)
+        self._keeper = Keeper(data_dir, link, seal)
         self._carried: deque[bytes] = deque()
-        self.records = SqlRecords(data_dir)
+        self.records = SqlRecords(data_dir, seal)
         _require_known(self.records)
         behind = not self._keeper.carry_if_possible()
         self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))
@@ -226,7 +228,7 @@ class SqliteStorage:
     def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
         session = Session(self._writer, self._seal, None)
         stores = SqlStores(session)
-        outcomes = [_run_unit(connection, session, stores, work) for work in batch]
+        outcomes = [_run_unit(connection, session, stores, work, self._seal) for work in batch]
         if session.touched:
             connection.execute("UPDATE epoch SET value = value + 1")
         self._anchor.advance(self._writer)
@@ -244,7 +246,9 @@ def _require_known(records: SqlRecords) -> None:
                   "later are in the records and not in the data; run: strongroom doctor")  # fmt: skip
 
 
-def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStores, work: Work | None) -> Outcome:
+def _run_unit(
+    connection: sqlite3.Connection, session: Session, stores: SqlStores, work: Work | None, seal: RowSeal
+) -> Outcome:
     """Run one unit in a savepoint of its own: what it raises undoes it alone."""
     if work is None:
         connection.execute(PROBE)
@@ -253,7 +257,7 @@ def _run_unit(connection: sqlite3.Connection, session: Session, stores: SqlStore
     session.notes.clear()
     try:
         result, record = drive(work(stores))
-        outcome = Outcome((result, put_in_outbox(connection, record, encode_notes(session.notes))))
+        outcome = Outcome((result, put_in_outbox(connection, record, encode_notes(session.notes), seal)))
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
         # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
         connection.execute("ROLLBACK TO unit")

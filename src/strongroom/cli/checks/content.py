@@ -11,7 +11,7 @@ from strongroom.errors import StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, FOREIGN, MAIN_FILE
 from strongroom.storage.directory import HEADS
 from strongroom.storage.history import find_discrepancies
-from strongroom.storage.inspection import inspect
+from strongroom.storage.inspection import inspect, seal_of
 from strongroom.storage.keyring import SELECT, key_of
 from strongroom.storage.snapshot import FILES, Snapshot
 
@@ -34,7 +34,7 @@ def check_content(snapshot: Snapshot, custodian: Custodian | None, *, quick: boo
         yield ok("rows", "not looked at (--quick)")
     else:
         yield from _guarded("rows", lambda: _check_rows(snapshot, custodian))
-        yield from _guarded("history", lambda: _check_history(snapshot))
+        yield from _guarded("history", lambda: _check_history(snapshot, custodian))
     yield from _guarded("late records", lambda: _check_outbox(snapshot))
 
 
@@ -102,15 +102,14 @@ def _check_rows(snapshot: Snapshot, custodian: Custodian) -> Findings:
         yield ok("records", f"{counts[AUDIT_FILE].get('records', 0):,} in one chain, from the first to the one marked")
 
 
-def _check_history(snapshot: Snapshot) -> Findings:
+def _check_history(snapshot: Snapshot, custodian: Custodian) -> Findings:
     if snapshot.versions() != HEADS:
         yield ok("history", "not looked at: rows are noted from the next start on")
         return
     main, audit = snapshot.connections[MAIN_FILE], snapshot.connections[AUDIT_FILE]
     with progress_bar("comparing with the records", sum(snapshot.counts()[MAIN_FILE].values())) as progress:
-        found = [
-            f"{each.table} {' '.join(each.key)} {each.difference}" for each in find_discrepancies(main, audit, progress)
-        ]
+        discrepancies = find_discrepancies(main, audit, seal_of(snapshot, custodian), progress)
+        found = [f"{each.table} {' '.join(each.key)} {each.difference}" for each in discrepancies]
     yield from _told("history", found, BACKUP)
     if not found:
         yield ok("history", "every row is as the newest record of it says; none was set back, taken away or put in")
