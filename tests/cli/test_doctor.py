@@ -185,6 +185,53 @@ def test_another_s_files_are_told(installed, doctor):
     }
 
 
+@pytest.fixture
+def advice(strongroom):
+    """Run the doctor; gives its advice by check."""
+
+    def run(*arguments):
+        _, out, _ = strongroom("doctor", "--port", "0", "--json", *arguments)
+        return {each["check"]: each["advice"] for each in json.loads(out) if each["advice"]}
+
+    return run
+
+
+def test_the_advice_of_the_master_key_is_what_helps(installed, advice, serving, done, strongroom):
+    KEY.chmod(0o644)
+    assert advice()["master key"] == f"chmod 600 {KEY.resolve()}"
+    KEY.chmod(0o600)
+    done("serve", "--port", "0", "--data-dir", "other")
+    assert advice("--master-key-file", "other-key/master.key")["keyring"].endswith("--master-key-file FILE")
+    assert strongroom("rotate", "master-key", "--new-file", "new.key")[0] == 0
+    assert "--master-key-file FILE" in advice()["master key"]
+    KEY.unlink()
+    assert advice()["master key"].startswith("put its copy back, or name it with --master-key-file")
+
+
+def test_advice_can_be_pasted_whatever_a_place_is_called(installed, advice):
+    spaced = Path("my data")
+    shutil.move(DATA, spaced)
+    shutil.move(KEY.parent, "my data-key")
+    key = Path("my data-key/master.key")
+    for path, mode in ((spaced, 0o755), (spaced / "audit.db", 0o644), (key, 0o644), (key.parent, 0o777)):
+        path.chmod(mode)
+    home = Path.cwd()
+    found = advice("--data-dir", spaced)
+    assert found["data directory"] == f"chmod 700 '{home}/my data'"
+    assert found["files"] == f"chmod 600 '{home}/my data/audit.db'"
+    assert found["master key"] == f"chmod 600 '{home}/my data-key/master.key'"
+    assert found["master key's place"] == f"chmod 700 '{home}/my data-key'"
+
+
+def test_a_server_that_was_killed_is_told(installed, doctor):
+    (DATA / "server.json").write_text("{}")
+    (DATA / "server.json").chmod(0o600)
+    assert doctor() == (
+        0,
+        {("warning", "server"): ["the last one left its server.json: it did not stop properly, or was killed"]},
+    )
+
+
 def test_another_s_directory_is_told(installed, monkeypatch):
     monkeypatch.setattr(place.os, "geteuid", lambda: 12345)
     (first, *_) = place.check_place(load_settings({}, {}))
@@ -329,10 +376,11 @@ RECORDS = {
 
 
 @pytest.mark.parametrize(("statement", "told"), RECORDS.values(), ids=RECORDS)
-def test_records_that_were_tampered_with_are_told(installed, doctor, sql, statement, told):
+def test_records_that_were_tampered_with_are_told(installed, doctor, advice, sql, statement, told):
     sql(statement, file="audit.db")
     _, found = doctor()
     assert told in found["problem", "records"][0]
+    assert advice()["records"].startswith("strongroom logs verify says which")
 
 
 def test_a_row_that_was_set_back_to_an_older_state_of_itself_is_told(installed, doctor, sql):

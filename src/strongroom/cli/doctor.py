@@ -134,9 +134,20 @@ def _open_key(settings: Settings) -> "tuple[Finding, Custodian | None]":
     try:
         master = find_master_key(settings)
     except (CommandFailed, StrongroomError) as error:
-        return problem("master key", str(error), "its copy; without it nothing that is sealed can be opened"), None
+        return problem("master key", str(error), _key_advice(error)), None
     where = "made of a passphrase" if master.derivation is not None else f"{settings.master_key_file}"
     return ok("master key", where), Custodian(master.key, master.derivation)
+
+
+def _key_advice(error: Exception) -> str:
+    """Return what to do about a master key that cannot be had."""
+    from strongroom.custody.master import MasterKeyExposed, MasterKeyWrong
+
+    if isinstance(error, MasterKeyExposed):
+        return error.remedy
+    if isinstance(error, MasterKeyWrong):
+        return "name the one that the data lie under: --master-key-file FILE, or --master-key-passphrase-file FILE"
+    return "put its copy back, or name it with --master-key-file; without it nothing that is sealed can be opened"
 
 
 def _show(finding: "Finding") -> None:

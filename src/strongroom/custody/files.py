@@ -5,6 +5,7 @@ A file that is to replace another is first written beside it, as `NAME.next`. Wh
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,11 @@ class MasterKeyMissing(StrongroomError):
 
 
 class MasterKeyExposed(StrongroomError):
-    """The master key can be read by others than its owner."""
+    """The master key can be read by others than its owner. remedy: the command that ends it."""
+
+    def __init__(self, what: str, path: Path) -> None:
+        self.remedy = f"chmod 600 {shlex.quote(str(path))}"
+        super().__init__(f"the {what} at {path} can be opened by others; run: {self.remedy}")
 
 
 def read_private(path: Path, what: str) -> str:
@@ -42,7 +47,7 @@ def read_private(path: Path, what: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise MasterKeyWrong(f"the {what} at {path} cannot be read: {error}") from None
     if is_exposed(status, is_credential=is_credential(path, os.environ)):
-        raise MasterKeyExposed(f"the {what} at {path} can be opened by others; run: chmod 600 {path}")
+        raise MasterKeyExposed(what, path)
     return text
 
 

@@ -4,6 +4,7 @@ Alembic is loaded only when a migration is due: a usual start compares two words
 """
 
 import os
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -47,7 +48,7 @@ def schema_version(data_dir: Path) -> str | None:
     if (data_dir / UNFINISHED).exists():
         raise RestoreUnfinished(
             f"a restore into {data_dir} has not finished, so that what is there is not whole; run it again: "
-            f"strongroom restore FILE --data-dir {data_dir}"
+            f"strongroom restore FILE --data-dir {shlex.quote(str(data_dir))}"
         )
     return _known_version(data_dir)
 

@@ -18,6 +18,8 @@ from strongroom.storage.snapshot import FILES, Snapshot
 SHOWN = 5
 """How many of one kind of trouble are told; the others are counted."""
 BACKUP = "restore a backup; find out who changed the files"
+CHAIN = "strongroom logs verify says which and what was done; compare with records that were kept elsewhere; " + BACKUP
+OTHER_KEY = "name the one of these data: --master-key-file FILE"
 IN_CHAIN = "SELECT 1 FROM records WHERE id = ?"
 FEW_PENDING = 1000
 
@@ -47,7 +49,7 @@ def check_keyring(snapshot: Snapshot, custodian: Custodian) -> Finding:
     if len(shut) < len(rows):
         return problem("keyring", f"{len(shut)} of {len(rows)} data keys do not open: {shut[0]}", BACKUP)
     if rows:
-        return problem("keyring", "the master key is another data directory's: it opens no data key", "the right key")
+        return problem("keyring", "the master key is another data directory's: it opens no data key", OTHER_KEY)
     return problem("keyring", "there is no data key: the keyring is gone", BACKUP)
 
 
@@ -97,7 +99,7 @@ def _check_rows(snapshot: Snapshot, custodian: Custodian) -> Findings:
     if not rows:
         count = sum(counts[MAIN_FILE].values())
         yield ok("rows", f"{count:,} rows, each as it was written, every sealed value opens")
-    yield from _told("records", chain, "compare with records that were kept elsewhere; " + BACKUP)
+    yield from _told("records", chain, CHAIN)
     if not chain:
         yield ok("records", f"{counts[AUDIT_FILE].get('records', 0):,} in one chain, from the first to the one marked")
 

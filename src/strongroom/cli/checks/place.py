@@ -1,6 +1,7 @@
 """Where the data and its key lie: whose they are, who else may open them, how much room is left."""
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def check_place(settings: Settings) -> Findings:
     found = data_dir.stat()
     if found.st_mode & OTHERS:
         mode = stat.S_IMODE(found.st_mode)
-        yield problem("data directory", f"{data_dir} can be opened by others ({mode:04o})", f"chmod 700 {data_dir}")
+        yield problem("data directory", f"{data_dir} can be opened by others ({mode:04o})", _chmod(700, data_dir))
     elif os.geteuid() not in (0, found.st_uid):
         yield problem("data directory", f"{data_dir} belongs to another user", "run this as the user who owns the data")
     else:
@@ -43,9 +44,12 @@ def _check_file(path: Path, owner: int) -> Findings:
     if found.st_uid != owner:
         yield problem("files", f"{path}: {FOREIGN}", f"chown it to user {owner}; a server of theirs cannot open it")
     if found.st_mode & OTHERS and path.name != OPEN_FOLDER:
-        yield problem(
-            "files", f"{path} can be opened by others ({stat.S_IMODE(found.st_mode):04o})", f"chmod 600 {path}"
-        )
+        mode = stat.S_IMODE(found.st_mode)
+        yield problem("files", f"{path} can be opened by others ({mode:04o})", _chmod(600, path))
+
+
+def _chmod(mode: int, path: Path) -> str:
+    return f"chmod {mode} {shlex.quote(str(path))}"
 
 
 def _check_key_place(path: Path, data_dir: Path, owner: int) -> Findings:
@@ -55,7 +59,7 @@ def _check_key_place(path: Path, data_dir: Path, owner: int) -> Findings:
         advice = "move it elsewhere: whoever copies the data would have both"
         wrong.append(problem(name, f"{path} leads into the data directory", advice))
     if path.parent.stat().st_mode & WRITABLE_BY_OTHERS:
-        wrong.append(problem(name, f"others may replace files in {path.parent}", f"chmod 700 {path.parent}"))
+        wrong.append(problem(name, f"others may replace files in {path.parent}", _chmod(700, path.parent)))
     if path.stat().st_uid != owner and not is_credential(path, os.environ):
         wrong.append(warning(name, f"{path}: {FOREIGN}", "chown it to the user that the server runs as"))
     yield from wrong or [ok(name, f"{path}, apart from the data")]

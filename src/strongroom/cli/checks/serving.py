@@ -9,7 +9,7 @@ from cryptography import x509
 
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.running import Running, find_server, running_pid
+from strongroom.cli.running import STATE_NAME, Running, find_server, running_pid
 from strongroom.cli.shown import shown_time
 from strongroom.errors import StrongroomError
 from strongroom.hosting.ca import Authority
@@ -26,11 +26,19 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server liste
 def check_serving(settings: Settings, authority: Authority | None, now: datetime) -> Findings:
     """Look at the server that runs on the data, else at what a start would need. authority: None when not known."""
     if running_pid(settings.data_dir) is None:
+        yield from _check_end(settings)
         yield _check_port(settings)
     else:
         yield from _check_running(settings, authority, now)
     if settings.tls_certificate is not None and settings.tls_key is not None:
         yield _check_own_certificate(CertificateFiles(settings.tls_certificate, settings.tls_key), now)
+
+
+def _check_end(settings: Settings) -> Findings:
+    """Tell of a server that left behind what it clears away when it stops."""
+    if (settings.data_dir / STATE_NAME).exists():
+        told = "the last one left its server.json: it did not stop properly, or was killed"
+        yield warning("server", told, "see its log and the system's for why; the next start carries on")
 
 
 def _check_port(settings: Settings) -> Finding:
