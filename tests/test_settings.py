@@ -104,6 +104,7 @@ WRONG = [
     ({"location": "West Europe"}, {}, "option 'location'"),
     ({"records-days": "0"}, {}, "it is a number of days from 1 to 36500, or forever"),
     ({"records-days": "-1"}, {}, "option 'records-days' (flag --records-days)"),
+    ({"unauthenticated-per-minute": "0"}, {}, "a number of requests from 1 to 1000000, or off"),
     ({"log-level": "loud"}, {}, "one of: debug, info, warning, error"),
     ({"log-format": "xml"}, {}, "one of: console, json"),
     ({}, {"STRONGROOM_DEV": "perhaps"}, "option 'dev' (environment STRONGROOM_DEV)"),

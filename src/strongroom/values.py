@@ -53,9 +53,9 @@ def workers(text: str) -> int:
 
 def per_minute(text: str) -> int | None:
     """Return a number of requests, None for no limit."""
-    if text.lower() in {"off", "0"}:
+    if text.lower() == "off":
         return None
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST_PER_MINUTE):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PER_MINUTE):
         raise ValueError(f"a number of requests from 1 to {MOST_PER_MINUTE}, or off")
     return int(text)
 
