@@ -154,3 +154,8 @@ def test_a_certificate_of_ones_own_comes_with_its_key(home):
 @pytest.mark.parametrize("domain", ["localhost", "vault.example.test", "host1", "a1.b-2.c"])
 def test_domains_are_dns_names(domain):
     assert load_settings({"domain": domain.upper()}, {}).domain == domain
+
+
+def test_a_folder_is_no_file_of_options(tmp_path):
+    with pytest.raises(SettingsError, match=f"^{tmp_path} is a folder; --config names the TOML file itself$"):
+        load_settings({"config": str(tmp_path)}, {})

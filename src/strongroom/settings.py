@@ -282,6 +282,8 @@ def _from_file(config: _Given | None) -> dict[str, _Given]:
         if config is None:
             return {}
         raise SettingsError(f"option 'config' ({config.source}): there is no file {path}") from None
+    except IsADirectoryError:
+        raise SettingsError(f"{path} is a folder; --config names the TOML file itself") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"the file {path} cannot be read: {error}") from None
     given = {}
