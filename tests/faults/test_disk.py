@@ -57,10 +57,10 @@ def test_a_full_disk_stops_what_needs_it_and_nothing_else_is_lost(disk, start, t
         load.refuse(30)
         answer = load.direct.secret("PUT", load.direct.facts.vaultUrl, "/secrets/full", {"value": "x" * 20_000})
         assert (answer.status, answer.error) == (503, UNAVAILABLE)
-        assert readiness(load.direct) == (503, "busy")
+        wait_until(lambda: readiness(load.direct) == (503, "busy"))  # it is asked once a second
         disk.empty()
         load.serve(50)
-        assert readiness(load.direct) == (200, "ready")
+        wait_until(lambda: readiness(load.direct) == (200, "ready"))
         disk.fill_up()
         load.refuse(30)
         disk.empty()
@@ -86,10 +86,10 @@ def test_a_disk_that_fails_is_told_and_service_comes_back_by_itself(start, tmp_p
         load.serve(30)
         disk.fail(error, part, reads=reads)
         load.refuse(20)
-        assert readiness(load.direct) == (503, "busy")
+        wait_until(lambda: readiness(load.direct) == (503, "busy"))  # it is asked once a second
         disk.mend()
         load.serve(40)
-        assert readiness(load.direct) == (200, "ready")
+        wait_until(lambda: readiness(load.direct) == (200, "ready"))
     load.judge()
 
 
