@@ -24,7 +24,7 @@ def work(number):
         client.set_secret(f"name-{{number}}", str(time))
         assert client.get_secret(f"name-{{number}}").value == str(time)
         if time == 0:
-            print("begun", flush=True)
+            print("begun\\n", end="", flush=True)  # at once: threads write beside each other
 
 with ThreadPoolExecutor({THREADS}) as pool:
     list(pool.map(work, range({THREADS})))
