@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 import strongroom.app
-from strongroom.app import Application, host_name, make_request, read_body
+from strongroom.app import READY_SECONDS, Application, host_name, make_request, read_body
 from strongroom.custody.sealing import SealBroken
 from strongroom.errors import BadRequest, PayloadTooLarge, StorageUnavailable
 from strongroom.planes.http import Response
@@ -109,6 +109,21 @@ async def test_other_hosts_are_not_served(app, gates, host):
 @pytest.mark.parametrize("host", ["vault.test:8443", "localhost:1", "127.0.0.1", "[::1]:8443"])
 async def test_health_is_told_on_the_servers_own_names(app, host, path, status):
     assert (await ask(app, host, path))[0] == status
+
+
+async def test_readiness_which_costs_a_write_is_asked_of_the_storage_once_a_second(app, monkeypatch):
+    clock, asked = [100.0], []
+    monkeypatch.setattr("strongroom.app.time.perf_counter", lambda: clock[0])
+
+    async def is_ready():
+        asked.append(clock[0])
+        return len(asked) == 1
+
+    app._is_ready = is_ready
+    assert [(await ask(app, "localhost", "/health/ready"))[0] for _ in range(5)] == [200] * 5
+    clock[0] += READY_SECONDS
+    assert [(await ask(app, "localhost", "/health/ready"))[0] for _ in range(5)] == [503] * 5
+    assert asked == [100.0, 100.0 + READY_SECONDS]
 
 
 @pytest.mark.parametrize("plane", ["data", "management", "identity"])
