@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -158,6 +159,16 @@ async def test_who_sends_nonsense_is_dropped_and_nobody_else(place, recorded):
     stranger.close()
     await recorded.record(a_record())
     assert len(ids(recorded)) == 2
+
+
+async def test_a_record_that_cannot_be_linked_fails_and_the_recorder_lives_on(place, recorder, recorded):
+    with closing(dial(place)) as worker:
+        worker.setblocking(True)
+        worker.sendall(encode_frame([replace(a_record(), change=-1)], behind=False))  # no number of a change
+        assert worker.recv(1) == FAILED
+    await recorded.record(a_record(1))
+    assert len(ids(recorded)) == 1
+    assert recorder.process.poll() is None
 
 
 async def test_a_frame_may_come_in_pieces(place, recorder, recorded):

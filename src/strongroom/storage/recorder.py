@@ -115,6 +115,9 @@ class Recorder:
         except FAILURES as error:
             unavailable(error)  # told once, here; each worker tells its own clients
             self._behind = True
+        except Exception:  # a recorder that died of a record would get it again from its worker, and die again
+            log.exception("records could not be kept")
+            self._behind = True
         else:
             self._behind = False
         failed = len(batch) if self._behind else 0
