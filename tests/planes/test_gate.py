@@ -407,6 +407,7 @@ async def test_who_is_revoked_while_the_body_comes_slowly_is_refused(plane, stor
     assert "handler" not in plane.steps
     (record,) = storage.bodies()
     assert record["resultType"] == "Failed"
+    assert "reason" not in record["properties"]  # why the caller might before
 
 
 async def test_a_slow_body_of_who_still_may_is_taken(ask, plane, monkeypatch):

@@ -143,6 +143,7 @@ class Gate:
     async def _admit_again(self, call: Call) -> Operation:
         """Ask again who may do this: the body took its time, and what was revoked meanwhile counts."""
         call.stores, call.caller = self._storage.read(), None
+        call.notes.clear()  # why the caller might: whoever may not any more has no such reason in the record
         await self._plane.locate(call)
         return await self._admit(call)
 
