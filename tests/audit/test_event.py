@@ -25,3 +25,8 @@ def test_record_ids_are_unique_and_sort_by_time(monkeypatch):
     assert len(set(ids)) == 9
     assert ids == sorted(ids)
     assert {len(each) for each in ids} == {16}
+
+
+def test_a_clock_of_before_1970_makes_ids_too(monkeypatch):
+    monkeypatch.setattr(event.time, "time", lambda: -1.5)
+    assert len({new_record_id() for _ in range(3)}) == 3

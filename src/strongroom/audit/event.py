@@ -25,6 +25,7 @@ class Category(StrEnum):
     SIGN_IN = "SignInLogs"
 
 
+MILLISECONDS = (1 << 48) - 1
 NOISE = 0x0FFF_3FFF_FFFF_FFFF_FFFF
 VERSION_7 = 0x7000_8000_0000_0000_0000
 NOISE_BYTES, NOISES = 10, 256
@@ -60,7 +61,8 @@ def new_record_id() -> bytes:
     Source: RFC 9562, section 5.7.
     """
     noise = int.from_bytes(_noise(), "big") & NOISE
-    return (int(time.time() * 1000) << 80 | VERSION_7 | noise).to_bytes(16, "big")
+    milliseconds = int(time.time() * 1000) & MILLISECONDS  # a clock of before 1970 is wrong, and no reason to record nothing
+    return (milliseconds << 80 | VERSION_7 | noise).to_bytes(16, "big")
 
 
 @dataclass(frozen=True, slots=True)
