@@ -61,7 +61,9 @@ def new_record_id() -> bytes:
     Source: RFC 9562, section 5.7.
     """
     noise = int.from_bytes(_noise(), "big") & NOISE
-    milliseconds = int(time.time() * 1000) & MILLISECONDS  # a clock of before 1970 is wrong, and no reason to record nothing
+    milliseconds = (
+        int(time.time() * 1000) & MILLISECONDS
+    )  # a clock of before 1970 is wrong, and no reason to record nothing
     return (milliseconds << 80 | VERSION_7 | noise).to_bytes(16, "big")
 
 
