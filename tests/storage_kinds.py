@@ -11,8 +11,8 @@ from pathlib import Path
 from storage_doubles import CUSTODIAN, a_data_directory, a_record, discrepancies, find_break
 from strongroom.audit.log import FIRST_LINK, whole_chain
 from strongroom.meters import CommitMeter, Meters
+from strongroom.storage.courier import Courier
 from strongroom.storage.frames import listen
-from strongroom.storage.handover import Handover
 from strongroom.storage.marks import NEWEST
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
@@ -55,7 +55,7 @@ class SqliteWithRecorder(Sqlite):
     def _recording(self):
         if self._recorder is None:
             self._recorder = RecorderProcess(self.place)
-        return Handover(self.place)
+        return Courier(self.place)
 
     def close(self):
         super().close()

@@ -58,7 +58,7 @@ async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, do
     monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage: record(swept, storage))
     made = {}
     monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
-    monkeypatch.setattr("strongroom.cli.workers.Handover", lambda _: None)  # there is no recorder here
+    monkeypatch.setattr("strongroom.cli.workers.Courier", lambda _: None)  # there is no recorder here
     await asyncio.to_thread(done, "serve", "--port", "0")
     serving["make_app"]()
     first = dict(made)

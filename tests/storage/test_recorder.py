@@ -13,11 +13,11 @@ from storage_kinds import RecorderProcess, counting, is_whole
 from strongroom.audit.log import whole_chain
 from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
-from strongroom.storage import handover
+from strongroom.storage import courier
 from strongroom.storage import recorder as recorders
 from strongroom.storage.connection import AUDIT_FILE
+from strongroom.storage.courier import Courier
 from strongroom.storage.frames import FAILED, SOCKET_FILE, Incoming, dial, encode_frame, listen
-from strongroom.storage.handover import Handover
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
@@ -32,7 +32,7 @@ def recorder(place):
 
 @pytest.fixture
 async def recorded(place, recorder):
-    storage = SqliteStorage.open(place, CUSTODIAN, recording=Handover(place))
+    storage = SqliteStorage.open(place, CUSTODIAN, recording=Courier(place))
     yield storage
     storage.close()
 
@@ -81,7 +81,7 @@ async def test_a_recorder_killed_again_and_again_loses_and_doubles_nothing(recor
 
 
 async def test_records_that_nobody_takes_fail_in_time(place, recorded, recorder, monkeypatch):
-    monkeypatch.setattr(handover, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(courier, "PATIENCE_SECONDS", 0.05)
     recorder.kill()
     with pytest.raises(StorageUnavailable):
         await recorded.record(a_record())
@@ -95,7 +95,7 @@ async def test_nothing_piles_up_for_a_recorder_that_stands_still(recorded, recor
     await recorded.record(a_record())
     recorder.process.send_signal(signal.SIGSTOP)
     with monkeypatch.context() as impatient:
-        impatient.setattr(handover, "PATIENCE_SECONDS", 0.05)
+        impatient.setattr(courier, "PATIENCE_SECONDS", 0.05)
         for number in range(1, 4):
             connection = recorded._recording._transport
             with pytest.raises(StorageUnavailable):
@@ -192,8 +192,8 @@ def test_frames_are_read_as_they_were_written():
     assert [(frame.behind, frame.records) for frame in found] == [(True, records), (False, [])]
 
 
-async def test_a_handover_that_is_closed_takes_nothing(place, recorder):
-    closed = Handover(place)
+async def test_a_courier_that_is_closed_takes_nothing(place, recorder):
+    closed = Courier(place)
     closed.close()
     with pytest.raises(StorageUnavailable):
         closed.submit(a_record())

@@ -26,7 +26,7 @@ from strongroom.resources.locations import Locations
 from strongroom.scheduling.chores import Chores, Turn
 from strongroom.scheduling.steadiness import Steadiness
 from strongroom.settings import Settings
-from strongroom.storage.handover import Handover
+from strongroom.storage.courier import Courier
 from strongroom.storage.keeper import FAILURES
 from strongroom.storage.pruning import Pruning
 from strongroom.storage.recorder import Recorder
@@ -70,7 +70,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
     limiter, tally = Limiter(), Tally()
 
     def make() -> Application:
-        recording = Handover(settings.data_dir)
+        recording = Courier(settings.data_dir)
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters, recording=recording)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
         newest = storage.records.newest()

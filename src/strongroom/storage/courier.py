@@ -1,4 +1,4 @@
-"""Hands the records of a worker over to the recorder, and tells each when it is durable.
+"""The courier: takes the records of a worker to the recorder, and tells each when it is durable.
 
 What a turn of the event loop submits goes together, in one frame. If the connection ends, what was not answered is sent
 again over a new one: a record is known by its id, so that it enters the chain once. What is not durable in time fails.
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 Waiting = tuple[Record | None, "asyncio.Future[None]"]
 
 
-class Handover(asyncio.Protocol):
+class Courier(asyncio.Protocol):
     """The records of one worker on their way, from one event loop. behind: records may be left in the outbox."""
 
     def __init__(self, data_dir: Path) -> None:
