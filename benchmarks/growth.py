@@ -211,7 +211,8 @@ def measure(small: Asked, large: Asked, size: Size, plan: tuple[float, int], scr
         judged = " any " not in name
         within &= not judged or max(slower, dearer) <= BAR
         p50 = [statistics.median(pair[which].p50 for pair in results) for which in (1, 0)]
-        rows.append(f"| {name} | {_shown(slower, judged)} | {_shown(dearer, judged)} | {p50[0]:.2f} ({p50[1]:.2f}) |")
+        shown = " | ".join(_shown(ratio, judged=judged) for ratio in (slower, dearer))
+        rows.append(f"| {name} | {shown} | {p50[0]:.2f} ({p50[1]:.2f}) |")
         print(rows[-1], flush=True)
     return rows, within
 
@@ -220,7 +221,7 @@ def _run(load: Load, asked: Asked, seconds: float, scratch: Path) -> Result:
     return run(load, connections=16, seconds=seconds, root_pid=asked.server.process.pid, scratch=scratch)
 
 
-def _shown(ratio: float, judged: bool) -> str:  # noqa: FBT001
+def _shown(ratio: float, *, judged: bool) -> str:
     return f"{ratio:.2f} (bar {BAR}: MISSED)" if judged and ratio > BAR else f"{ratio:.2f}"
 
 

@@ -119,7 +119,7 @@ def _check_history(snapshot: Snapshot, custodian: Custodian) -> Findings:
 
 def _check_outbox(snapshot: Snapshot) -> Findings:
     """Look whether records of changes have not reached the chain."""
-    waiting = snapshot.connections[MAIN_FILE].execute(f"SELECT id FROM outbox LIMIT {FEW_PENDING}").fetchall()  # noqa: S608 - a constant
+    waiting = snapshot.connections[MAIN_FILE].execute("SELECT id FROM outbox LIMIT ?", (FEW_PENDING,)).fetchall()
     audit = snapshot.connections[AUDIT_FILE]
     late = [record_id for (record_id,) in waiting if audit.execute(IN_CHAIN, (record_id,)).fetchone() is None]
     if len(late) > SHOWN:

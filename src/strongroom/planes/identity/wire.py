@@ -22,28 +22,25 @@ CLAIMS_SUPPORTED: Final = ("sub", "iss", "aud", "exp", "iat", "nonce", "preferre
 Secret = Annotated[str, Meta(extra_json_schema={"format": "password"})]
 
 
-class TokenForm(msgspec.Struct, kw_only=True):
-    """The form of a token request: a grant, and the client's proof in one way. `identity/form.py` reads it.
-
-    client_id and client_secret may come by HTTP Basic instead.
-    """
+class GrantForm(msgspec.Struct, kw_only=True):
+    """What every token request says: a grant, and the client's proof in one way. `identity/form.py` reads it."""
 
     grant_type: Literal["client_credentials"]
     client_id: str | None = None
     client_secret: Secret | None = None
     client_assertion: Secret | None = None
     client_assertion_type: Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] | None = None
+
+
+class TokenForm(GrantForm, kw_only=True):
+    """The form of a token request; client_id and client_secret may come by HTTP Basic instead."""
+
     scope: Annotated[str, Meta(description="A resource followed by `/.default`.", pattern=r"/\.default *$")]
 
 
-class FirstTokenForm(msgspec.Struct, kw_only=True):
-    """The form of a token request to the v1 endpoint: a resource instead of a scope."""
+class FirstTokenForm(GrantForm, kw_only=True):
+    """The form of a token request to the v1 endpoint, with a resource instead of a scope; else as the newer one."""
 
-    grant_type: Literal["client_credentials"]
-    client_id: str | None = None
-    client_secret: Secret | None = None
-    client_assertion: Secret | None = None
-    client_assertion_type: Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"] | None = None
     resource: Annotated[str, Meta(description="The service that the token is for.")]
 
 
