@@ -200,6 +200,10 @@ def test_damage_is_named_and_keeps_a_backup_from_being_trusted(data, strongroom,
     code, _, err = strongroom("restore", "archive", "--verify-only")
     assert code == 1
     assert "archive is whole and as it was written, but not sound" in err
+    code, out, err = strongroom("restore", "archive", "--verify-only", "--accept-damage")
+    assert code == 0
+    assert "every sealed value as it was written" not in out
+    assert err == "damaged: vaults dev: a row of vaults is not as it was written\n"
 
 
 def test_files_that_cannot_be_read_are_told(data, strongroom):

@@ -78,7 +78,12 @@ def test_nothing_asked_shows_the_help(strongroom):
     [
         (CommandFailed("it\n  cannot be"), 1, "strongroom: it cannot be\n"),
         (NotFound("There is none."), 1, "strongroom: There is none.\n"),
-        (PermissionError(13, "Permission denied", "/x"), 1, "strongroom: /x: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            1,
+            "strongroom: /x: Permission denied; run this as the user whose it is\n",
+        ),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "strongroom: /x: No such file or directory\n"),
         (OSError("odd"), 1, "strongroom: odd\n"),
         (OSError(), 1, "strongroom: OSError\n"),
         (click.UsageError("no"), 2, "strongroom: no (see strongroom --help)\n"),

@@ -1,12 +1,14 @@
 """Archives as `backup` and `restore` name them to a person: opened, checked, described."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import click
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.shown import progress_bar, shown_time
@@ -90,6 +92,12 @@ def require_sound(problems: tuple[str, ...], *, accepted: bool, what: str) -> No
             f"{what}, since what is in it is damaged: {'; '.join(problems[:3])}{more}. `strongroom doctor` says more; "
             "with --accept-damage it is done all the same"
         )
+
+
+def tell_damage(problems: Iterable[str]) -> None:
+    """Tell damage that was accepted, so that nobody takes what was made of it for whole."""
+    for problem in problems:
+        click.echo(f"damaged: {problem}", err=True)
 
 
 def _counted(count: int, nouns: str) -> str:

@@ -55,7 +55,7 @@ def command(*, file: str, accept_damage: bool, **flags: Any) -> None:
 
 
 async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
-    from strongroom.cli.archives import check_archive, described, require_sound
+    from strongroom.cli.archives import check_archive, described, require_sound, tell_damage
 
     with _scratch(path) as (scratch, handle):
         sink = _Sink(handle)
@@ -74,8 +74,7 @@ async def _to_file(data: "Data", path: Path, *, accept_damage: bool) -> None:
     click.echo(
         f"keep the master key {master_id[:8]}, or its passphrase, elsewhere: the archive opens with nothing else"
     )
-    for problem in (*damage, *problems):
-        click.echo(f"damaged: {problem}", err=True)
+    tell_damage((*damage, *problems))
 
 
 async def _to_standard_output(data: "Data") -> None:

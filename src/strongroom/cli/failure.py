@@ -17,7 +17,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         return f"strongroom: {_flat(error.format_message())}"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"strongroom: {error.filename}: {error.strerror}"
+        advice = "; run this as the user whose it is" if isinstance(error, PermissionError) else ""
+        return f"strongroom: {error.filename}: {error.strerror}{advice}"
     return f"strongroom: {_flat(str(error)) or type(error).__name__}"
 
 

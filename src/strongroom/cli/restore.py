@@ -46,17 +46,21 @@ def command(*, file: Path, verify_only: bool, accept_damage: bool, **flags: Any)
 
 
 def _verify(path: Path, settings: Settings, *, accept_damage: bool) -> None:
-    from strongroom.cli.archives import check_archive, described, require_sound
+    from strongroom.cli.archives import check_archive, described, require_sound, tell_damage
 
     custodian = _custodian(settings, path)
     manifest, problems = check_archive(path, custodian)
     require_sound(problems, accepted=accept_damage, what=f"{path} is whole and as it was written, but not sound")
-    click.echo(f"{path}: whole, every row and every sealed value as it was written\n{described(manifest)}")
+    sound = (
+        ", of data that were damaged already" if problems else ", every row and every sealed value as it was written"
+    )
+    click.echo(f"{path}: whole{sound}\n{described(manifest)}")
     click.echo(f"it was made under the master key {custodian.master_id[:8]}, which is at hand, and opens with no other")
+    tell_damage(problems)
 
 
 def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
-    from strongroom.cli.archives import described, opened, require_sound, told
+    from strongroom.cli.archives import described, opened, require_sound, tell_damage, told
     from strongroom.cli.running import require_no_server
     from strongroom.cli.shown import progress_bar
     from strongroom.storage.archive import read_items
@@ -79,6 +83,7 @@ def _restore(path: Path, settings: Settings, *, accept_damage: bool) -> None:
             _record(data_dir, custodian, archive.manifest, path)
             finish(data_dir)
     click.echo(f"{data_dir} is restored and checked\n{described(archive.manifest)}")
+    tell_damage(problems)
     _tell_start(settings, _domains(data_dir, custodian))
 
 
