@@ -26,7 +26,7 @@ def in_a_child(work, *arguments):
     return os.waitpid(pid, 0)[1]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # no thread of the tests holds a lock of ours
 def test_processes_count_together_each_in_a_row_of_its_own(meters):
     def count(row):
         meters.sit(row)

@@ -49,7 +49,7 @@ LIST_VERSIONS = (
 SEALED_BEFORE = f"v.vault_id = ? AND v.kind = '{KIND}' AND substr(v.sealed, 2, 16) <> ?"
 COUNT_SEALED_BEFORE = f"SELECT count(*) FROM versions v WHERE {SEALED_BEFORE}"  # noqa: S608 - constants only
 LIST_SEALED_BEFORE = (
-    f"SELECT {STATE}, {VERSION} FROM versions v JOIN objects o"  # noqa: S608
+    f"SELECT {STATE}, {VERSION} FROM versions v JOIN objects o"  # noqa: S608 - constants only
     " ON o.vault_id = v.vault_id AND o.kind = v.kind AND o.name = v.name"
     f" WHERE {SEALED_BEFORE} AND (v.name, v.version) > (?, ?) ORDER BY v.name, v.version LIMIT ?"
 )
