@@ -18,7 +18,8 @@ from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound, StorageUnavailable
-from strongroom.objects.secrets.model import Secret
+from strongroom.objects.lifecycle import Kind
+from strongroom.objects.model import Held
 from strongroom.sensitive import Sensitive
 
 TENANT = Tenant(
@@ -116,8 +117,8 @@ class MemoryStores:
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.resources = MemoryResources()
-        self.secrets = MemorySecrets()
-        self.vaults = MemoryVaults(self.secrets, self.keyring)
+        self.secrets = MemoryObjects(Kind.SECRET)
+        self.vaults = MemoryVaults((self.secrets,), self.keyring)
 
     def _all(self):
         return (
@@ -344,9 +345,9 @@ class MemoryResources(_Memory):
 class MemoryVaults(_Memory):
     held = ("rows",)
 
-    def __init__(self, secrets, keyring):
+    def __init__(self, kinds, keyring):
         self.rows = {}
-        self._secrets = secrets
+        self._kinds = kinds
         self._keyring = keyring
 
     async def find(self, name):
@@ -387,16 +388,18 @@ class MemoryVaults(_Memory):
 
     async def purge(self, vault):
         self.rows.pop(vault.name.lower(), None)
-        self._secrets.forget_vault(vault.vault_id)
+        for kind in self._kinds:
+            kind.forget_vault(vault.vault_id)
         await self._keyring.remove_scope(Purpose.VAULT, vault.vault_id)
 
 
-class MemorySecrets(_Memory):
-    """states and versions by (vault id, lower-case name); the versions of a name in the order of their making."""
+class MemoryObjects(_Memory):
+    """One kind. states and versions by (vault id, lower-case name), versions of a name in the order of their making."""
 
     held = ("states", "versions")
 
-    def __init__(self):
+    def __init__(self, kind):
+        self.kind = kind
         self.states = {}
         self.versions = {}
 
@@ -406,7 +409,7 @@ class MemorySecrets(_Memory):
         if state is None:
             return None
         found = self.versions[key].get((version or state.latest).lower())
-        return None if found is None else Secret(state, found)
+        return None if found is None else Held(state, found)
 
     async def find_state(self, vault_id, name):
         return self.states.get((vault_id, name.lower()))
@@ -416,8 +419,7 @@ class MemorySecrets(_Memory):
         states = [self.states[key] for key in keys]
         fitting = [s for s in states if s.is_deleted() == deleted and not (deleted and s.is_expired(now))]
         return tuple(
-            Secret(state, self.versions[vault_id, state.name.lower()][state.latest.lower()])
-            for state in fitting[:limit]
+            Held(state, self.versions[vault_id, state.name.lower()][state.latest.lower()]) for state in fitting[:limit]
         )
 
     async def list_versions(self, vault_id, name, *, after, limit):
@@ -444,7 +446,7 @@ class MemorySecrets(_Memory):
     async def replace_state(self, state):
         key = (state.vault_id, state.name.lower())
         if key not in self.states:
-            raise NotFound("There is no such secret.")
+            raise NotFound("There is no such object.")
         self.states[key] = state
 
     async def purge(self, vault_id, name):
@@ -453,7 +455,7 @@ class MemorySecrets(_Memory):
 
     async def list_sealed_before(self, vault_id, key_id, *, after, limit):
         found = [
-            Secret(self.states[key], one)
+            Held(self.states[key], one)
             for key in sorted(self.versions)
             for version, one in sorted(self.versions[key].items())
             if key[0] == vault_id and one.sealed[1:17].hex() != key_id and (key[1], version) > (after or ("", ""))

@@ -5,7 +5,7 @@ import pytest
 
 from storage_doubles import NOON, a_state, a_version
 from strongroom.errors import Conflict, NotFound
-from strongroom.objects.secrets.model import Secret
+from strongroom.objects.model import Held
 
 WHOLE = a_version(
     7,
@@ -40,7 +40,7 @@ def delete(change):
 async def test_a_version_comes_back_as_it_was(storage, add):
     await add("Secret", WHOLE)
     found = await storage.read().secrets.find("vault-1", "secret")
-    assert found == Secret(a_state("Secret", latest=7), WHOLE)
+    assert found == Held(a_state("Secret", latest=7), WHOLE)
 
 
 async def test_the_newest_is_the_one_that_was_added_last(storage, add):
@@ -77,7 +77,7 @@ async def test_the_state_is_found_by_itself(storage, add, delete):
 async def test_a_deleted_secret_is_still_found(storage, add, delete):
     await add("secret", a_version())
     deleted = await delete("secret", purge=NOON)
-    assert await storage.read().secrets.find("vault-1", "secret") == Secret(deleted, a_version())
+    assert await storage.read().secrets.find("vault-1", "secret") == Held(deleted, a_version())
 
 
 async def test_a_version_is_added_once(add):
@@ -139,7 +139,7 @@ async def test_living_secrets_are_listed_by_name_page_by_page(storage, add, dele
 async def test_a_list_shows_the_newest_version_of_each(storage, add):
     await add("secret", a_version(1), a_version(2))
     listed = await storage.read().secrets.list_newest("vault-1", deleted=False, after=None, limit=9, now=NOON)
-    assert listed == (Secret(a_state("secret", latest=2), a_version(2)),)
+    assert listed == (Held(a_state("secret", latest=2), a_version(2)),)
 
 
 async def test_deleted_secrets_are_listed_until_their_retention_has_passed(storage, add, delete):

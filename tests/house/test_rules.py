@@ -25,6 +25,7 @@ REVEALS = {
     "custody/": "is what custody is for",
     "hosting/ca.py": "loads the key of the CA",
     "hosting/passthrough.py": "signs in to the proxy that the environment named before",
+    "objects/backup.py": "reads an object backup that was opened just now",
     "objects/secrets/backup.py": "writes an object backup that is sealed in the same breath",
     "objects/secrets/service.py": "checks the length of a value",
     "planes/data/wire.py": "renders a secret for its owner",

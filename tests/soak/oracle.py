@@ -13,7 +13,7 @@ from soak.journal import lives_of
 from storage_kinds import is_whole
 from strongroom.audit.log import whole_chain
 from strongroom.clock import real_now
-from strongroom.objects.secrets.model import Secret
+from strongroom.objects.model import Held
 from strongroom.objects.secrets.service import Secrets
 
 VERSIONS = 10_000
@@ -108,7 +108,7 @@ async def _secret_life(secrets, name):
     if state is None:
         return FREE
     versions = await secrets.store.list_versions(secrets.vault.vault_id, name, after=None, limit=VERSIONS)
-    values = [(await secrets.open(Secret(state, version))).reveal().decode() for version in versions]
+    values = [(await secrets.open(Held(state, version))).reveal().decode() for version in versions]
     if [state.latest] != [version.version for version in versions[-1:]]:
         return "a secret whose newest version is not the last of its versions"
     marks = [version.content_type for version in versions]

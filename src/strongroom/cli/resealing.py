@@ -14,14 +14,17 @@ from strongroom.cli.shown import progress_bar
 from strongroom.clock import real_now
 from strongroom.custody.store import Purpose
 from strongroom.ids import vault_scope
-from strongroom.objects.secrets.resealing import Batch, begin, finish, reseal, unfinished
-from strongroom.objects.secrets.service import Secrets
+from strongroom.objects.lifecycle import Kind
+from strongroom.objects.resealing import Batch, begin, finish, reseal, unfinished
+from strongroom.objects.service import Objects
+from strongroom.objects.store import every_kind
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
 from strongroom.storage.archive import Progress
 from strongroom.vaults.model import Vault
 
 T = TypeVar("T")
+Kinds = Sequence[Objects[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,9 @@ async def _begin(data: Data, vaults: Sequence[Vault]) -> None:
 async def _follow_all(data: Data, vaults: Sequence[Vault]) -> int:
     """Seal every value of vaults under their newest keys; return how many there were."""
     done = 0
-    with progress_bar("sealing values anew", sum([await _left(data, vault) for vault in vaults])) as reach:
+    with progress_bar(
+        "sealing values anew", sum([sum((await _left(data, vault)).values()) for vault in vaults])
+    ) as reach:
         for vault in vaults:
             done += await _follow_through(data, vault, done, reach)
     return done
@@ -98,42 +103,46 @@ async def _follow_through(data: Data, vault: Vault, before: int, reach: Progress
     """
     done = 0
     with suppress(_Gone):
-        total, batch = await _left(data, vault), Batch(0, None)
-        while done < total:
-            batch = await _reseal(data, vault, batch.last)
-            if not batch.count:
-                break
-            done += batch.count
-            reach(before + done)
+        for kind, total in (await _left(data, vault)).items():
+            goal, batch = done + total, Batch(0, None)
+            while done < goal:
+                batch = await _reseal(data, vault, kind, batch.last)
+                if not batch.count:
+                    break
+                done += batch.count
+                reach(before + done)
         await _end(data, vault)
     return done
 
 
-async def _left(data: Data, vault: Vault) -> int:
+async def _left(data: Data, vault: Vault) -> dict[Kind, int]:
     stores = data.storage.read()
     key = await stores.keyring.newest(Purpose.VAULT, vault.vault_id)
-    return await stores.secrets.count_sealed_before(vault.vault_id, key.key_id) if key else 0
+    if key is None:
+        return {}
+    return {store.kind: await store.count_sealed_before(vault.vault_id, key.key_id) for store in every_kind(stores)}
 
 
-async def _reseal(data: Data, vault: Vault, after: tuple[str, str] | None) -> Batch:
-    async def step(secrets: Secrets) -> tuple[Batch, dict[str, Any]]:
-        batch = await reseal(secrets, after)
-        key = await secrets.vault_key()
+async def _reseal(data: Data, vault: Vault, kind: Kind, after: tuple[str, str] | None) -> Batch:
+    async def step(kinds: Kinds) -> tuple[Batch, dict[str, Any]]:
+        objects = next(each for each in kinds if each.kind is kind)
+        batch = await reseal(objects, after)
+        key = await objects.vault_key()
         return batch, {"dataKeyId": key.key_id, "values": batch.count}
 
     return await _change(data, vault, "Strongroom.VaultKey/reseal", step)
 
 
 async def _end(data: Data, vault: Vault) -> None:
-    async def step(secrets: Secrets) -> tuple[None, dict[str, Any]]:
-        removed = await finish(secrets)
-        return None, {"dataKeyId": (await secrets.vault_key()).key_id, "removedDataKeyIds": removed}
+    async def step(kinds: Kinds) -> tuple[None, dict[str, Any]]:
+        removed = await finish(kinds)
+        return None, {"dataKeyId": (await kinds[0].vault_key()).key_id, "removedDataKeyIds": removed}
 
     await _change(data, vault, "Strongroom.VaultKey/finish", step)
 
 
 async def _change(
-    data: Data, vault: Vault, operation: str, step: Callable[[Secrets], Awaitable[tuple[T, dict[str, Any]]]]
+    data: Data, vault: Vault, operation: str, step: Callable[[Kinds], Awaitable[tuple[T, dict[str, Any]]]]
 ) -> T:
     """Run one step on a vault as a change with its record; _Gone when the vault is gone."""
 
@@ -141,8 +150,8 @@ async def _change(
         now = real_now()
         if not await _is_there(stores, vault):
             raise _Gone
-        secrets = Secrets(stores.secrets, stores.keyring, data.custodian, vault=vault, now=now)
-        result, said = await step(secrets)
+        kinds = [Objects(store, stores.keyring, data.custodian, vault=vault, now=now) for store in every_kind(stores)]
+        result, said = await step(kinds)
         return result, local_record(
             operation,
             now=now,

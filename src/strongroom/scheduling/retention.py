@@ -1,4 +1,4 @@
-"""What ends by itself: deleted secrets and vaults whose retention has passed are purged, each with its record.
+"""What ends by itself: deleted objects and vaults whose retention has passed are purged, each with its record.
 
 Nobody needs the sweep to have run: to the rules, what has expired is gone already. The sweep makes it gone for good.
 """
@@ -12,12 +12,14 @@ from strongroom.audit.event import Category, Record
 from strongroom.audit.local import local_record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.ids import vault_scope
-from strongroom.objects.lifecycle import ObjectState
+from strongroom.objects.lifecycle import Kind, ObjectState
+from strongroom.objects.store import every_kind, store_of
 from strongroom.scheduling.store import SweptStorage, SweptStores
 from strongroom.vaults.model import Vault
 from strongroom.vaults.service import is_expired
 
 BATCH = 100
+PURGES = {Kind.SECRET: "SecretPurge"}
 
 log = structlog.get_logger(__name__)
 
@@ -39,24 +41,30 @@ async def sweep(storage: SweptStorage, now: datetime, recorded: datetime) -> int
     StorageUnavailable when a purge cannot be made durable; what was purged before stays so.
     """
     purged = await _sweep_vaults(storage, now, recorded)
-    while expired := await storage.read().secrets.list_expired(now, BATCH):
+    while expired := await _list_expired(storage.read(), now):
         places = await _vault_ids(storage.read())
-        done = sum([await _purge_secret(storage, state, places, now, recorded) for state in expired])
+        done = sum([await _purge_object(storage, state, places, now, recorded) for state in expired])
         purged += done
         if not done:
             break
     return purged
 
 
-async def _purge_secret(
+async def _list_expired(stores: SweptStores, now: datetime) -> list[ObjectState]:
+    return [state for kind in every_kind(stores) for state in await kind.list_expired(now, BATCH)]
+
+
+async def _purge_object(
     storage: SweptStorage, expired: ObjectState, places: Mapping[str, str], now: datetime, recorded: datetime
 ) -> bool:
     async def work(stores: SweptStores) -> tuple[bool, Record]:
-        state = await stores.secrets.find_state(expired.vault_id, expired.name)
+        store = store_of(stores, expired.kind)
+        state = await store.find_state(expired.vault_id, expired.name)
         if state is None or not state.is_expired(now):
             raise _Gone
-        await stores.secrets.purge(state.vault_id, state.name)
-        return True, _record("SecretPurge", places.get(state.vault_id, ""), recorded, secret=state.name)
+        await store.purge(state.vault_id, state.name)
+        resource_id, noun = places.get(state.vault_id, ""), state.kind.noun
+        return True, _record(PURGES[state.kind], resource_id, recorded, **{noun: state.name})
 
     try:
         return await storage.change(work)

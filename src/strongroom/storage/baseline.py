@@ -10,10 +10,10 @@ from strongroom.audit.local import local_record
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
+from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import put_in_outbox
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
-from strongroom.storage.secrets import OBJECTS, VERSIONS
 from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 
 NOTED: tuple[Shape, ...] = (

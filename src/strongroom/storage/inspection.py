@@ -13,7 +13,8 @@ from strongroom.audit.log import BEGINNING, Chain, Mark, keyed_link, plain_link
 from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
-from strongroom.objects.secrets.service import value_place
+from strongroom.objects.lifecycle import Kind
+from strongroom.objects.service import sealed_place
 from strongroom.storage.archive import Item, Progress, Rows, Table, counted
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import MAIN_FILE
@@ -21,11 +22,11 @@ from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
+from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
 from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
-from strongroom.storage.secrets import OBJECTS, VERSIONS
 from strongroom.storage.session import Documents, Session
 from strongroom.storage.snapshot import Snapshot
 from strongroom.storage.sqlite import SqlStores
@@ -157,7 +158,8 @@ class Inspection:
         columns = (row["vault_id"], row["kind"], row["name"], row["version"])
         self._rows().require(VERSIONS.table, columns, row["document"], row["mac"])
         key = self._require_key(sealing_key_id(row["sealed"]), Purpose.VAULT, row["vault_id"])
-        self._custodian.open(key, row["sealed"], value_place(row["vault_id"], row["name"], row["version"]))
+        place = sealed_place(row["vault_id"], Kind(row["kind"]), row["name"], row["version"])
+        self._custodian.open(key, row["sealed"], place)
 
     # --- the chain
 

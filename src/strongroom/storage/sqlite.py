@@ -36,7 +36,7 @@ from strongroom.storage.notes import encode_notes
 from strongroom.storage.records import SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
-from strongroom.storage.secrets import SqlSecrets
+from strongroom.storage.secrets import sql_secrets
 from strongroom.storage.session import Session
 from strongroom.storage.vaults import SqlAssignments, SqlVaults
 
@@ -67,7 +67,7 @@ class SqlStores:
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)
         self.resources = SqlResources(session)
-        self.secrets = SqlSecrets(session)
+        self.secrets = sql_secrets(session)
         self.vaults = SqlVaults(session)
 
 

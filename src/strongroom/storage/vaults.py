@@ -4,7 +4,7 @@ from strongroom.access.authorization.model import RoleAssignment
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
 from strongroom.storage.keyring import SqlKeyring
-from strongroom.storage.secrets import OBJECTS, VERSIONS
+from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.session import Documents, Session
 from strongroom.vaults.model import Vault
 

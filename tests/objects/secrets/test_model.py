@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from strongroom.errors import BadRequest
+from strongroom.objects.model import MAX_TAGS
 from strongroom.objects.secrets.model import (
-    MAX_TAGS,
     MAX_VALUE_BYTES,
     SecretEdit,
     SecretVersion,

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from doubles import MemoryStorage
 from strongroom.custody.sealing import SealBroken, sealing_key_id
 from strongroom.custody.store import Purpose
+from strongroom.objects.resealing import begin, finish, reseal, unfinished
 from strongroom.objects.secrets.backup import back_up, restore
 from strongroom.objects.secrets.model import SecretEdit
-from strongroom.objects.secrets.resealing import begin, finish, reseal, unfinished
 from strongroom.sensitive import Sensitive
 from vault_doubles import NOON, a_vault, put_vault, secrets_of
 
@@ -68,7 +68,7 @@ async def to_the_end(storage, secrets):
     after = None
     while (batch := await reseal(secrets, after, limit=2)).count:
         after = batch.last
-    await finish(secrets)
+    await finish((secrets,))
     (only,) = await storage.stores.keyring.list_versions(Purpose.VAULT, secrets.vault.vault_id)
     for versions in storage.stores.secrets.versions.values():
         assert {sealing_key_id(one.sealed) for one in versions.values()} <= {only.key_id}
@@ -84,7 +84,7 @@ async def test_new_values_lie_under_the_new_key_at_once_and_old_ones_follow():
     after = await secrets.set("b", Sensitive(b"2"), SecretEdit())
     assert sealing_key_id(before.version.sealed) == old.key_id != sealing_key_id(after.version.sealed)
     assert (await reseal(secrets, None)).count == 1
-    assert await finish(secrets) == (old.key_id,)
+    assert await finish((secrets,)) == (old.key_id,)
 
 
 async def test_a_key_with_something_under_it_stays():
@@ -92,7 +92,7 @@ async def test_a_key_with_something_under_it_stays():
     await secrets.set("a", Sensitive(b"1"), SecretEdit())
     await rotate(storage, vault)
     with pytest.raises(SealBroken):
-        await finish(secrets)
+        await finish((secrets,))
     assert len(await storage.stores.keyring.list_versions(Purpose.VAULT, vault.vault_id)) == 2
 
 

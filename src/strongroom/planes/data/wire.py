@@ -13,10 +13,10 @@ from msgspec import Meta
 
 from strongroom.errors import BadRequest
 from strongroom.objects.lifecycle import recovery_level
+from strongroom.objects.model import MAX_TAGS
 from strongroom.objects.secrets.model import (
     MAX_CONTENT_TYPE,
     MAX_TAG_TEXT,
-    MAX_TAGS,
     MAX_VALUE_BYTES,
     Secret,
     SecretEdit,

@@ -1,4 +1,4 @@
-"""The next data key of a vault: new values go under it at once, old ones follow batch by batch.
+"""The next data key of a vault: what is new goes under it at once, what is old follows batch by batch, kind by kind.
 
 Nothing is lost on the way, since each step is a change of its own, alone with the data: a value is read, opened, sealed
 anew and put back in one; who sets a value meanwhile does so before or after, and after the first step always under the
@@ -7,14 +7,16 @@ on from what lies there.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.custody.store import DataKey, KeyringStore, Purpose
-from strongroom.objects.secrets.service import Secrets
+from strongroom.objects.model import V
+from strongroom.objects.service import Objects
 from strongroom.vaults.model import Vault
 
 BATCH = 100
@@ -35,32 +37,33 @@ async def begin(
     return tuple([await add_key(keyring, custodian, Purpose.VAULT, vault.vault_id, now) for vault in vaults])
 
 
-async def reseal(secrets: Secrets, after: tuple[str, str] | None, limit: int = BATCH) -> Batch:
-    """Seal the next values of a vault under its newest key, inside a change. SealBroken when one was tampered with.
+async def reseal(objects: Objects[V], after: tuple[str, str] | None, limit: int = BATCH) -> Batch:
+    """Seal the next values of one kind under a vault's newest key, inside a change. SealBroken when one was edited.
 
     after: what the step before returned as its last.
     """
-    key = await secrets.vault_key()
-    vault_id = secrets.vault.vault_id
-    found = await secrets.store.list_sealed_before(vault_id, key.key_id, after=after, limit=limit)
-    for secret in found:
-        name, version = secret.state.name, secret.version.version
-        sealed = secrets.seal(key, await secrets.open(secret), name, version)
-        await secrets.store.replace_version(secret.state, replace(secret.version, sealed=sealed))
+    newest = await objects.vault_key()
+    vault_id = objects.vault.vault_id
+    found = await objects.store.list_sealed_before(vault_id, newest.key_id, after=after, limit=limit)
+    for held in found:
+        sealed = await objects.sealed_anew(held, newest)
+        await objects.store.replace_version(held.state, replace(held.version, sealed=sealed))
     last = (found[-1].state.name.lower(), found[-1].version.version.lower()) if found else None
     return Batch(len(found), last)
 
 
-async def finish(secrets: Secrets) -> tuple[str, ...]:
+async def finish(kinds: Sequence[Objects[Any]]) -> tuple[str, ...]:
     """Remove the keys of a vault but the newest, inside a change; return their ids.
 
-    SealBroken when something lies under one of them still: it stays.
+    kinds: the vault's objects, of every kind. SealBroken when something lies under one of them still: it stays.
     """
-    newest, *before = await secrets.keyring.list_versions(Purpose.VAULT, secrets.vault.vault_id)
-    if await secrets.store.count_sealed_before(secrets.vault.vault_id, newest.key_id):
-        raise SealBroken("a value still lies under a key that was to be removed")
+    keyring, vault_id = kinds[0].keyring, kinds[0].vault.vault_id
+    newest, *before = await keyring.list_versions(Purpose.VAULT, vault_id)
+    for objects in kinds:
+        if await objects.store.count_sealed_before(vault_id, newest.key_id):
+            raise SealBroken("a value still lies under a key that was to be removed")
     for key in before:
-        await secrets.keyring.remove(key)
+        await keyring.remove(key)
     return tuple(key.key_id for key in before)
 
 
