@@ -1,12 +1,17 @@
 """What a keeper of private keys offers: software here, an HSM behind PKCS#11 there, the same to those who ask.
 
 Handles are what a provider needs to find a key again: sealed bytes for software, an object id for a token. They are
-kept with the key's version and mean nothing to anyone else. Private material never crosses this line.
+kept with the key's version and mean nothing to anyone else. Private material never crosses this line in clear, but for
+what a caller brings (`PrivateParts`) and for plaintexts, which are the caller's own.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from strongroom.custody.sealing import Context
+from strongroom.custody.store import DataKey
+from strongroom.sensitive import Sensitive
 
 
 class KeyType(StrEnum):
@@ -15,40 +20,149 @@ class KeyType(StrEnum):
     RSA = "RSA"
     EC = "EC"
     OCT = "oct"
+    AKP = "AKP"  # ML-DSA; api-version 2026-05-01-preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySpec:
-    """What key to make: bits for RSA and oct, curve (P-256, P-384, P-521, P-256K) for EC."""
+    """What a key is: made by `algorithms.spec_of`, which refuses what no key can be.
+
+    bits: of RSA and oct keys. exponent: of RSA keys. curve: of EC keys. algorithm: of AKP keys, which serve one only.
+    """
 
     type: KeyType
     bits: int | None = None
+    exponent: int | None = None
     curve: str | None = None
+    algorithm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicParts:
+    """The public members of a key's JSON Web Key, as bytes that go out as they are; none for symmetric keys.
+
+    n, e: unsigned, big-endian, no leading zeros. x, y: as long as the curve's coordinates. pub: the raw ML-DSA key.
+    Source: RFC 7518, sections 6.2 and 6.3; REST `JsonWebKey`.
+    """
+
+    n: bytes | None = None
+    e: bytes | None = None
+    x: bytes | None = None
+    y: bytes | None = None
+    pub: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateParts:
+    """A JSON Web Key that a caller brings to be imported, its members decoded from base64url and not checked at all."""
+
+    type: KeyType
+    curve: str | None = None
+    n: bytes | None = None
+    e: bytes | None = None
+    x: bytes | None = None
+    y: bytes | None = None
+    d: Sensitive[bytes] | None = None
+    p: Sensitive[bytes] | None = None
+    q: Sensitive[bytes] | None = None
+    dp: Sensitive[bytes] | None = None
+    dq: Sensitive[bytes] | None = None
+    qi: Sensitive[bytes] | None = None
+    k: Sensitive[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptKey:
-    """A key as its provider keeps it.
-
-    handle: sealed or opaque, meaningless elsewhere. public_der: SubjectPublicKeyInfo, None for symmetric keys.
-    """
+    """A key as its provider keeps it. handle: sealed or opaque, meaningless elsewhere."""
 
     spec: KeySpec
     handle: bytes
-    public_der: bytes | None
+    public: PublicParts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a kept key belongs. key: the data key that seals its handle (`sealing_key_id` names that of an old one)."""
+
+    key: DataKey
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ciphertext:
+    """What was encrypted or wrapped, or is to be decrypted: REST `KeyOperationResult` without its `kid`."""
+
+    value: bytes
+    iv: bytes | None = None
+    tag: bytes | None = None
+    aad: bytes | None = None
 
 
 class KeyProvider(Protocol):
-    """Makes keys and uses them. Digests and plaintexts go in, signatures and ciphertexts come out."""
+    """Makes keys and uses them. Digests and plaintexts go in, signatures and ciphertexts come out.
+
+    Every method raises BadRequest, in words, when algorithm, key and input do not fit or this provider cannot do it,
+    and SealBroken when a handle does not open in its place. `algorithm` is the wire's name (`algorithms.ALGORITHMS`).
+    Whether the caller may, and whether the key may do this now, is settled before.
+    """
 
     platform: str
     """The `hsmPlatform` that keys kept here tell: "0" for software."""
 
-    async def make(self, spec: KeySpec) -> KeptKey:
-        """Return a new key; BadRequest when this provider cannot make it."""
+    async def make(self, spec: KeySpec, place: Place) -> KeptKey:
+        """Return a new key."""
 
-    async def sign(self, key: KeptKey, algorithm: str, digest: bytes) -> bytes:
-        """Return the signature of `digest`; BadRequest when algorithm, key and digest do not fit."""
+    async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
+        """Return a key that a caller brings, after checking all of it."""
 
-    async def decrypt(self, key: KeptKey, algorithm: str, ciphertext: bytes) -> bytes:
-        """Return the plaintext; BadRequest when it does not decrypt."""
+    async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
+        """Return the key for another place: for a backup, out of one, or under the vault's next data key."""
+
+    async def sign(
+        self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False
+    ) -> bytes:
+        """Return the signature of `digest`: r and s of fixed length for EC, the MAC for oct.
+
+        For ML-DSA alone `digest` is the message, or its 64-byte representative (`external_mu`) when `is_mu`; context:
+        up to 255 bytes, with a message only.
+        """
+
+    async def verify(
+        self,
+        key: KeptKey,
+        place: Place,
+        algorithm: str,
+        digest: bytes,
+        signature: bytes,
+        *,
+        context: bytes = b"",
+        is_mu: bool = False,
+    ) -> bool:
+        """Answer whether `signature` is one of `digest`; a malformed signature is none."""
+
+    async def encrypt(
+        self,
+        key: KeptKey,
+        place: Place,
+        algorithm: str,
+        plaintext: Sensitive[bytes],
+        *,
+        iv: bytes | None = None,
+        aad: bytes | None = None,
+    ) -> Ciphertext:
+        """Return the ciphertext, with the iv and tag that decrypting it needs; iv: for CBC only, made if None."""
+
+    async def decrypt(self, key: KeptKey, place: Place, algorithm: str, ciphertext: Ciphertext) -> Sensitive[bytes]:
+        """Return the plaintext; one error for whatever does not decrypt."""
+
+    async def wrap(self, key: KeptKey, place: Place, algorithm: str, material: Sensitive[bytes]) -> Ciphertext:
+        """Return another key's bytes wrapped under this one."""
+
+    async def unwrap(self, key: KeptKey, place: Place, algorithm: str, wrapped: bytes) -> Sensitive[bytes]:
+        """Return what was wrapped; one error for whatever does not unwrap."""
+
+    def forget(self, handle: bytes) -> None:
+        """Drop what this process keeps loaded of a key: it was disabled, deleted or moved."""
+
+    def forget_owner(self, owner: str) -> None:
+        """Drop what this process keeps loaded of an owner's keys (`Context.owner`): the vault was deleted."""
