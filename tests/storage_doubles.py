@@ -29,9 +29,9 @@ from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.directory import prepare
 from strongroom.storage.history import last_notes
-from strongroom.storage.keys import server_keys
 from strongroom.storage.records import put_in_outbox
 from strongroom.storage.rows import RowSeal
+from strongroom.storage.serverkeys import server_keys
 from vault_doubles import MADE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ from strongroom.custody.sealing import Custodian
 from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Writer
 from strongroom.storage.inspection import NAMED, inspect
-from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import PRUNED, put_mark
 from strongroom.storage.rows import RowSeal
+from strongroom.storage.serverkeys import server_keys
 from strongroom.storage.snapshot import take_snapshot
 from whole_doubles import a_whole_directory
 

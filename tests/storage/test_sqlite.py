@@ -13,7 +13,7 @@ from strongroom.audit.log import whole_chain
 from strongroom.custody.store import Purpose
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
-from strongroom.storage.keys import _make as make_keys
+from strongroom.storage.serverkeys import _make as make_keys
 from strongroom.storage.session import ROW_BYTES
 from strongroom.storage.sqlite import SqliteStorage
 

@@ -19,10 +19,10 @@ from strongroom.storage.archive import Progress
 from strongroom.storage.baseline import NOTED, select_of
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
 from strongroom.storage.keyring import KEYS
-from strongroom.storage.keys import SERVER_KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
 from strongroom.storage.records import LAST_CHANGE, NEXT_CHANGE, SELECT_OUTBOX, open_late
 from strongroom.storage.rows import RowSeal
+from strongroom.storage.serverkeys import SERVER_KEYS
 
 PROGRESS_ROWS = 10_000
 LOST_LIMIT = 1000

@@ -20,11 +20,11 @@ from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.failures import unavailable
 from strongroom.storage.history import LastNotes, last_notes
-from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark
 from strongroom.storage.notes import Note, encode_notes
 from strongroom.storage.records import RecordWriter, SqlRecords
 from strongroom.storage.rows import RowSeal
+from strongroom.storage.serverkeys import server_keys
 
 SLACK = timedelta(days=1)
 """How much older than need be a record grows before any is pruned: what a run costs grows with all that is kept."""

@@ -29,7 +29,6 @@ from strongroom.storage.failures import unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
-from strongroom.storage.keys import server_keys
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
@@ -37,6 +36,7 @@ from strongroom.storage.records import SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import sql_secrets
+from strongroom.storage.serverkeys import server_keys
 from strongroom.storage.session import Session
 from strongroom.storage.vaults import SqlAssignments, SqlVaults
 
