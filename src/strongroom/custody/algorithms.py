@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from strongroom.custody.provider import KeySpec, KeyType
+from strongroom.custody.refusals import invalid, wrong_length
 from strongroom.errors import BadRequest
 
 RSA_BITS = (2048, 3072, 4096)
@@ -66,6 +67,9 @@ CURVES = MappingProxyType(
 )
 
 
+_OLD_CURVE_NAMES = MappingProxyType({"SECP256K1": "P-256K"})  # of the preview; the Azure CLI imports under it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
     """All there is to say of one algorithm.
@@ -111,7 +115,8 @@ def _digest_signatures() -> Iterable[Algorithm]:
     ):
         for digest, length in _DIGESTS:
             name = prefix + digest.removeprefix("sha")
-            yield Algorithm(name=name, family=family, type=type_, uses=_SIGN, digest=digest, digest_bytes=length)
+            signed = None if family is Family.HMAC else length  # a MAC is one of the message itself
+            yield Algorithm(name=name, family=family, type=type_, uses=_SIGN, digest=digest, digest_bytes=signed)
     yield Algorithm(name="RSNULL", family=Family.PKCS1_BARE, type=KeyType.RSA, uses=_SIGN)
 
 
@@ -175,7 +180,7 @@ def get_algorithm(name: str, use: Use, spec: KeySpec) -> Algorithm:
     row = ALGORITHMS.get(name)
     if row is None or use not in row.uses:
         known = ", ".join(each.name for each in ALGORITHMS.values() if use in each.uses and each.type is spec.type)
-        raise BadRequest(f"Property alg has invalid value: {use} with this key takes {known or 'no algorithm'}.")
+        raise invalid("alg", f"{use} with this key takes {known or 'no algorithm'}")
     _require_fit(row, use, spec)
     return row
 
@@ -202,10 +207,7 @@ def _incompatible(use: Use, found: str, row: Algorithm, needed: str) -> BadReque
 def require_digest(row: Algorithm, digest: bytes, member: str) -> None:
     """Raise BadRequest unless `digest`, the body's `member`, is as long as the algorithm's."""
     if row.digest_bytes is not None and len(digest) != row.digest_bytes:
-        raise BadRequest(
-            f"Invalid length of '{member}': {len(digest)} bytes. {row.name} requires {row.digest_bytes} bytes, encoded "
-            "with base64url."
-        )
+        raise wrong_length(member, len(digest), row.name, f"{row.digest_bytes} bytes")
 
 
 def spec_of(
@@ -227,7 +229,7 @@ def spec_of(
     if type_ is KeyType.OCT:
         return KeySpec(type=type_, bits=_size(bits, OCT_BITS, 256))
     if algorithm not in ML_DSA:
-        raise BadRequest(f"Property alg has invalid value: a key of type AKP is one for {', '.join(ML_DSA)}.")
+        raise invalid("alg", f"a key of type AKP is one for {', '.join(ML_DSA)}")
     return KeySpec(type=type_, algorithm=algorithm)
 
 
@@ -245,15 +247,16 @@ def _exponent(exponent: int | None) -> int:
     if exponent is None:
         return EXPONENTS[0]
     if exponent not in EXPONENTS:
-        raise BadRequest(f"Property public_exponent has invalid value: it is {' or '.join(map(str, EXPONENTS))}.")
+        raise invalid("public_exponent", f"it is {' or '.join(map(str, EXPONENTS))}")
     return exponent
 
 
 def _curve(name: str | None, bits: int | None) -> str:
     """Return the curve that a name, a size, or both ask for; P-256 when neither does."""
+    name = _OLD_CURVE_NAMES.get(name, name) if name else None
     if name is None:
         return f"P-{_size(bits, (256, 384, 521), 256)}"
     if name not in CURVES:
-        raise BadRequest(f"Property crv has invalid value: it is one of {', '.join(CURVES)}.")
+        raise invalid("crv", f"it is one of {', '.join(CURVES)}")
     _size(bits, (CURVES[name].bits,), CURVES[name].bits)
     return name

@@ -106,8 +106,9 @@ class KeyProvider(Protocol):
     Whether the caller may, and whether the key may do this now, is settled before.
     """
 
-    platform: str
-    """The `hsmPlatform` that keys kept here tell: "0" for software."""
+    @property
+    def platform(self) -> str:
+        """The `hsmPlatform` that keys kept here tell: "0" for software."""
 
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
         """Return a new key."""
@@ -163,6 +164,9 @@ class KeyProvider(Protocol):
 
     def forget(self, handle: bytes) -> None:
         """Drop what this process keeps loaded of a key: it was disabled, deleted or moved."""
+
+    def close(self) -> None:
+        """Begin nothing more: the server stops."""
 
     def forget_owner(self, owner: str) -> None:
         """Drop what this process keeps loaded of an owner's keys (`Context.owner`): the vault was deleted."""
