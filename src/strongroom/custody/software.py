@@ -1,0 +1,207 @@
+"""The keeper of keys that needs no hardware: each key lies sealed under its vault's data key, and is opened to be used.
+
+A handle is the sealed key. What was opened once stays open in this process for a while (`loaded`), for its place
+alone. Small keys are used at once; what takes longer, and the making of every key, goes to threads, so that others do
+not wait.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from strongroom.custody import elliptic, lattice, rsa, symmetric
+from strongroom.custody.algorithms import Algorithm, Family, Use, get_algorithm, require_digest
+from strongroom.custody.elliptic import EcKey
+from strongroom.custody.lattice import AkpKey
+from strongroom.custody.loaded import LoadedKey, LoadedKeys
+from strongroom.custody.provider import Ciphertext, KeptKey, KeySpec, KeyType, Place, PrivateParts
+from strongroom.custody.refusals import invalid
+from strongroom.custody.rsa import RsaKey
+from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
+from strongroom.custody.symmetric import OctKey
+from strongroom.custody.threads import Threads
+from strongroom.sensitive import Sensitive
+
+MAKING_THREADS = 2
+USING_THREADS = 2
+"""Of every worker, of which there is one a core: more than one, so that one slow key does not hold up all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How keys of a type come to be. load raises ValueError for material that is no such key."""
+
+    generate: Callable[[KeySpec], LoadedKey]
+    load: Callable[[Sensitive[bytes]], LoadedKey]
+    take: Callable[[PrivateParts], LoadedKey]
+
+
+_KINDS = MappingProxyType(
+    {
+        KeyType.RSA: _Kind(rsa.generate, rsa.load, rsa.take),
+        KeyType.EC: _Kind(elliptic.generate, elliptic.load, elliptic.take),
+        KeyType.OCT: _Kind(symmetric.generate, symmetric.load, symmetric.take),
+        KeyType.AKP: _Kind(lattice.generate, lattice.load, lattice.take),
+    }
+)
+
+
+class SoftwareProvider:
+    """Keeps keys sealed by a custodian; a `KeyProvider`. One per server, made before its workers are forked."""
+
+    def __init__(self, custodian: Custodian, loaded: LoadedKeys | None = None) -> None:
+        self._custodian = custodian
+        self._loaded = loaded or LoadedKeys()
+        self._making = Threads("key-making", MAKING_THREADS)
+        self._using = Threads("key-using", USING_THREADS)
+
+    @property
+    def platform(self) -> str:
+        """Software, as the service numbers what keeps its keys."""
+        return "0"
+
+    async def make(self, spec: KeySpec, place: Place) -> KeptKey:
+        """Return a new key; with 4096 bits that takes seconds, in a thread."""
+        return self._seal(await self._making.run(_KINDS[spec.type].generate, spec), place)
+
+    async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
+        """Return a key that a caller brings, after checking all of it: up to 0.2 s, in a thread."""
+        return self._seal(await self._making.run(_KINDS[parts.type].take, parts), place)
+
+    async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
+        """Return the key for another place; the handle for the old one stays good until it is thrown away."""
+        material = self._custodian.open(place.key, key.handle, place.context)
+        handle = self._custodian.seal(to.key, material, to.context)
+        return KeptKey(spec=key.spec, handle=handle, public=key.public)
+
+    async def sign(
+        self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False
+    ) -> bytes:
+        """Return the signature of `digest`."""
+        row = get_algorithm(algorithm, Use.SIGN, key.spec)
+        _require_message(row, digest, "value", context, is_mu=is_mu)
+        loaded = self._open(key, place)
+        if isinstance(loaded, AkpKey):
+            return loaded.sign(digest, context, is_mu=is_mu)
+        if loaded.is_slow:
+            return await self._using.run(loaded.sign, row, digest)
+        return loaded.sign(row, digest)
+
+    async def verify(
+        self,
+        key: KeptKey,
+        place: Place,
+        algorithm: str,
+        digest: bytes,
+        signature: bytes,
+        *,
+        context: bytes = b"",
+        is_mu: bool = False,
+    ) -> bool:
+        """Answer whether `signature` is one of `digest`; a malformed signature is none."""
+        row = get_algorithm(algorithm, Use.SIGN, key.spec)
+        _require_message(row, digest, "digest", context, is_mu=is_mu)
+        loaded = self._open(key, place)
+        if isinstance(loaded, AkpKey):
+            return loaded.verify(digest, signature, context, is_mu=is_mu)
+        return loaded.verify(row, digest, signature)
+
+    async def encrypt(
+        self,
+        key: KeptKey,
+        place: Place,
+        algorithm: str,
+        plaintext: Sensitive[bytes],
+        *,
+        iv: bytes | None = None,
+        aad: bytes | None = None,
+    ) -> Ciphertext:
+        """Return the ciphertext, with the iv and tag that decrypting it needs."""
+        row = get_algorithm(algorithm, Use.ENCRYPT, key.spec)
+        if iv is not None and not row.takes_iv:
+            raise invalid("iv", f"{row.name} takes none" + (": the service makes it" if row.iv_bytes else ""))
+        _require_taken(row, aad=aad)
+        return self._cipher(key, place).encrypt(row, plaintext, iv, aad)
+
+    async def decrypt(self, key: KeptKey, place: Place, algorithm: str, ciphertext: Ciphertext) -> Sensitive[bytes]:
+        """Return the plaintext; one error for whatever does not decrypt."""
+        row = get_algorithm(algorithm, Use.ENCRYPT, key.spec)
+        if ciphertext.iv is not None and row.iv_bytes is None:
+            raise invalid("iv", f"{row.name} takes none")
+        if ciphertext.tag is not None and row.tag_bytes is None:
+            raise invalid("tag", f"{row.name} takes none")
+        _require_taken(row, aad=ciphertext.aad)
+        return await self._decrypt(key, place, row, ciphertext)
+
+    async def wrap(self, key: KeptKey, place: Place, algorithm: str, material: Sensitive[bytes]) -> Ciphertext:
+        """Return another key's bytes wrapped under this one."""
+        row = get_algorithm(algorithm, Use.WRAP, key.spec)
+        return self._cipher(key, place).encrypt(row, material, None, None)
+
+    async def unwrap(self, key: KeptKey, place: Place, algorithm: str, wrapped: bytes) -> Sensitive[bytes]:
+        """Return what was wrapped; one error for whatever does not unwrap."""
+        row = get_algorithm(algorithm, Use.WRAP, key.spec)
+        return await self._decrypt(key, place, row, Ciphertext(value=wrapped))
+
+    def forget(self, handle: bytes) -> None:
+        """Drop what this process keeps loaded of a key."""
+        self._loaded.drop(handle)
+
+    def forget_owner(self, owner: str) -> None:
+        """Drop what this process keeps loaded of an owner's keys."""
+        self._loaded.drop_owner(owner)
+
+    def close(self) -> None:
+        """Begin nothing more in threads."""
+        self._making.close()
+        self._using.close()
+
+    async def _decrypt(self, key: KeptKey, place: Place, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
+        loaded = self._cipher(key, place)
+        if loaded.is_slow:
+            return await self._using.run(loaded.decrypt, row, ciphertext)
+        return loaded.decrypt(row, ciphertext)
+
+    def _cipher(self, key: KeptKey, place: Place) -> RsaKey | OctKey:
+        loaded = self._open(key, place)
+        assert not isinstance(loaded, EcKey | AkpKey), "no algorithm encrypts with these"
+        return loaded
+
+    def _seal(self, loaded: LoadedKey, place: Place) -> KeptKey:
+        handle = self._custodian.seal(place.key, loaded.material(), place.context)
+        return KeptKey(spec=loaded.spec, handle=handle, public=loaded.public)
+
+    def _open(self, key: KeptKey, place: Place) -> LoadedKey:
+        """Return a kept key, loaded; SealBroken unless all that is said of it is so, whether it was loaded before."""
+        if sealing_key_id(key.handle) != place.key.key_id:
+            raise SealBroken("a sealed key names another data key")
+        loaded = self._loaded.find(key.handle, place.context)
+        if loaded is None:
+            loaded = self._load(key, place)
+            self._loaded.keep(key.handle, place.context, loaded)
+        if loaded.spec != key.spec or loaded.public != key.public:
+            raise SealBroken("a key is not what its row says")
+        return loaded
+
+    def _load(self, key: KeptKey, place: Place) -> LoadedKey:
+        material = self._custodian.open(place.key, key.handle, place.context)
+        try:
+            return _KINDS[key.spec.type].load(material)
+        except ValueError:
+            raise SealBroken("a sealed key is of another type than its row says") from None
+
+
+def _require_message(row: Algorithm, digest: bytes, member: str, context: bytes, *, is_mu: bool) -> None:
+    """Raise BadRequest unless the algorithm signs this: a digest of its length, or for ML-DSA a message or its mu."""
+    if row.family is Family.ML_DSA:
+        return lattice.require_message(digest, context, is_mu=is_mu)
+    if is_mu:
+        raise invalid("external_mu", f"{row.name} takes none")
+    if context:
+        raise invalid("context", f"{row.name} takes none")
+    return require_digest(row, digest, member)
+
+
+def _require_taken(row: Algorithm, *, aad: bytes | None) -> None:
+    if aad is not None and not row.takes_aad:
+        raise invalid("aad", f"{row.name} takes none")
