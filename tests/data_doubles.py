@@ -24,12 +24,16 @@ from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.gate import Gate
 from strongroom.planes.http import Request
 from strongroom.vaults.model import AccessPolicy
-from vault_doubles import SUBSCRIPTION, TENANT, a_vault, put_vault
+from vault_doubles import SUBSCRIPTION, TENANT, a_vault, keepers_of, put_vault
 
 DOMAIN = "localhost"
 PORT = ":8443"
 NEWEST = "2026-04-01"
 SECRET_PERMISSIONS = ("get", "list", "set", "delete", "backup", "restore", "recover", "purge")
+KEY_PERMISSIONS = (
+    *("get", "list", "create", "import", "update", "delete", "backup", "restore", "recover", "purge", "rotate"),
+    *("encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify"),
+)
 
 
 @cache
@@ -98,7 +102,8 @@ class DataWorld:
     def __init__(self):
         self.storage = MemoryStorage(a_custodian())
         self.limiter = Limiter()
-        self.plane = DataPlane(Verifier(DOMAIN), self.limiter)
+        self.keepers = keepers_of(self.storage)
+        self.plane = DataPlane(Verifier(DOMAIN), self.limiter, self.keepers)
         self.gate = Gate(self.plane, self.storage, self.storage.custodian, DOMAIN)
         self.application = an_application()
         self.token = token_for(self.application)
@@ -118,6 +123,7 @@ class DataWorld:
             tenant_id=TENANT,
             object_id=(application or self.application).object_id,
             secrets=frozenset(permissions or SECRET_PERMISSIONS),
+            keys=frozenset(permissions or KEY_PERMISSIONS),
         )
 
     @property

@@ -117,8 +117,9 @@ class MemoryStores:
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.resources = MemoryResources()
+        self.keys = MemoryObjects(Kind.KEY)
         self.secrets = MemoryObjects(Kind.SECRET)
-        self.vaults = MemoryVaults((self.secrets,), self.keyring)
+        self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
 
     def _all(self):
         return (
@@ -126,6 +127,7 @@ class MemoryStores:
             self.facts,
             self.identity,
             self.keyring,
+            self.keys,
             self.resources,
             self.secrets,
             self.vaults,

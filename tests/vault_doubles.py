@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.service import Keys
 from strongroom.objects.secrets.service import Secrets
 from strongroom.resources.model import SystemData
 from strongroom.vaults.model import Vault
@@ -44,6 +47,18 @@ async def put_vault(storage, vault):
 def secrets_of(storage, vault, now=NOON):
     stores = storage.stores
     return Secrets(stores.secrets, stores.keyring, storage.custodian, vault=vault, now=now)
+
+
+def keepers_of(storage, *, hsm=True):
+    """Return who keeps the keys of a storage: software, and software for an HSM unless there is to be none."""
+    software = SoftwareProvider(storage.custodian)
+    return Keepers(software=software, hsm=software if hsm else None)
+
+
+def keys_of(storage, vault, now=NOON, keepers=None):
+    stores = storage.stores
+    keepers = keepers or keepers_of(storage)
+    return Keys(stores.keys, stores.keyring, storage.custodian, keepers=keepers, vault=vault, now=now)
 
 
 def days(count):

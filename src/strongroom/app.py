@@ -13,6 +13,7 @@ from strongroom.access.network.strangers import Strangers
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import BadRequest, PayloadTooLarge, StrongroomError
 from strongroom.meters import UNKNOWN, Meters, RequestMeter
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.documents import find_document
@@ -48,6 +49,7 @@ def create_app(
     domain: str,
     locations: Locations,
     limiter: Limiter,
+    keepers: Keepers,
     strangers: Strangers,
     sweep: Callable[[], Awaitable[None]],
     follow: Callable[[], Awaitable[None]],
@@ -59,10 +61,11 @@ def create_app(
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
-    room: how full the disk is, in a word. close: called when the worker ends. meters: what is counted, as `new_meters`
+    room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys
+    of vaults. meters: what is counted, as `new_meters`
     makes them.
     """
-    planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter)
+    planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers)
     counted = meters or new_meters(planes)
     gates = {
         label: Gate(plane, storage, custodian, domain, meter=RequestMeter(counted, label), strangers=strangers)
@@ -80,13 +83,15 @@ def create_app(
     )
 
 
-def make_planes(custodian: Custodian, *, domain: str, locations: Locations, limiter: Limiter) -> dict[str, Plane]:
+def make_planes(
+    custodian: Custodian, *, domain: str, locations: Locations, limiter: Limiter, keepers: Keepers
+) -> dict[str, Plane]:
     """Return every plane by its name."""
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
         "management": ManagementPlane(verifier, locations),
-        "data": DataPlane(verifier, limiter),
+        "data": DataPlane(verifier, limiter, keepers),
     }
 
 

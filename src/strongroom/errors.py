@@ -9,6 +9,10 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     │   ├── ForbiddenByPolicy        inner code ForbiddenByPolicy
     │   ├── ForbiddenByRbac          inner code ForbiddenByRbac
     │   ├── ObjectDisabled           inner code SecretDisabled
+    │   ├── KeyDisabled              inner code KeyDisabled
+    │   ├── KeyOperationForbidden    inner code KeyOperationForbidden
+    │   ├── KeyNotYetValid           inner code KeyNotYetValid
+    │   ├── KeyExpired               inner code KeyExpired
     │   └── AuthorizationFailed      ARM
     ├── NotFound                404
     ├── MethodNotAllowed        405
@@ -83,6 +87,30 @@ class ObjectDisabled(Forbidden):
     """The version is disabled."""
 
     inner = "SecretDisabled"
+
+
+class KeyDisabled(Forbidden):
+    """The version of the key is disabled."""
+
+    inner = "KeyDisabled"
+
+
+class KeyOperationForbidden(Forbidden):
+    """The key is not for this operation."""
+
+    inner = "KeyOperationForbidden"
+
+
+class KeyNotYetValid(Forbidden):
+    """The key makes nothing new before its time."""
+
+    inner = "KeyNotYetValid"
+
+
+class KeyExpired(Forbidden):
+    """The key makes nothing new after its time."""
+
+    inner = "KeyExpired"
 
 
 class AuthorizationFailed(Forbidden):

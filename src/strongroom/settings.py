@@ -81,6 +81,7 @@ class Settings:
     master_key_passphrase_file: Path | str | None
     connection_file: Path | None
     dev: bool
+    software_hsm: bool
     location: str
     tls_certificate: Path | None
     tls_key: Path | None
@@ -154,6 +155,14 @@ OPTIONS = (
         default="false",
         switch=True,
         help="For rehearsal: also make a vault 'dev' open to the bootstrap application, and let its clock be moved.",
+    ),
+    Option(
+        name="software-hsm",
+        type="true|false",
+        parse=values.switch,
+        default="false, true with --dev",
+        switch=True,
+        help="Let software keep the keys of premium vaults that are asked for as an HSM's; they say so.",
     ),
     Option(
         name="location",
@@ -336,6 +345,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "master-key-passphrase-file": None,
         "connection-file": None,
         "dev": False,
+        "software-hsm": bool(chosen.get("dev")),
         "location": "local",
         "tls-certificate": None,
         "tls-key": None,

@@ -13,6 +13,7 @@ from strongroom.audit.local import local_record
 from strongroom.cli.main import COMMANDS, strongroom
 from strongroom.clock import real_now
 from strongroom.hosting.limits import KIB, MIB, Limits
+from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
 from strongroom.planes.identity import plane as identity
 from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
@@ -43,7 +44,7 @@ PACKAGE = (
 )
 # What stands in `properties` of every record of the machine itself.
 LOCAL = {
-    *("actor", "localUser", "reason", "secret", "vault"),
+    *("actor", "localUser", "reason", "key", "secret", "vault"),
     *("requests", "addresses", "address", "otherRequests"),
     *("aheadSeconds", "heldUntil"),
 }
@@ -150,7 +151,7 @@ def error_codes():
                 found.add(node.args[1].value)
     return (
         found
-        | {"UnknownHost", "SecretNotFound"}
+        | {"UnknownHost", "SecretNotFound", "KeyNotFound"}
         | set(re.findall(r'"((?:Invalid|Expired)Auth\w+)"', management_plane()))
     )
 
@@ -201,7 +202,7 @@ def test_the_status_and_error_of_each_sign_in_refusal_are_the_table_s():
 def operation_names():
     locations = Locations("local")
     tables = (
-        secrets.OPERATIONS,
+        data.operations(None),
         identity.IdentityPlane(None).table.operations,
         *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
         hsms.OPERATIONS,
@@ -287,7 +288,7 @@ def shown(name, value):
 def test_the_limits_of_bodies_are_the_tables():
     listed = {cells[0]: cells[1] for cells in rows("limits.md", "what")}
     assert listed["body of setting or updating a secret"].startswith(shown("bytes", secrets.SET_LIMIT))
-    assert listed["body of restoring a secret"].startswith(shown("bytes", secrets.RESTORE_LIMIT))
+    assert listed["body of restoring a key or a secret"].startswith(shown("bytes", secrets.RESTORE_LIMIT))
     assert listed["body of making or changing a vault"].startswith(shown("bytes", vaults.BODY_LIMIT))
     assert listed["any other body"].startswith(shown("bytes", SMALL_BODY))
 

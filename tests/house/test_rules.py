@@ -28,6 +28,7 @@ REVEALS = {
     "objects/backup.py": "reads an object backup that was opened just now",
     "objects/secrets/backup.py": "writes an object backup that is sealed in the same breath",
     "objects/secrets/service.py": "checks the length of a value",
+    "planes/data/keywire.py": "renders what a key decrypted for the one who asked",
     "planes/data/wire.py": "renders a secret for its owner",
     "planes/identity/token.py": "compares a client secret",
     "planes/paging.py": "reads a paging token of our own",

@@ -6,6 +6,7 @@ import pytest
 from doubles import MemoryStorage
 from strongroom.clock import CLOCK_FACT, real_now
 from strongroom.errors import StorageUnavailable
+from strongroom.objects.lifecycle import Kind
 from strongroom.objects.secrets.model import SecretEdit
 from strongroom.resources.model import Subscription
 from strongroom.scheduling import retention
@@ -103,8 +104,11 @@ async def test_what_changed_since_it_was_found_is_left_alone(storage):
 
     class Stale:
         facts, resources, vaults = storage.stores.facts, storage.stores.resources, storage.stores.vaults
+        keys = storage.stores.keys
 
         class secrets:  # noqa: N801 - stands in for an attribute
+            kind = Kind.SECRET
+
             @staticmethod
             async def list_expired(now, limit):
                 found = await stale.list_expired(now, limit)
@@ -123,6 +127,7 @@ async def test_a_vault_that_came_back_since_it_was_found_is_left_alone(storage):
 
     class Stale:
         facts, resources, secrets = storage.stores.facts, storage.stores.resources, storage.stores.secrets
+        keys = storage.stores.keys
 
         class vaults:  # noqa: N801 - stands in for an attribute
             @staticmethod

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from strongroom.audit.event import Record
@@ -12,10 +13,14 @@ from strongroom.cli.data import Data, on_data
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.shown import progress_bar
 from strongroom.clock import real_now
+from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
 from strongroom.ids import vault_scope
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.service import Keys
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.resealing import Batch, begin, finish, reseal, unfinished
+from strongroom.objects.secrets.service import Secrets
 from strongroom.objects.service import Objects
 from strongroom.objects.store import every_kind
 from strongroom.planes.stores import Stores
@@ -150,8 +155,7 @@ async def _change(
         now = real_now()
         if not await _is_there(stores, vault):
             raise _Gone
-        kinds = [Objects(store, stores.keyring, data.custodian, vault=vault, now=now) for store in every_kind(stores)]
-        result, said = await step(kinds)
+        result, said = await step(_kinds(data, stores, vault, now))
         return result, local_record(
             operation,
             now=now,
@@ -160,6 +164,15 @@ async def _change(
         )
 
     return await data.storage.change(work)
+
+
+def _kinds(data: Data, stores: Stores, vault: Vault, now: datetime) -> Kinds:
+    """Return all that a vault holds. Keys move as those who keep them do it."""
+    keepers = Keepers(software=SoftwareProvider(data.custodian))
+    return (
+        Keys(stores.keys, stores.keyring, data.custodian, keepers=keepers, vault=vault, now=now),
+        Secrets(stores.secrets, stores.keyring, data.custodian, vault=vault, now=now),
+    )
 
 
 async def _is_there(stores: Stores, vault: Vault) -> bool:

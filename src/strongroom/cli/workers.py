@@ -15,12 +15,14 @@ from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
+from strongroom.custody.software import SoftwareProvider
 from strongroom.hosting.children import FAILED, Duty, Post
 from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits
 from strongroom.hosting.orphans import end_with_parent
 from strongroom.hosting.worker import WORKER
 from strongroom.hosting.workers import rows_needed
 from strongroom.meters import CommitMeter, Meters
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.data.throttling import Limiter
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.chores import Chores, Turn
@@ -45,11 +47,23 @@ log = structlog.get_logger(__name__)
 
 def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meters:
     """Return the counts of a server that starts at `now`; call it before the fork: all processes share them."""
-    planes = make_planes(custodian, domain=settings.domain, locations=Locations(settings.location), limiter=Limiter())
+    planes = make_planes(
+        custodian,
+        domain=settings.domain,
+        locations=Locations(settings.location),
+        limiter=Limiter(),
+        keepers=keepers_of(settings, custodian),
+    )
     rows = rows_needed(settings.workers, 1 if settings.metrics_port is None else 2)
     meters = new_meters(planes, kinds=(WORKER, RECORDER, METRICS), rows=rows)
     meters.set(("started",), int(now.timestamp()))
     return meters
+
+
+def keepers_of(settings: Settings, custodian: Custodian) -> Keepers:
+    """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so."""
+    software = SoftwareProvider(custodian)
+    return Keepers(software=software, hsm=software if settings.software_hsm else None)
 
 
 def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socket.socket]) -> tuple[Duty, ...]:
@@ -67,7 +81,7 @@ def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socke
 
 def application_maker(settings: Settings, custodian: Custodian, meters: Meters) -> Callable[[], Application]:
     """Return what makes a worker's application; call it before the fork: workers share the memory of its limits."""
-    limiter, tally = Limiter(), Tally()
+    limiter, tally, keepers = Limiter(), Tally(), keepers_of(settings, custodian)
 
     def make() -> Application:
         recording = Courier(settings.data_dir)
@@ -83,6 +97,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
             domain=settings.domain,
             locations=Locations(settings.location),
             limiter=limiter,
+            keepers=keepers,
             strangers=Strangers(tally, settings.unauthenticated_per_minute, chores.space.has_room),
             sweep=chores.sweep,
             follow=chores.follow,

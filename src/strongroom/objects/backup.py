@@ -30,10 +30,10 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 class Packing(Protocol[V]):
     """How versions of one kind lie in a blob."""
 
-    async def pack(self, held: Held[V], objects: Objects[V], key: DataKey) -> msgspec.Raw:
+    async def pack(self, held: Held[V], key: DataKey) -> msgspec.Raw:
         """Return a version as MessagePack. key: the backup key, for what is not to be in the clear even in a blob."""
 
-    def unpack(self, packed: msgspec.Raw, name: str, objects: Objects[V], keys: "Keys") -> V:
+    async def unpack(self, packed: msgspec.Raw, name: str, keys: "Keys") -> V:
         """Return a version as it lies in its vault from now on."""
 
 
@@ -70,7 +70,7 @@ async def back_up(objects: Objects[V], packing: Packing[V], name: str) -> str:
     if len(versions) > MAX_PAST_VERSIONS + 1:
         raise BadRequest(f"A {noun} with more than {MAX_PAST_VERSIONS} past versions cannot be backed up.")
     key = await _backup_key(objects)
-    packed = tuple([await packing.pack(Held(state, version), objects, key) for version in versions])
+    packed = tuple([await packing.pack(Held(state, version), key) for version in versions])
     content = Sensitive(msgspec.msgpack.encode(_Content(objects.kind, vault.location, state.name, packed)))
     blob = FORMAT + objects.custodian.seal(key, content, _context(key.scope, objects.kind))
     if len(blob) > MAX_BLOB_BYTES:
@@ -92,7 +92,7 @@ async def restore(objects: Objects[V], packing: Packing[V], backup: str) -> Held
     keys = Keys(key, await objects.vault_key())
     restored = None
     for packed in content.versions:
-        version = packing.unpack(packed, content.name, objects, keys)
+        version = await packing.unpack(packed, content.name, keys)
         vault_id = objects.vault.vault_id
         state = ObjectState(vault_id=vault_id, kind=objects.kind, name=content.name, latest=version.version)
         await objects.store.add_version(state, version)

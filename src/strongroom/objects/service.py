@@ -10,7 +10,6 @@ from typing import Generic
 from strongroom.clock import whole_seconds
 from strongroom.custody.sealing import Context, Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, KeyringStore, Purpose
-from strongroom.ids import new_version
 from strongroom.objects.lifecycle import (
     Kind,
     ObjectState,
@@ -108,17 +107,17 @@ class Objects(Generic[V]):
             return None
         return state
 
-    async def next_state(self, name: str) -> ObjectState:
-        """Return the state of an object that gets one more version, whose id is its `latest`. Only inside a change.
+    async def next_state(self, name: str, version: str) -> ObjectState:
+        """Return the state of an object that gets one more version, its `latest`. Only inside a change.
 
         Conflict while a deleted object holds the name.
         """
         state = await self.free_state(name)
         if state is None:
-            return ObjectState(vault_id=self.vault.vault_id, kind=self.kind, name=name, latest=new_version())
+            return ObjectState(vault_id=self.vault.vault_id, kind=self.kind, name=name, latest=version)
         if state.is_deleted():
             raise deleted_but_recoverable(self.kind, state.name)
-        return replace(state, latest=new_version())
+        return replace(state, latest=version)
 
     async def living(self, name: str, version: str | None = None) -> Held[V]:
         """Return a version of a living object, sealed; the newest when `version` is None."""

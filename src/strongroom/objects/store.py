@@ -65,12 +65,14 @@ class ObjectStores(Protocol):
     """The stores of every kind."""
 
     @property
+    def keys(self) -> AnyStore: ...
+    @property
     def secrets(self) -> AnyStore: ...
 
 
 def every_kind(stores: ObjectStores) -> tuple[AnyStore, ...]:
     """Return the stores of all kinds: whoever walks what vaults hold walks these."""
-    return (stores.secrets,)
+    return (stores.keys, stores.secrets)
 
 
 def store_of(stores: ObjectStores, kind: Kind) -> AnyStore:

@@ -24,6 +24,7 @@ class Call:
     The gate fills it in order: vault, operation and parameters, caller, body; a handler finds all of it there.
     domain: the base domain of this server, without a port. record_id: of its record; told the client as request id.
     now: the time that vaults and objects live in. real_now: real time. vault: set on the data plane.
+    prepared: what an operation made before its change (`Operation.prepare`).
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
     signed_in: the request carries no token, since it proved itself for one.
     refusal: the text of the error that the request met, for the record.
@@ -41,6 +42,7 @@ class Call:
     caller: Caller | None = None
     vault: Vault | None = None
     body: Any = None
+    prepared: Any = None
     notes: dict[str, Any] = field(default_factory=dict)
     object_id: str | None = None
     refusal: str = ""

@@ -9,8 +9,10 @@ import msgspec
 
 from strongroom.custody.holder import KEY_BYTES
 from strongroom.custody.sealing import Custodian
+from strongroom.custody.software import SoftwareProvider
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.data.face import FACE as DATA
-from strongroom.planes.data.secrets import OPERATIONS
+from strongroom.planes.data.plane import operations as data_operations
 from strongroom.planes.http import JSON, Request, Response
 from strongroom.planes.identity.face import FACE as IDENTITY
 from strongroom.planes.identity.plane import operations as identity_operations
@@ -24,7 +26,7 @@ from strongroom.sensitive import Sensitive
 
 
 def _data() -> Table:
-    return Table(OPERATIONS)
+    return Table(data_operations(Keepers(software=SoftwareProvider(_nobody()))))
 
 
 def _management() -> Table:
@@ -32,8 +34,12 @@ def _management() -> Table:
 
 
 def _identity() -> Table:
-    nobody = Custodian(Sensitive(secrets.token_bytes(KEY_BYTES)))  # rows are read here, their handlers never run
-    return Table(identity_operations(TokenEndpoint(nobody)))
+    return Table(identity_operations(TokenEndpoint(_nobody())))
+
+
+def _nobody() -> Custodian:
+    """Return a custodian of nothing: rows are read here, their handlers never run."""
+    return Custodian(Sensitive(secrets.token_bytes(KEY_BYTES)))
 
 
 PLANES: Mapping[str, tuple[Face, Callable[[], Table]]] = {

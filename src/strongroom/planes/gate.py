@@ -136,6 +136,8 @@ class Gate:
         if body:
             call.request.body = body
         call.body = self._plane.parse_body(call)
+        if operation.prepare is not None:
+            await operation.prepare(call)
         if operation.changes:
             return await self._change(operation, run)
         return self._plane.finish(await operation.handler(call), call)

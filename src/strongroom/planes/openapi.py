@@ -25,6 +25,8 @@ from strongroom.errors import (
     Throttled,
     Unauthenticated,
 )
+from strongroom.planes.octets import PATTERN as OCTETS
+from strongroom.planes.octets import Octets, SensitiveOctets
 from strongroom.planes.operation import BODILESS, JSON_BODY, Operation, Parameter, Table
 from strongroom.sensitive import Sensitive
 
@@ -204,7 +206,9 @@ class _Shared:
 
 
 def _schema_of(kind: type) -> Document:
-    """Return the schema of the one type that msgspec does not know: a value that cannot leak by accident."""
+    """Return the schema of the types that msgspec does not know: a value that cannot leak by accident, and bytes."""
+    if kind in {Octets, SensitiveOctets}:
+        return {"type": "string", "pattern": f"^{OCTETS}$"}
     if getattr(kind, "__origin__", kind) is Sensitive:
         return {"type": "string"}
     raise NotImplementedError

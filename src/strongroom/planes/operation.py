@@ -42,7 +42,8 @@ class Operation:
 
     path: literals and `{placeholders}`, a whole segment each. needs: the data action, or the RBAC action's name on the
     management plane; None when any authenticated caller may. anonymous: no token is asked for.
-    changes: the handler runs inside a storage transaction, and its record commits with it.
+    changes: the handler runs inside a storage transaction, and its record commits with it. prepare: what takes its time
+    is done here, before the transaction begins that others wait for; it leaves what it made in `call.prepared`.
     takes, gives: types of the bodies, None for none; media: what `takes` is written in. query: its parameters beside
     those of every row of the plane. log: operation name in the record; category: its log, where it is not the plane's
     own. body_limit: bytes. since: the first api-version that has it, "" for all.
@@ -63,6 +64,7 @@ class Operation:
     refuses: tuple[int, ...] = ()
     name: str = ""
     changes: bool = False
+    prepare: "Callable[[Call], Awaitable[None]] | None" = None
     anonymous: bool = False
     body_limit: int = SMALL_BODY
     since: str = ""

@@ -7,6 +7,7 @@ from strongroom.access.authorization.store import AssignmentStore
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
 from strongroom.custody.store import KeyringStore
+from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.store import ResourceStore
@@ -26,6 +27,8 @@ class Stores(Protocol):
     def identity(self) -> IdentityStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

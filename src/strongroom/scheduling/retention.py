@@ -19,7 +19,7 @@ from strongroom.vaults.model import Vault
 from strongroom.vaults.service import is_expired
 
 BATCH = 100
-PURGES = {Kind.SECRET: "SecretPurge"}
+PURGES = {Kind.KEY: "KeyPurge", Kind.SECRET: "SecretPurge"}
 
 log = structlog.get_logger(__name__)
 

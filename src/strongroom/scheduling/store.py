@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
 from strongroom.custody.store import KeyringStore
+from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.store import ResourceStore
@@ -23,6 +24,8 @@ class SweptStores(Protocol):
     def identity(self) -> IdentityStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

@@ -1,12 +1,30 @@
 """Permissions are data: every data action with the access-policy permission that stands for it.
 
 The names that access policies may hold are in `vaults.policies`. Sources: Azure RBAC "Permissions in Security"
-(Microsoft.KeyVault); REST Vaults `SecretPermissions`.
+(Microsoft.KeyVault); REST Vaults `KeyPermissions`, `SecretPermissions`.
 """
 
 from strongroom.access.authorization.model import Action
 
 PREFIX = "Microsoft.KeyVault/vaults/"
+
+KEY_BACKUP = Action(PREFIX + "keys/backup/action", ("keys", "backup"))
+KEY_CREATE = Action(PREFIX + "keys/create/action", ("keys", "create"))
+KEY_DECRYPT = Action(PREFIX + "keys/decrypt/action", ("keys", "decrypt"))
+KEY_DELETE = Action(PREFIX + "keys/delete", ("keys", "delete"))
+KEY_ENCRYPT = Action(PREFIX + "keys/encrypt/action", ("keys", "encrypt"))
+KEY_GET = Action(PREFIX + "keys/read", ("keys", "get"))
+KEY_IMPORT = Action(PREFIX + "keys/import/action", ("keys", "import"))
+KEY_LIST = Action(PREFIX + "keys/read", ("keys", "list"))
+KEY_PURGE = Action(PREFIX + "keys/purge/action", ("keys", "purge"))
+KEY_RECOVER = Action(PREFIX + "keys/recover/action", ("keys", "recover"))
+KEY_RESTORE = Action(PREFIX + "keys/restore/action", ("keys", "restore"))
+KEY_ROTATE = Action(PREFIX + "keys/rotate/action", ("keys", "rotate"))
+KEY_SIGN = Action(PREFIX + "keys/sign/action", ("keys", "sign"))
+KEY_UNWRAP = Action(PREFIX + "keys/unwrap/action", ("keys", "unwrapkey"))
+KEY_UPDATE = Action(PREFIX + "keys/update/action", ("keys", "update"))
+KEY_VERIFY = Action(PREFIX + "keys/verify/action", ("keys", "verify"))
+KEY_WRAP = Action(PREFIX + "keys/wrap/action", ("keys", "wrapkey"))
 
 SECRET_BACKUP = Action(PREFIX + "secrets/backup/action", ("secrets", "backup"))
 SECRET_DELETE = Action(PREFIX + "secrets/delete", ("secrets", "delete"))

@@ -9,7 +9,6 @@ from strongroom.objects import backup as backups
 from strongroom.objects.backup import Keys
 from strongroom.objects.secrets.model import Secret, SecretVersion
 from strongroom.objects.secrets.service import Secrets
-from strongroom.objects.service import Objects
 from strongroom.sensitive import Sensitive
 
 
@@ -32,22 +31,23 @@ class _Version(msgspec.Struct, frozen=True, array_like=True):
 
 async def back_up(secrets: Secrets, name: str) -> str:
     """Return the backup of a living secret; raises as `objects.backup.back_up`."""
-    return await backups.back_up(secrets, _Packing(), name)
+    return await backups.back_up(secrets, _Packing(secrets), name)
 
 
 async def restore(secrets: Secrets, backup: str) -> Secret:
     """Bring a backed-up secret into this vault; raises as `objects.backup.restore`."""
-    return await backups.restore(secrets, _Packing(), backup)
+    return await backups.restore(secrets, _Packing(secrets), backup)
 
 
 class _Packing:
     """Implements `objects.backup.Packing`."""
 
-    async def pack(self, held: Secret, objects: Objects[SecretVersion], key: DataKey) -> msgspec.Raw:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def pack(self, held: Secret, key: DataKey) -> msgspec.Raw:
         del key  # the blob seals all of it
-        version = held.version
-        lies_under, sealed = await objects.sealing_key(held)
-        value = objects.custodian.open(lies_under, sealed, objects.place(held.state.name, version.version))
+        version, value = held.version, await self._secrets.open(held)
         packed = _Version(
             version.version,
             value.reveal(),
@@ -61,12 +61,11 @@ class _Packing:
         )
         return msgspec.Raw(msgspec.msgpack.encode(packed))
 
-    def unpack(self, packed: msgspec.Raw, name: str, objects: Objects[SecretVersion], keys: Keys) -> SecretVersion:
+    async def unpack(self, packed: msgspec.Raw, name: str, keys: Keys) -> SecretVersion:
         found = msgspec.msgpack.decode(packed, type=_Version)
-        place = objects.place(name, found.version)
         return SecretVersion(
             version=found.version,
-            sealed=objects.custodian.seal(keys.vault, Sensitive(found.value), place),
+            sealed=self._secrets.seal(keys.vault, Sensitive(found.value), name, found.version),
             created=found.created,
             updated=found.updated,
             enabled=found.enabled,

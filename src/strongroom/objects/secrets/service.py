@@ -3,6 +3,7 @@
 from strongroom.clock import whole_seconds
 from strongroom.custody.store import DataKey
 from strongroom.errors import ObjectDisabled
+from strongroom.ids import new_version
 from strongroom.objects.model import Held
 from strongroom.objects.secrets.model import Secret, SecretEdit, SecretVersion, require_value_size
 from strongroom.objects.service import Objects
@@ -31,7 +32,7 @@ class Secrets(Objects[SecretVersion]):
         """
         require_value_size(len(value.reveal()))
         edit.require_within_limits()
-        state = await self.next_state(name)
+        state = await self.next_state(name, new_version())
         moment = whole_seconds(self.now)
         sealed = self.seal(await self.vault_key(), value, state.name, state.latest)
         blank = SecretVersion(version=state.latest, sealed=sealed, created=moment, updated=moment)

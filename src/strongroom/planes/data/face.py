@@ -15,7 +15,7 @@ REFUSED = frozenset({400, 401, 403, 404})
 
 FACE = Face(
     title="Strongroom: the data plane",
-    text="What a vault holds, at the vault's own host. Azure Key Vault's protocol for secrets. Any request may be "
+    text="What a vault holds, at the vault's own host. Azure Key Vault's protocol for keys and secrets. Any request may be "
     "answered 503 while the disk cannot be written; nothing was changed then. One without valid credentials is "
     "answered 429 when its address sent too many of them.",
     host="{vault}.vault",
@@ -26,7 +26,7 @@ FACE = Face(
         Parameter(
             name="name",
             kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))],
-            text="The name of a secret: 1 to 127 letters, digits and hyphens.",
+            text="The name of a key or a secret: 1 to 127 letters, digits and hyphens.",
         ),
         Parameter(
             name="version",

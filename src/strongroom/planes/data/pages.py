@@ -3,6 +3,7 @@
 A token is bound to the vault and the collection it was made for; it says where the next page begins and nothing else.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
@@ -10,9 +11,14 @@ from urllib.parse import quote
 from msgspec import Meta
 
 from strongroom.errors import BadRequest
+from strongroom.objects.model import Held, V
 from strongroom.planes.call import Call
+from strongroom.planes.http import JSON, Response
 from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import open_token, paging_key, seal_token
+from strongroom.vaults.model import Vault
+
+WritePage = Callable[[str, Vault, Iterable[Held[V]], str | None], bytes]
 
 LARGEST_PAGE = 25
 SKIP_TOKEN = "$skiptoken"  # noqa: S105 - a query parameter, no password
@@ -42,6 +48,25 @@ class Page:
         token = seal_token(self.call.custodian, key, _scope(self.call, self.path), {"after": last})
         version = quote(request.api_version, safe="")
         return f"{request.base}{self.path}?api-version={version}&{SKIP_TOKEN}={token}&maxresults={self.limit}"
+
+    async def answer(self, found: Sequence[Held[V]], write: "WritePage[V]", mark: Callable[[Held[V]], str]) -> Response:
+        """Return the page that begins with what was found, which is one more than the page holds if there is more.
+
+        mark: what the next page begins past, of the last item shown.
+        """
+        shown, more = found[: self.limit], len(found) > self.limit
+        link = await self.link_after(mark(shown[-1])) if more else None
+        return Response(200, write(self.call.request.base, self.call.known_vault(), shown, link), (JSON,))
+
+
+def name_of(held: Held[V]) -> str:
+    """Return what a page of objects begins past."""
+    return held.state.name.lower()
+
+
+def version_of(held: Held[V]) -> str:
+    """Return what a page of versions begins past."""
+    return held.version.version
 
 
 async def read_page(call: Call, path: str) -> Page:

@@ -10,23 +10,29 @@ from strongroom.access.identity.verifier import MISSING, Verifier
 from strongroom.audit.event import Category
 from strongroom.errors import NotFound, StrongroomError, Throttled, Unauthenticated
 from strongroom.ids import vault_scope
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
-from strongroom.planes.data import errors, secrets, wire
+from strongroom.planes.data import errors, keys, secrets, wire
 from strongroom.planes.data.headers import challenge, standard_headers
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.data.versions import require_supported
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Request, Response
-from strongroom.planes.operation import Table
+from strongroom.planes.operation import Operation, Table
 
 THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
+
+
+def operations(keepers: Keepers) -> tuple[Operation, ...]:
+    """Return every row of the plane. keepers: who keeps its keys."""
+    return (*secrets.OPERATIONS, *keys.operations(keepers))
 
 
 class DataPlane:
     """Vaults by their host names: `{vault}.vault.{domain}`. Implements `planes.gate.Plane`."""
 
-    def __init__(self, verifier: Verifier, limiter: Limiter) -> None:
-        self.table = Table(secrets.OPERATIONS)
+    def __init__(self, verifier: Verifier, limiter: Limiter, keepers: Keepers) -> None:
+        self.table = Table(operations(keepers))
         self.category = Category.AUDIT
         self.unauthenticated = "Authentication"
         self._verifier = verifier
@@ -63,7 +69,7 @@ class DataPlane:
         scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
         name = call.parameters.get("name")
         if name is not None:
-            scope = f"{scope}/secrets/{name}"
+            scope = f"{scope}/{action.policy[0]}/{name}"
             call.object_id = _object_id(call, name)
         call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = False
         decision = await authorize_data(call.stores.assignments, vault, call.known_caller(), action, scope)
@@ -74,9 +80,9 @@ class DataPlane:
             self._throttle(call)
 
     def parse_body(self, call: Call) -> Any:
-        """Return the body as the operation's wire type; a secret's value is sensitive from here on."""
+        """Return the body as the operation's wire type; values and private keys are sensitive from here on."""
         assert call.operation is not None  # the gate comes here with an operation only
-        return parse_json(call.request.body, call.operation.takes, wire.make_sensitive)
+        return parse_json(call.request.body, call.operation.takes, wire.make_octets)
 
     def resource_id(self, call: Call) -> str:
         """Return the ARM id of the vault, "" when the request named none that is here."""

@@ -1,25 +1,20 @@
 """The secrets of the data plane: parse, make one call, render."""
 
-from collections.abc import Callable, Iterable
-
 from strongroom.access.authorization import actions
 from strongroom.objects.secrets.backup import back_up, restore
 from strongroom.objects.secrets.model import Secret
 from strongroom.objects.secrets.service import Secrets
 from strongroom.planes.call import Call
 from strongroom.planes.data import wire
-from strongroom.planes.data.pages import PAGE, Page, read_page
+from strongroom.planes.data.pages import PAGE, name_of, read_page, version_of
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.operation import Operation
 from strongroom.sensitive import Sensitive
-from strongroom.vaults.model import Vault
 
 # JSON may write each byte of a value in six; the largest backup is 14 MiB before base64. Both are below what a
 # connection takes at all, so that it is the plane that refuses, with a record.
 SET_LIMIT = 512 * 1024
 RESTORE_LIMIT = 19 * 1024 * 1024
-
-WritePage = Callable[[str, Vault, Iterable[Secret], str | None], bytes]
 
 
 async def set_secret(call: Call) -> Response:
@@ -46,7 +41,7 @@ async def list_secrets(call: Call) -> Response:
     """List the living secrets."""
     page = await read_page(call, "/secrets")
     found = await _secrets(call).list(page.after, page.limit + 1)
-    return await _page(page, found, wire.write_list, _name)
+    return await page.answer(found, wire.write_list, name_of)
 
 
 async def list_versions(call: Call) -> Response:
@@ -54,7 +49,7 @@ async def list_versions(call: Call) -> Response:
     name = call.parameters["name"]
     page = await read_page(call, f"/secrets/{name}/versions")
     found = await _secrets(call).list_versions(name, page.after, page.limit + 1)
-    return await _page(page, found, wire.write_versions, _version)
+    return await page.answer(found, wire.write_versions, version_of)
 
 
 async def delete_secret(call: Call) -> Response:
@@ -71,7 +66,7 @@ async def list_deleted_secrets(call: Call) -> Response:
     """List the deleted secrets that can be recovered."""
     page = await read_page(call, "/deletedsecrets")
     found = await _secrets(call).list_deleted(page.after, page.limit + 1)
-    return await _page(page, found, wire.write_deleted_list, _name)
+    return await page.answer(found, wire.write_deleted_list, name_of)
 
 
 async def recover_secret(call: Call) -> Response:
@@ -110,20 +105,6 @@ def _bundle(call: Call, secret: Secret, value: Sensitive[bytes] | None = None) -
 
 def _deleted(call: Call, secret: Secret) -> Response:
     return Response(200, wire.write_deleted(call.request.base, call.known_vault(), secret), (JSON,))
-
-
-async def _page(page: Page, found: tuple[Secret, ...], write: WritePage, key: Callable[[Secret], str]) -> Response:
-    shown, more = found[: page.limit], len(found) > page.limit
-    link = await page.link_after(key(shown[-1])) if more else None
-    return Response(200, write(page.call.request.base, page.call.known_vault(), shown, link), (JSON,))
-
-
-def _name(secret: Secret) -> str:
-    return secret.state.name.lower()
-
-
-def _version(secret: Secret) -> str:
-    return secret.version.version
 
 
 OPERATIONS = (

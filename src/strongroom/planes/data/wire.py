@@ -21,6 +21,7 @@ from strongroom.objects.secrets.model import (
     Secret,
     SecretEdit,
 )
+from strongroom.planes.octets import Octets, SensitiveOctets, decode_octets
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
 
@@ -62,8 +63,8 @@ class SecretUpdate(msgspec.Struct, frozen=True, rename="camel"):
         given = self.attributes or AttributesPatch()
         return SecretEdit(
             enabled=given.enabled,
-            not_before=_moment("nbf", given.nbf),
-            expires=_moment("exp", given.exp),
+            not_before=moment_of("nbf", given.nbf),
+            expires=moment_of("exp", given.exp),
             content_type=self.content_type,
             tags=None if self.tags is None else tuple(self.tags.items()),
         )
@@ -138,8 +139,12 @@ class DeletedSecretList(msgspec.Struct, frozen=True, rename="camel"):
     next_link: str | None
 
 
-def make_sensitive(_kind: type, given: Any) -> Sensitive[bytes]:
-    """Make a secret's value of a JSON string: the one type here that msgspec does not know."""
+def make_octets(kind: type, given: Any) -> Octets | Sensitive[bytes]:
+    """Make of a JSON string what msgspec does not know: bytes in base64url, or a secret's value."""
+    if kind is Octets:
+        return Octets(decode_octets(given))
+    if kind is SensitiveOctets:
+        return SensitiveOctets(decode_octets(given))
     if not isinstance(given, str):
         raise TypeError("Expected `str`")
     return Sensitive(given.encode())
@@ -209,8 +214,8 @@ def _deleted(base: str, vault: Vault, secret: Secret, *, with_version: bool) -> 
     assert state.scheduled_purge is not None
     return DeletedSecret(
         recovery_id=f"{base}/deletedsecrets/{state.name}",
-        deleted_date=_seconds(state.deleted),
-        scheduled_purge_date=_seconds(state.scheduled_purge),
+        deleted_date=seconds_of(state.deleted),
+        scheduled_purge_date=seconds_of(state.scheduled_purge),
         content_type=secret.version.content_type,
         id=secret_id(base, secret, with_version=with_version),
         attributes=_attributes(vault, secret),
@@ -222,20 +227,22 @@ def _attributes(vault: Vault, secret: Secret) -> Attributes:
     version = secret.version
     return Attributes(
         enabled=version.enabled,
-        nbf=None if version.not_before is None else _seconds(version.not_before),
-        exp=None if version.expires is None else _seconds(version.expires),
-        created=_seconds(version.created),
-        updated=_seconds(version.updated),
+        nbf=None if version.not_before is None else seconds_of(version.not_before),
+        exp=None if version.expires is None else seconds_of(version.expires),
+        created=seconds_of(version.created),
+        updated=seconds_of(version.updated),
         recovery_level=recovery_level(vault.retention_days, purge_protection=vault.purge_protection),
         recoverable_days=vault.retention_days,
     )
 
 
-def _seconds(moment: datetime) -> int:
+def seconds_of(moment: datetime) -> int:
+    """Return a time as the wire has it."""
     return int(moment.timestamp())
 
 
-def _moment(name: str, seconds: int | None) -> datetime | None:
+def moment_of(name: str, seconds: int | None) -> datetime | None:
+    """Return a time that the request's property `name` tells, None when it tells none; BadRequest when it is none."""
     if seconds is None:
         return None
     if not 0 <= seconds <= LATEST_SECOND:

@@ -1,0 +1,119 @@
+"""A key: one name, many immutable versions. What is private lies sealed; attributes, operations and tags are edited.
+
+Sources: REST `KeyBundle`, `KeyAttributes`, `JsonWebKeyOperation`; "About keys", date-time controlled operations.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from strongroom.custody.provider import KeptKey, KeySpec, KeyType, PublicParts
+from strongroom.errors import KeyDisabled, KeyExpired, KeyNotYetValid, KeyOperationForbidden
+from strongroom.objects.model import Edit, Held, Version, edited, invalid_property, require_tags_within
+
+MAX_TAG_TEXT = 256  # source: "About keys", key tags
+HSM_SUFFIX = "-HSM"
+
+
+class Operation(StrEnum):
+    """What a key may be used for; the value is its name on the wire."""
+
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+    SIGN = "sign"
+    VERIFY = "verify"
+    WRAP = "wrapKey"
+    UNWRAP = "unwrapKey"
+
+
+# What reads what the key made before; the others make something new, which a key must be valid for.
+OUTSIDE_WINDOW = frozenset({Operation.DECRYPT, Operation.UNWRAP, Operation.VERIFY})
+
+_CIPHER = (Operation.ENCRYPT, Operation.DECRYPT)
+_SIGNATURE = (Operation.SIGN, Operation.VERIFY)
+_WRAPPING = (Operation.WRAP, Operation.UNWRAP)
+DEFAULTS = MappingProxyType(
+    {
+        KeyType.RSA: (*_CIPHER, *_SIGNATURE, *_WRAPPING),
+        KeyType.EC: _SIGNATURE,
+        KeyType.OCT: (*_CIPHER, *_WRAPPING),
+        KeyType.AKP: _SIGNATURE,
+    }
+)
+"""The operations of a key whose maker says none, as the service has them."""
+POSSIBLE = MappingProxyType({**DEFAULTS, KeyType.OCT: (*_CIPHER, *_WRAPPING, *_SIGNATURE)})
+"""What keys of a type can do at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyVersion(Version):
+    """One version of a key; rotation adds one and changes none.
+
+    sealed: the handle of its provider (`custody.provider`), meaningless elsewhere. hsm: it was asked for as a key of an
+    HSM, and its type is told so. platform: the `hsmPlatform` of who keeps it, "0" where software stands in.
+    """
+
+    spec: KeySpec
+    public: PublicParts
+    operations: tuple[Operation, ...]
+    hsm: bool = False
+    platform: str = "0"
+
+    def require(self, operation: Operation, now: datetime) -> None:
+        """Raise KeyDisabled, KeyOperationForbidden, KeyNotYetValid or KeyExpired unless `operation` may run at `now`.
+
+        Outside its dates a key still reads what it made: it decrypts, unwraps and verifies.
+        """
+        if not self.enabled:
+            raise KeyDisabled(f"Operation {operation} is not allowed on a disabled key.")
+        if operation not in self.operations:
+            raise KeyOperationForbidden(f"Operation {operation} is not permitted on this key.")
+        if operation in OUTSIDE_WINDOW:
+            return
+        if self.not_before is not None and now < self.not_before:
+            raise KeyNotYetValid(f"Operation {operation} is not allowed on a key that is not yet valid.")
+        if self.expires is not None and now >= self.expires:
+            raise KeyExpired(f"Operation {operation} is not allowed on an expired key.")
+
+    def kept(self, handle: bytes) -> KeptKey:
+        """Return the key as its provider takes it. handle: what is sealed, as it lies there now."""
+        return KeptKey(spec=self.spec, handle=handle, public=self.public)
+
+
+Key = Held[KeyVersion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEdit(Edit):
+    """What a caller wants a version to say. `not_before` after `expires` is accepted: such a key makes nothing new."""
+
+    operations: tuple[Operation, ...] | None = None
+
+    def require_within_limits(self, spec: KeySpec) -> None:
+        """Raise BadRequest when the tags are longer or more than a key may have, or the key cannot do an operation."""
+        require_tags_within(self.tags, MAX_TAG_TEXT)
+        possible = POSSIBLE[spec.type]
+        if any(operation not in possible for operation in self.operations or ()):
+            raise invalid_property("key_ops", f"a key of type {spec.type} can {', '.join(possible)}")
+
+    def applied_to(self, version: KeyVersion, now: datetime) -> KeyVersion:
+        """Return `version` edited at `now`: what the edit does not mention stays, tags are replaced as a whole."""
+        operations = version.operations if self.operations is None else self.operations
+        return replace(edited(version, self, now), operations=operations)
+
+
+def known_operations(names: Iterable[str]) -> tuple[Operation, ...]:
+    """Return the operations of these names, each once, in any case; BadRequest for a name that is none of a vault's.
+
+    `import`, `export` and `release` name uses that this server does not have yet: they are refused, not ignored.
+    """
+    found = [_BY_NAME.get(name.lower()) for name in names]
+    operations = tuple(dict.fromkeys([operation for operation in found if operation is not None]))
+    if None in found:
+        raise invalid_property("key_ops", f"the operations of a key here are {', '.join(Operation)}")
+    return operations
+
+
+_BY_NAME = MappingProxyType({operation.lower(): operation for operation in Operation})

@@ -1,0 +1,240 @@
+"""What may be done with the keys of a vault. Rules over a store; whether the caller may is settled before.
+
+Making a key takes its time, so it is made before the change that adds it (`make`, `take`, `make_next`, then `add`,
+`rotate`): others wait for a change.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from strongroom.clock import whole_seconds
+from strongroom.custody.provider import Ciphertext, KeptKey, KeyProvider, KeySpec, Place, PrivateParts
+from strongroom.custody.sealing import Custodian
+from strongroom.custody.store import DataKey, KeyringStore
+from strongroom.ids import new_version
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation
+from strongroom.objects.keys.store import KeyStore
+from strongroom.objects.lifecycle import deleted_but_recoverable, not_found, require_name
+from strongroom.objects.model import Held
+from strongroom.objects.service import Objects
+from strongroom.sensitive import Sensitive
+from strongroom.vaults.model import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A key that was made for a version that is not there yet. key: the data key that its handle lies under."""
+
+    version: str
+    key: DataKey
+    kept: KeptKey
+    hsm: bool
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A key that may do what is asked of it now, with who does it."""
+
+    key: Key
+    kept: KeptKey
+    place: Place
+    provider: KeyProvider
+
+
+class Keys(Objects[KeyVersion]):
+    """The keys of one vault at one moment: what `Objects` says, how they come about, and what they do.
+
+    What uses a key raises KeyDisabled, KeyOperationForbidden, KeyNotYetValid or KeyExpired (403) when the key may not
+    do it now, and BadRequest when algorithm, key and input do not fit.
+    """
+
+    __slots__ = ("keepers",)
+
+    def __init__(
+        self,
+        store: KeyStore,
+        keyring: KeyringStore,
+        custodian: Custodian,
+        *,
+        keepers: Keepers,
+        vault: Vault,
+        now: datetime,
+    ) -> None:
+        super().__init__(store, keyring, custodian, vault=vault, now=now)
+        self.keepers = keepers
+
+    # --- how keys come about
+
+    async def make(self, name: str, spec: KeySpec, edit: KeyEdit, *, hsm: bool) -> Made:
+        """Make a key, outside of a change; BadRequest where there may be no such key, Conflict as `add`."""
+        edit.require_within_limits(spec)
+        provider = self.keepers.for_new(spec.type, hsm=hsm, vault=self.vault)
+        version, place = await self._next_place(name)
+        kept = await provider.make(spec, place)
+        return Made(version=version, key=place.key, kept=kept, hsm=hsm, platform=provider.platform)
+
+    async def take(self, name: str, parts: PrivateParts, edit: KeyEdit, *, hsm: bool) -> Made:
+        """Take a key that a caller brings, outside of a change; BadRequest for one that is none, Conflict as `add`."""
+        provider = self.keepers.for_new(parts.type, hsm=hsm, vault=self.vault)
+        version, place = await self._next_place(name)
+        kept = await provider.take(parts, place)
+        edit.require_within_limits(kept.spec)
+        return Made(version=version, key=place.key, kept=kept, hsm=hsm, platform=provider.platform)
+
+    async def add(self, name: str, made: Made, edit: KeyEdit) -> Key:
+        """Add a key as the newest version of a name; nothing is taken over from the one before.
+
+        Conflict while a deleted key holds the name.
+        """
+        state = await self.next_state(name, made.version)
+        moment = whole_seconds(self.now)
+        blank = KeyVersion(
+            version=made.version,
+            sealed=await self._under_newest(name, made),
+            created=moment,
+            updated=moment,
+            spec=made.kept.spec,
+            public=made.kept.public,
+            operations=DEFAULTS[made.kept.spec.type],
+            hsm=made.hsm,
+            platform=made.platform,
+        )
+        version = edit.applied_to(blank, moment)
+        await self.store.add_version(state, version)
+        return Held(state, version)
+
+    async def make_next(self, name: str) -> Made:
+        """Make the next key of a name, of the type, size and curve of its newest version, outside of a change."""
+        newest = (await self.living(name)).version
+        return await self.make(name, newest.spec, KeyEdit(), hsm=newest.hsm)
+
+    async def rotate(self, name: str, made: Made) -> Key:
+        """Add the next version of a living key, enabled, with the operations and tags of its newest version."""
+        newest = (await self.living(name)).version
+        return await self.add(name, made, KeyEdit(operations=newest.operations, tags=newest.tags))
+
+    async def get(self, name: str, version: str | None = None) -> Key:
+        """Return a version, the newest when `version` is None; what is public of a disabled key is told too."""
+        return await self.living(name, version)
+
+    async def update(self, name: str, version: str | None, edit: KeyEdit) -> Key:
+        """Edit what a version says about itself, the newest when `version` is None; the key itself never changes."""
+        key = await self.living(name, version)
+        edit.require_within_limits(key.version.spec)
+        edited = edit.applied_to(key.version, whole_seconds(self.now))
+        await self.store.replace_version(key.state, edited)
+        return Held(key.state, edited)
+
+    async def sealed_anew(self, held: Key, key: DataKey) -> bytes:
+        """Return the handle of a version under another key of the vault; SealBroken when it was edited."""
+        lies_under, handle = await self.sealing_key(held)
+        context = self.place(held.state.name, held.version.version)
+        provider = self.keepers.of(held.version)
+        moved = await provider.move(held.version.kept(handle), Place(lies_under, context), Place(key, context))
+        return moved.handle
+
+    # --- what keys do
+
+    async def sign(
+        self,
+        name: str,
+        version: str | None,
+        algorithm: str,
+        digest: bytes,
+        *,
+        context: bytes = b"",
+        is_mu: bool = False,
+    ) -> tuple[Key, bytes]:
+        """Return the signature of a digest; context, is_mu: for ML-DSA alone, as `KeyProvider.sign` has them."""
+        ready = await self._ready(name, version, Operation.SIGN)
+        signed = await ready.provider.sign(ready.kept, ready.place, algorithm, digest, context=context, is_mu=is_mu)
+        return ready.key, signed
+
+    async def verify(
+        self,
+        name: str,
+        version: str | None,
+        algorithm: str,
+        digest: bytes,
+        signature: bytes,
+        *,
+        context: bytes = b"",
+        is_mu: bool = False,
+    ) -> tuple[Key, bool]:
+        """Answer whether a signature is one of a digest by this key."""
+        ready = await self._ready(name, version, Operation.VERIFY)
+        held = await ready.provider.verify(
+            ready.kept, ready.place, algorithm, digest, signature, context=context, is_mu=is_mu
+        )
+        return ready.key, held
+
+    async def encrypt(
+        self,
+        name: str,
+        version: str | None,
+        algorithm: str,
+        plaintext: Sensitive[bytes],
+        *,
+        iv: bytes | None = None,
+        aad: bytes | None = None,
+    ) -> tuple[Key, Ciphertext]:
+        """Return a ciphertext, with all that decrypting it needs."""
+        ready = await self._ready(name, version, Operation.ENCRYPT)
+        return ready.key, await ready.provider.encrypt(ready.kept, ready.place, algorithm, plaintext, iv=iv, aad=aad)
+
+    async def decrypt(
+        self, name: str, version: str | None, algorithm: str, ciphertext: Ciphertext
+    ) -> tuple[Key, Sensitive[bytes]]:
+        """Return the plaintext of a ciphertext."""
+        ready = await self._ready(name, version, Operation.DECRYPT)
+        return ready.key, await ready.provider.decrypt(ready.kept, ready.place, algorithm, ciphertext)
+
+    async def wrap(
+        self, name: str, version: str | None, algorithm: str, material: Sensitive[bytes]
+    ) -> tuple[Key, Ciphertext]:
+        """Return another key's bytes wrapped under this one."""
+        ready = await self._ready(name, version, Operation.WRAP)
+        return ready.key, await ready.provider.wrap(ready.kept, ready.place, algorithm, material)
+
+    async def unwrap(
+        self, name: str, version: str | None, algorithm: str, wrapped: bytes
+    ) -> tuple[Key, Sensitive[bytes]]:
+        """Return what was wrapped under this key."""
+        ready = await self._ready(name, version, Operation.UNWRAP)
+        return ready.key, await ready.provider.unwrap(ready.kept, ready.place, algorithm, wrapped)
+
+    async def _ready(self, name: str, version: str | None, operation: Operation) -> Ready:
+        """Return a living key that may do this now; one that may not be used any more does not stay loaded."""
+        require_name(name)
+        key = await self.store.find(self.vault.vault_id, name, version)
+        if key is None:
+            raise not_found(self.kind, name, version)
+        provider = self.keepers.of(key.version)
+        if key.state.is_deleted() or not key.version.enabled:
+            provider.forget(key.version.sealed)
+        if key.state.is_deleted():
+            raise not_found(self.kind, name, version)
+        key.version.require(operation, self.now)
+        lies_under, handle = await self.sealing_key(key)
+        place = Place(lies_under, self.place(key.state.name, key.version.version))
+        return Ready(key, key.version.kept(handle), place, provider)
+
+    async def _next_place(self, name: str) -> tuple[str, Place]:
+        """Return the next version of a name, and where its key will lie; Conflict while a deleted key holds it."""
+        require_name(name)
+        state = await self.store.find_state(self.vault.vault_id, name)
+        if state is not None and state.is_deleted() and not state.is_expired(self.now):
+            raise deleted_but_recoverable(self.kind, state.name)
+        version = new_version()
+        return version, Place(await self.vault_key(), self.place(name, version))
+
+    async def _under_newest(self, name: str, made: Made) -> bytes:
+        """Return the handle of a new key under the vault's newest key: it may have been rotated since."""
+        newest = await self.vault_key()
+        if newest.key_id == made.key.key_id:
+            return made.kept.handle
+        context = self.place(name, made.version)
+        provider = self.keepers.hsm if made.hsm and self.keepers.hsm is not None else self.keepers.software
+        return (await provider.move(made.kept, Place(made.key, context), Place(newest, context))).handle

@@ -1,0 +1,386 @@
+"""The keys of the data plane: parse, make one call, render."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+
+from strongroom.access.authorization import actions
+from strongroom.access.authorization.model import Action
+from strongroom.objects.keys.backup import back_up, restore
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.model import Key
+from strongroom.objects.keys.service import Keys
+from strongroom.planes.call import Call
+from strongroom.planes.data import keyrequests as asked
+from strongroom.planes.data import keywire as wire
+from strongroom.planes.data.pages import PAGE, name_of, read_page, version_of
+from strongroom.planes.data.secrets import RESTORE_LIMIT
+from strongroom.planes.data.wire import Backup
+from strongroom.planes.http import JSON, Response
+from strongroom.planes.operation import Operation
+
+Handle = Callable[[Keepers, Call], Awaitable[Response]]
+
+
+async def prepare_created(keepers: Keepers, call: Call) -> None:
+    """Make the key, before the change that adds it."""
+    body: asked.KeyCreate = call.body
+    spec, hsm = body.spec()
+    call.prepared = await _keys(keepers, call).make(call.parameters["name"], spec, body.edit(), hsm=hsm)
+
+
+async def prepare_imported(keepers: Keepers, call: Call) -> None:
+    """Take the key in, before the change that adds it: checking all of it takes its time."""
+    body: asked.KeyImport = call.body
+    parts, hsm = body.parts()
+    call.prepared = await _keys(keepers, call).take(call.parameters["name"], parts, body.edit(), hsm=hsm)
+
+
+async def prepare_rotated(keepers: Keepers, call: Call) -> None:
+    """Make the next key, before the change that adds it."""
+    call.prepared = await _keys(keepers, call).make_next(call.parameters["name"])
+
+
+async def add_key(keepers: Keepers, call: Call) -> Response:
+    """Add a version with the key that was made, and tell what is public of it."""
+    body: asked.KeyCreate | asked.KeyImport = call.body
+    return _bundle(call, await _keys(keepers, call).add(call.parameters["name"], call.prepared, body.edit()))
+
+
+async def create_key(keepers: Keepers, call: Call) -> Response:
+    """Make a new key, the newest version of its name."""
+    return await add_key(keepers, call)
+
+
+async def import_key(keepers: Keepers, call: Call) -> Response:
+    """Take in a key that was made elsewhere, the newest version of its name."""
+    return await add_key(keepers, call)
+
+
+async def rotate_key(keepers: Keepers, call: Call) -> Response:
+    """Make the next key of a name: of the same type, size, operations and tags."""
+    return _bundle(call, await _keys(keepers, call).rotate(call.parameters["name"], call.prepared))
+
+
+async def get_key(keepers: Keepers, call: Call) -> Response:
+    """Tell what is public of a version, the newest when the path names none."""
+    return _bundle(call, await _keys(keepers, call).get(call.parameters["name"], _version(call)))
+
+
+async def update_key(keepers: Keepers, call: Call) -> Response:
+    """Edit attributes, operations and tags of a version, the newest when the path names none."""
+    body: asked.KeyUpdate = call.body
+    return _bundle(call, await _keys(keepers, call).update(call.parameters["name"], _version(call), body.edit()))
+
+
+async def list_keys(keepers: Keepers, call: Call) -> Response:
+    """List the living keys."""
+    page = await read_page(call, "/keys")
+    found = await _keys(keepers, call).list(page.after, page.limit + 1)
+    return await page.answer(found, wire.write_list, name_of)
+
+
+async def list_key_versions(keepers: Keepers, call: Call) -> Response:
+    """List the versions of a key."""
+    name = call.parameters["name"]
+    page = await read_page(call, f"/keys/{name}/versions")
+    found = await _keys(keepers, call).list_versions(name, page.after, page.limit + 1)
+    return await page.answer(found, wire.write_versions, version_of)
+
+
+async def delete_key(keepers: Keepers, call: Call) -> Response:
+    """Delete a key; it can be recovered for a while."""
+    return _deleted(call, await _keys(keepers, call).delete(call.parameters["name"]))
+
+
+async def get_deleted_key(keepers: Keepers, call: Call) -> Response:
+    """Tell what is public of a deleted key."""
+    return _deleted(call, await _keys(keepers, call).get_deleted(call.parameters["name"]))
+
+
+async def list_deleted_keys(keepers: Keepers, call: Call) -> Response:
+    """List the deleted keys that can be recovered."""
+    page = await read_page(call, "/deletedkeys")
+    found = await _keys(keepers, call).list_deleted(page.after, page.limit + 1)
+    return await page.answer(found, wire.write_deleted_list, name_of)
+
+
+async def recover_key(keepers: Keepers, call: Call) -> Response:
+    """Bring a deleted key back."""
+    return _bundle(call, await _keys(keepers, call).recover(call.parameters["name"]))
+
+
+async def purge_key(keepers: Keepers, call: Call) -> Response:
+    """Remove a deleted key for good."""
+    await _keys(keepers, call).purge(call.parameters["name"])
+    return Response(204)
+
+
+async def backup_key(keepers: Keepers, call: Call) -> Response:
+    """Hand out a sealed backup of a key with all its versions."""
+    value = await back_up(_keys(keepers, call), call.parameters["name"])
+    return Response(200, wire.encode(Backup(value)), (JSON,))
+
+
+async def restore_key(keepers: Keepers, call: Call) -> Response:
+    """Take a backup back in."""
+    body: Backup = call.body
+    return _bundle(call, await restore(_keys(keepers, call), body.value))
+
+
+async def encrypt_data(keepers: Keepers, call: Call) -> Response:
+    """Encrypt a few bytes under a version, the newest when the path names none."""
+    body: asked.KeyEncrypt = call.body
+    name, version = _named(call, body.alg)
+    key, made = await _keys(keepers, call).encrypt(name, version, body.alg, body.value, iv=body.iv, aad=body.aad)
+    return _answer(call, key, wire.write_ciphertext(call.request.base, key, made))
+
+
+async def decrypt_data(keepers: Keepers, call: Call) -> Response:
+    """Decrypt what was encrypted under a version, the newest when the path names none."""
+    body: asked.KeyDecrypt = call.body
+    name, version = _named(call, body.alg)
+    key, plaintext = await _keys(keepers, call).decrypt(name, version, body.alg, body.ciphertext())
+    return _answer(call, key, wire.write_plaintext(call.request.base, key, plaintext))
+
+
+async def wrap_key(keepers: Keepers, call: Call) -> Response:
+    """Wrap another key's bytes under a version, the newest when the path names none."""
+    body: asked.KeyEncrypt = call.body
+    name, version = _named(call, body.alg)
+    key, made = await _keys(keepers, call).wrap(name, version, body.alg, body.value)
+    return _answer(call, key, wire.write_ciphertext(call.request.base, key, made))
+
+
+async def unwrap_key(keepers: Keepers, call: Call) -> Response:
+    """Unwrap what was wrapped under a version, the newest when the path names none."""
+    body: asked.KeyDecrypt = call.body
+    name, version = _named(call, body.alg)
+    key, material = await _keys(keepers, call).unwrap(name, version, body.alg, body.value)
+    return _answer(call, key, wire.write_plaintext(call.request.base, key, material))
+
+
+async def sign_digest(keepers: Keepers, call: Call) -> Response:
+    """Sign a digest with a version, the newest when the path names none; the message itself never reaches us."""
+    body: asked.KeySign = call.body
+    name, version = _named(call, body.alg)
+    key, signature = await _keys(keepers, call).sign(
+        name, version, body.alg, body.value, context=body.context or b"", is_mu=bool(body.external_mu)
+    )
+    return _answer(call, key, wire.write_signature(call.request.base, key, signature))
+
+
+async def verify_signature(keepers: Keepers, call: Call) -> Response:
+    """Tell whether a signature of a digest is one by a version, the newest when the path names none."""
+    body: asked.KeyVerify = call.body
+    name, version = _named(call, body.alg)
+    key, is_one = await _keys(keepers, call).verify(
+        name,
+        version,
+        body.alg,
+        body.digest,
+        body.value,
+        context=body.context or b"",
+        is_mu=bool(body.external_mu),
+    )
+    return _answer(call, key, wire.encode(wire.KeyVerifyResult(is_one)))
+
+
+def _keys(keepers: Keepers, call: Call) -> Keys:
+    stores = call.stores
+    return Keys(stores.keys, stores.keyring, call.custodian, keepers=keepers, vault=call.known_vault(), now=call.now)
+
+
+def _version(call: Call) -> str | None:
+    """Return the version that the path names; some clients write none as an empty segment."""
+    return call.parameters.get("version") or None
+
+
+def _named(call: Call, algorithm: str) -> tuple[str, str | None]:
+    """Return the key that the path names, and note for the record what is done with it."""
+    call.notes["algorithm"] = algorithm[:ALGORITHM_LENGTH]
+    return call.parameters["name"], _version(call)
+
+
+def _bundle(call: Call, key: Key) -> Response:
+    return _answer(call, key, wire.write_bundle(call.request.base, call.known_vault(), key))
+
+
+def _answer(call: Call, key: Key, body: bytes) -> Response:
+    call.object_id = wire.key_id(call.request.base, key)
+    return Response(200, body, (JSON,))
+
+
+def _deleted(call: Call, key: Key) -> Response:
+    return Response(200, wire.write_deleted(call.request.base, call.known_vault(), key), (JSON,))
+
+
+ALGORITHM_LENGTH = 64
+USES: tuple[tuple[str, Handle, Action, str, Any, Any], ...] = (
+    ("encrypt", encrypt_data, actions.KEY_ENCRYPT, "KeyEncrypt", asked.KeyEncrypt, wire.KeyOperationResult),
+    ("decrypt", decrypt_data, actions.KEY_DECRYPT, "KeyDecrypt", asked.KeyDecrypt, wire.KeyOperationResult),
+    ("wrapkey", wrap_key, actions.KEY_WRAP, "KeyWrap", asked.KeyEncrypt, wire.KeyOperationResult),
+    ("unwrapkey", unwrap_key, actions.KEY_UNWRAP, "KeyUnwrap", asked.KeyDecrypt, wire.KeyOperationResult),
+    ("sign", sign_digest, actions.KEY_SIGN, "KeySign", asked.KeySign, wire.KeyOperationResult),
+    ("verify", verify_signature, actions.KEY_VERIFY, "KeyVerify", asked.KeyVerify, wire.KeyVerifyResult),
+)
+"""What keys do: the last segment of the path, and what its row says."""
+
+
+def operations(keepers: Keepers) -> tuple[Operation, ...]:
+    """Return the rows of keys. keepers: who keeps them."""
+    return (*_makings(keepers), *_metadata(keepers), *_deletions(keepers), *_copies(keepers), *_uses(keepers))
+
+
+def _makings(keepers: Keepers) -> Iterator[Operation]:
+    yield Operation(
+        method="POST",
+        path="/keys/{name}/create",
+        handler=partial(create_key, keepers),
+        prepare=partial(prepare_created, keepers),
+        needs=actions.KEY_CREATE,
+        log="KeyCreate",
+        takes=asked.KeyCreate,
+        gives=wire.KeyBundle,
+        refuses=(409,),
+        changes=True,
+    )
+    yield Operation(
+        method="PUT",
+        path="/keys/{name}",
+        handler=partial(import_key, keepers),
+        prepare=partial(prepare_imported, keepers),
+        needs=actions.KEY_IMPORT,
+        log="KeyImport",
+        takes=asked.KeyImport,
+        gives=wire.KeyBundle,
+        refuses=(409,),
+        changes=True,
+    )
+    yield Operation(
+        method="POST",
+        path="/keys/{name}/rotate",
+        handler=partial(rotate_key, keepers),
+        prepare=partial(prepare_rotated, keepers),
+        needs=actions.KEY_ROTATE,
+        log="KeyRotate",
+        gives=wire.KeyBundle,
+        changes=True,
+        since="7.3",
+    )
+
+
+def _copies(keepers: Keepers) -> Iterator[Operation]:
+    yield Operation(
+        method="POST",
+        path="/keys/{name}/backup",
+        handler=partial(backup_key, keepers),
+        needs=actions.KEY_BACKUP,
+        log="KeyBackup",
+        gives=Backup,
+        changes=True,
+    )
+    yield Operation(
+        method="POST",
+        path="/keys/restore",
+        handler=partial(restore_key, keepers),
+        needs=actions.KEY_RESTORE,
+        log="KeyRestore",
+        takes=Backup,
+        gives=wire.KeyBundle,
+        refuses=(409,),
+        changes=True,
+        body_limit=RESTORE_LIMIT,
+    )
+
+
+def _metadata(keepers: Keepers) -> Iterator[Operation]:
+    for path, suffix in (("/keys/{name}", ""), ("/keys/{name}/{version}", "_version")):
+        yield Operation(
+            method="GET",
+            path=path,
+            handler=partial(get_key, keepers),
+            needs=actions.KEY_GET,
+            log="KeyGet",
+            gives=wire.KeyBundle,
+            name=f"get_key{suffix}",
+        )
+        yield Operation(
+            method="PATCH",
+            path=path,
+            handler=partial(update_key, keepers),
+            needs=actions.KEY_UPDATE,
+            log="KeyUpdate",
+            takes=asked.KeyUpdate,
+            gives=wire.KeyBundle,
+            changes=True,
+            name=f"update_key{suffix}",
+        )
+    for path, list_, log, gives in (
+        ("/keys", list_keys, "KeyList", wire.KeyList),
+        ("/keys/{name}/versions", list_key_versions, "KeyListVersions", wire.KeyList),
+        ("/deletedkeys", list_deleted_keys, "KeyListDeleted", wire.DeletedKeyList),
+    ):
+        yield Operation(
+            method="GET",
+            path=path,
+            handler=partial(list_, keepers),
+            needs=actions.KEY_LIST,
+            log=log,
+            gives=gives,
+            query=PAGE,
+        )
+
+
+def _deletions(keepers: Keepers) -> Iterator[Operation]:
+    yield Operation(
+        method="DELETE",
+        path="/keys/{name}",
+        handler=partial(delete_key, keepers),
+        needs=actions.KEY_DELETE,
+        log="KeyDelete",
+        gives=wire.DeletedKey,
+        changes=True,
+    )
+    yield Operation(
+        method="GET",
+        path="/deletedkeys/{name}",
+        handler=partial(get_deleted_key, keepers),
+        needs=actions.KEY_GET,
+        log="KeyGetDeleted",
+        gives=wire.DeletedKey,
+    )
+    yield Operation(
+        method="POST",
+        path="/deletedkeys/{name}/recover",
+        handler=partial(recover_key, keepers),
+        needs=actions.KEY_RECOVER,
+        log="KeyRecover",
+        gives=wire.KeyBundle,
+        changes=True,
+    )
+    yield Operation(
+        method="DELETE",
+        path="/deletedkeys/{name}",
+        handler=partial(purge_key, keepers),
+        needs=actions.KEY_PURGE,
+        log="KeyPurge",
+        gives=None,
+        success=(204,),
+        changes=True,
+    )
+
+
+def _uses(keepers: Keepers) -> Iterator[Operation]:
+    for use, handle, needs, log, takes, gives in USES:
+        for path, suffix in ((f"/keys/{{name}}/{use}", ""), (f"/keys/{{name}}/{{version}}/{use}", "_version")):
+            yield Operation(
+                method="POST",
+                path=path,
+                handler=partial(handle, keepers),
+                needs=needs,
+                log=log,
+                takes=takes,
+                gives=gives,
+                name=f"{handle.__name__}{suffix}",
+            )
