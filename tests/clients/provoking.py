@@ -56,7 +56,7 @@ class World:
 
     def _make_places(self):
         direct = self.direct
-        everything = direct.policy(object_id_in(direct.owner()), "all", "purge")
+        everything = direct.policy(object_id_in(direct.owner()), "all", "purge", keys=["all", "purge"])
         direct.make_group(self.group)
         for name in (self.policy_vault, self.deleted_vault):
             direct.make_vault(name, accessPolicies=[everything])

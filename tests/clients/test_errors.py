@@ -14,7 +14,7 @@ import jwt
 import pytest
 from azure.core.credentials import AccessToken
 
-from clients import test_errors_identity, test_errors_management
+from clients import test_errors_identity, test_errors_keys, test_errors_management
 from clients.direct import claims_in, forge, object_id_in, seconds_from_now, unique
 from clients.provoking import NOWHERE, World, fits, meet
 
@@ -494,7 +494,6 @@ NOT_MET = {
     "BadArgument": "the form of one documented example; all that was observed says BadParameter",
     "ForbiddenByFirewall": "a vault that would restrict the network is refused with 400 until that is enforced",
     "ForbiddenByConnection": "as ForbiddenByFirewall",
-    "KeyOperationForbidden": "no keys yet; so KeyDisabled, KeyNotYetValid, KeyExpired and KeyNotFound",
     "CertificateNotFound": "no certificates yet; so the conflict of their names",
     "ForbiddenByRbac (400)": "the sub-resources of a vault on the management plane come with keys",
     "ObjectIsBeingDeleted": "a deletion is complete when it is answered: nobody can come in between",
@@ -537,7 +536,8 @@ def has_reason(*names):
 
 def test_every_row_of_a_vault_is_met_or_has_its_reason():
     met = {((401, "Unauthorized", None), message) for _, message in UNAUTHENTICATED.values()}
-    met |= {(expected, message) for _, expected, message in DATA.values()} | {THROTTLED}
+    rows = (*DATA.values(), *test_errors_keys.ROWS.values())
+    met |= {(expected, message) for _, expected, message in rows} | {THROTTLED}
     for status, code, inner, _, text, _ in document_rows("Data plane"):
         expected = int(status), code, None if inner == "–" else inner
         texts = [message for what, message in met if what == expected]
@@ -568,7 +568,8 @@ def test_every_row_below_the_planes_is_met_or_has_its_reason():
 
 def test_what_cannot_be_met_has_a_reason_that_still_holds():
     """A name here that is met after all would hide the next thing that is not."""
-    met = {name for _, expected, _ in DATA.values() for name in expected[1:] if name}
+    rows = (*DATA.values(), *test_errors_keys.ROWS.values())
+    met = {name for _, expected, _ in rows for name in expected[1:] if name}
     met |= {expected[1] for _, expected, _ in test_errors_management.ROWS.values()}
     met |= {f"AADSTS{expected[2]}" for _, expected in test_errors_identity.REFUSALS.values()}
     assert not met & NOT_MET.keys()

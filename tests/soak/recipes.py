@@ -8,10 +8,13 @@ from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 
 from clients.direct import Answer, make_applications, object_id_in, unique
+from key_doubles import digest_of, ec_jwk, encoded
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
 VAULT_VERSION, CORE_VERSION, DATA_VERSION = "2023-07-01", "2021-04-01", "7.6"
+A_DIGEST = encoded(digest_of())
+AN_EC_KEY = ec_jwk()
 LARGER = b"x"
 CHUNK = 64 * 1024
 NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -28,7 +31,7 @@ class Recipes:
         self.reach = reach
         self.places = places
 
-    def ask(self, name, *, body=None, query=None, token="", base="", headers=None, **places):
+    def ask(self, name, /, *, body=None, query=None, token="", base="", headers=None, **places):
         """Ask for an operation, as the owner unless a token is given (None for none), and hold the answer."""
         operation = self.reach.operations[name]
         path = operation.path.format_map(self.places | places)
@@ -116,7 +119,7 @@ class _Resumed(io.RawIOBase):
 
 
 class DataRecipes(Recipes):
-    """Secrets: a vault of its own with policies for the owner only, and one more to be asked too much of."""
+    """Secrets and keys: a vault of its own with policies for the owner only, and one to be asked too much of."""
 
     service = "vault"
 
@@ -124,7 +127,7 @@ class DataRecipes(Recipes):
         super().__init__(direct, reach, {"name": "living", "version": NO_VERSION})
         guest_id, _, secret = make_applications(server, ("guest",))["guest"]
         self.guest = direct.sign_in(guest_id, secret)
-        everything = direct.policy(object_id_in(direct.owner()), "all", "purge")
+        everything = direct.policy(object_id_in(direct.owner()), "all", "purge", keys=["all", "purge"])
         self.base = direct.make_vault(unique("rch"), accessPolicies=[everything])
         self.busy = direct.make_vault(unique("rcb"), accessPolicies=[everything])
 
@@ -134,6 +137,8 @@ class DataRecipes(Recipes):
     def follow(self):
         """Reach every documented answer."""
         self.live()
+        self.live_as_keys()
+        self.use_keys()
         self.refuse()
         self.refuse_too_large()
         self.tire()
@@ -158,6 +163,47 @@ class DataRecipes(Recipes):
         self.ask("deleteSecret")
         self.ask("purgeSecret")
         self.ask("restoreSecret", body=kept)
+
+    def live_as_keys(self):
+        """The life of two keys, and the conflicts that it knows."""
+        version = self.ask("createKey", body={"kty": "EC", "tags": {"a": "b"}}).json["key"]["kid"].rpartition("/")[2]
+        self.ask("getKey")
+        self.ask("getKeyVersion", version=version)
+        self.ask("updateKey", body={"tags": {}})
+        self.ask("updateKeyVersion", body={"key_ops": ["sign", "verify"]}, version=version)
+        self.ask("rotateKey")
+        self.ask("importKey", body={"key": AN_EC_KEY})
+        self.ask("listKeys", query={"maxresults": 1})
+        self.ask("listKeyVersions")
+        kept = self.ask("backupKey").json
+        self.ask("deleteKey")
+        self.ask("getDeletedKey")
+        self.ask("listDeletedKeys")
+        self.ask("createKey", body={"kty": "EC"})
+        self.ask("importKey", body={"key": AN_EC_KEY})
+        self.ask("restoreKey", body=kept)
+        self.ask("recoverKey")
+        self.ask("deleteKey")
+        self.ask("purgeKey")
+        self.ask("restoreKey", body=kept)
+
+    def use_keys(self):
+        """What two keys do, by their versions and by their names."""
+        for kty in ("EC", "RSA"):
+            version = self.ask("createKey", body={"kty": kty}, name=kty).json["key"]["kid"].rpartition("/")[2]
+            for suffix in ("", "Version"):
+                self._use_key(kty, version, suffix)
+
+    def _use_key(self, kty, version, suffix):
+        at = {"name": kty, "version": version}
+        if kty == "EC":
+            signed = self.ask(f"signDigest{suffix}", body={"alg": "ES256", "value": A_DIGEST}, **at).json["value"]
+            body = {"alg": "ES256", "digest": A_DIGEST, "value": signed}
+            self.ask(f"verifySignature{suffix}", body=body, **at)
+            return
+        for there, back in (("encryptData", "decryptData"), ("wrapKey", "unwrapKey")):
+            made = self.ask(f"{there}{suffix}", body={"alg": "RSA-OAEP", "value": A_DIGEST}, **at).json["value"]
+            self.ask(f"{back}{suffix}", body={"alg": "RSA-OAEP", "value": made}, **at)
 
     def refuse(self):
         """What every operation refuses: no version, no token, no permission, no such vault."""

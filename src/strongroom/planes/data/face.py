@@ -15,8 +15,8 @@ REFUSED = frozenset({400, 401, 403, 404})
 
 FACE = Face(
     title="Strongroom: the data plane",
-    text="What a vault holds, at the vault's own host. Azure Key Vault's protocol for keys and secrets. Any request may be "
-    "answered 503 while the disk cannot be written; nothing was changed then. One without valid credentials is "
+    text="What a vault holds, at the vault's own host. Azure Key Vault's protocol for keys and secrets. Any request "
+    "may be answered 503 while the disk cannot be written; nothing was changed then. One without valid credentials is "
     "answered 429 when its address sent too many of them.",
     host="{vault}.vault",
     variables={"vault": "dev"},

@@ -181,8 +181,13 @@ def known_type(name: str) -> tuple[KeyType, bool]:
 
 
 def known_curve(name: str | None) -> str | None:
-    """Return a curve's name as it is spelled, whatever its case; `custody.algorithms` refuses one that is none."""
-    return None if name is None else next((known for known in CURVES if known.lower() == name.lower()), name)
+    """Return a curve's name as it is spelled, whatever its case, None for none; BadRequest when it is none."""
+    if name is None:
+        return None
+    found = next((known for known in CURVES if known.lower() == name.lower()), None)
+    if found is None:
+        raise invalid_property("crv", f"it is one of {', '.join(CURVES)}")
+    return found
 
 
 def _edit(
