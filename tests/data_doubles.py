@@ -32,6 +32,7 @@ NEWEST = "2026-04-01"
 SECRET_PERMISSIONS = ("get", "list", "set", "delete", "backup", "restore", "recover", "purge")
 KEY_PERMISSIONS = (
     *("get", "list", "create", "import", "update", "delete", "backup", "restore", "recover", "purge", "rotate"),
+    *("getrotationpolicy", "setrotationpolicy"),
     *("encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify"),
 )
 

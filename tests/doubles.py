@@ -18,6 +18,7 @@ from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound, StorageUnavailable
+from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
 from strongroom.sensitive import Sensitive
@@ -117,7 +118,7 @@ class MemoryStores:
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.resources = MemoryResources()
-        self.keys = MemoryObjects(Kind.KEY)
+        self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
         self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
 
@@ -474,3 +475,36 @@ class MemoryObjects(_Memory):
     def forget_vault(self, vault_id):
         self.states = {key: state for key, state in self.states.items() if key[0] != vault_id}
         self.versions = {key: versions for key, versions in self.versions.items() if key[0] != vault_id}
+
+
+class MemoryKeys(MemoryObjects):
+    """Keys. policies: by (vault id, lower-case name), each with when it is due."""
+
+    held = (*MemoryObjects.held, "policies")
+
+    def __init__(self):
+        super().__init__(Kind.KEY)
+        self.policies = {}
+
+    async def purge(self, vault_id, name):
+        await super().purge(vault_id, name)
+        self.policies.pop((vault_id, name.lower()), None)
+
+    async def find_policy(self, vault_id, name):
+        return self.policies.get((vault_id, name.lower()), (None, None))[0]
+
+    async def put_policy(self, vault_id, name, policy, due):
+        self.policies[vault_id, name.lower()] = (policy, due)
+
+    async def list_due(self, now, *, after, limit):
+        found = sorted(
+            (due, *key)
+            for key, (_, due) in self.policies.items()
+            if due is not None and due.timestamp() <= now.timestamp()
+        )
+        past = (after.moment, after.vault_id, after.name) if after else None
+        return tuple([Due(*each) for each in found if past is None or each > past][:limit])
+
+    def forget_vault(self, vault_id):
+        super().forget_vault(vault_id)
+        self.policies = {key: each for key, each in self.policies.items() if key[0] != vault_id}

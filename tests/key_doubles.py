@@ -10,6 +10,7 @@ from storage_doubles import NOON
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType, PublicParts
 from strongroom.objects.keys.model import DEFAULTS, KeyVersion
+from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
 
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1(), "P-256K": ec.SECP256K1()}
 COORDINATE_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66, "P-256K": 32}
@@ -69,6 +70,16 @@ def ec_jwk(curve="P-256", **changes):
         "y": number(numbers.public_numbers.y, length),
         "d": number(numbers.private_value, length),
     } | changes
+
+
+def a_policy(**changes):
+    described = {
+        "expiry": parse_period("expiryTime", "P90D"),
+        "rotate": Trigger(before_expiry=parse_period("timeBeforeExpiry", "P30D")),
+        "created": NOON,
+        "updated": NOON,
+    }
+    return RotationPolicy(**described | changes)
 
 
 def a_key_version(number=1, **changes):

@@ -21,7 +21,15 @@ from storage_doubles import (
 )
 from strongroom.access.identity.applications import Applications
 from strongroom.access.identity.signing import make_signing_key
+from strongroom.custody import elliptic
+from strongroom.custody.algorithms import spec_of
+from strongroom.custody.provider import KeptKey, KeyType
+from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.model import KeyEdit
+from strongroom.objects.keys.rotation import DEFAULT_POLICY
+from strongroom.objects.keys.service import Keys, Made
 from strongroom.objects.secrets.model import SecretEdit
 from strongroom.objects.secrets.service import Secrets
 from strongroom.sensitive import Sensitive
@@ -55,6 +63,31 @@ def set_secret(name, value=VALUE, vault=None):
     return work
 
 
+def adding_a_key():
+    """Return work that adds a key with a rotation policy and leaves its record."""
+    vault, edit = a_vault("kv1"), KeyEdit()
+    keepers = Keepers(software=SoftwareProvider(CUSTODIAN))
+
+    async def work(stores):
+        keys = Keys(stores.keys, stores.keyring, CUSTODIAN, keepers=keepers, vault=vault, now=NOON)
+        key = await keys.vault_key()
+        kept = elliptic.generate(spec_of(KeyType.EC))
+        version = "0" * 32
+        handle = CUSTODIAN.seal(key, kept.material(), keys.place("key", version))
+        made = Made(
+            version=version,
+            key=key,
+            kept=KeptKey(spec=kept.spec, handle=handle, public=kept.public),
+            hsm=False,
+            platform="0",
+        )
+        await keys.add("key", made, edit)
+        await keys.set_policy("key", DEFAULT_POLICY)
+        return None, a_record(operationName="KeyCreate")
+
+    return work
+
+
 async def fill(storage):
     """Put one of everything into a storage, two versions of a secret, and ten records."""
     await storage.change(
@@ -72,6 +105,7 @@ async def fill(storage):
     )
     for name in ("one", "one", "two"):
         await storage.change(set_secret(name))
+    await storage.change(adding_a_key())
     for number in range(10):
         await storage.record(a_record(number))
     return storage

@@ -5,7 +5,17 @@ import hashlib
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
-from azure.keyvault.keys import ApiVersion, JsonWebKey, KeyClient, KeyCurveName, KeyOperation, KeyType
+from azure.keyvault.keys import (
+    ApiVersion,
+    JsonWebKey,
+    KeyClient,
+    KeyCurveName,
+    KeyOperation,
+    KeyRotationLifetimeAction,
+    KeyRotationPolicy,
+    KeyRotationPolicyAction,
+    KeyType,
+)
 from azure.keyvault.keys.crypto import (
     CryptographyClient,
     EncryptionAlgorithm,
@@ -117,6 +127,24 @@ def test_a_rotated_key_has_a_new_version(client, name):
     assert rotated.properties.version != made.properties.version
     assert (rotated.key.crv, rotated.properties.tags) == ("P-384", {"a": "b"})
     assert rotated.key.x != made.key.x
+
+
+def test_a_rotation_policy_is_kept_and_obeyed(client, name):
+    client.create_ec_key(name)
+    (notify,) = client.get_key_rotation_policy(name).lifetime_actions
+    assert (notify.action, notify.time_before_expiry) == (KeyRotationPolicyAction.notify, "P30D")
+    actions = [KeyRotationLifetimeAction(KeyRotationPolicyAction.rotate, time_after_create="P2M")]
+    policy = KeyRotationPolicy(lifetime_actions=actions, expires_in="P90D")
+    updated = client.update_key_rotation_policy(name, policy)
+    found = client.get_key_rotation_policy(name)
+    assert (found.expires_in, found.created_on, found.updated_on) == ("P90D", updated.created_on, updated.updated_on)
+    assert [(each.action, each.time_after_create, each.time_before_expiry) for each in found.lifetime_actions] == [
+        (KeyRotationPolicyAction.rotate, "P2M", None)
+    ]
+    rotated = client.rotate_key(name).properties
+    assert (rotated.expires_on - rotated.created_on).days == 90
+    with pytest.raises(HttpResponseError, match="at least 28 days"):
+        client.update_key_rotation_policy(name, KeyRotationPolicy(expires_in="P1D"))
 
 
 def test_a_backup_brings_back_all_versions(client, name):

@@ -1,17 +1,19 @@
 """What is of keys alone in a store; what they share with secrets is held by `test_secrets.py`."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from key_doubles import a_key_version
+from key_doubles import a_key_version, a_policy
 from storage_doubles import NOON, a_state, a_version
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType, PublicParts
 from strongroom.objects.keys.model import Operation
+from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
+from vault_doubles import a_vault
 
 WHOLE = a_key_version(
     7,
@@ -78,3 +80,33 @@ async def test_what_another_key_sealed_is_counted_kind_by_kind(storage, change, 
     stores = storage.read()
     assert await stores.keys.count_sealed_before("vault-1", "00" * 16) == 2
     assert await stores.secrets.count_sealed_before("vault-1", "00" * 16) == 1
+
+
+async def test_a_policy_is_kept_replaced_and_found_when_it_is_due(storage, change):
+    later = NOON + timedelta(days=1)
+    for name, due in (("b", NOON), ("A", NOON), ("c", later), ("never", None)):
+        await change(lambda stores, n=name, d=due: stores.keys.put_policy("vault-1", n, a_policy(), d))
+    keys = storage.read().keys
+    assert await keys.find_policy("vault-1", "a") == a_policy()
+    assert await keys.find_policy("vault-2", "a") is None
+    first = await keys.list_due(NOON, after=None, limit=1)
+    assert first == (Due(NOON, "vault-1", "a"),)
+    assert await keys.list_due(NOON, after=first[0], limit=9) == (Due(NOON, "vault-1", "b"),)
+    assert [each.name for each in await keys.list_due(later, after=None, limit=9)] == ["a", "b", "c"]
+    await change(lambda stores: stores.keys.put_policy("vault-1", "A", a_policy(rotate=None), None))
+    keys = storage.read().keys
+    assert (await keys.find_policy("vault-1", "a")).rotate is None
+    assert [each.name for each in await keys.list_due(NOON, after=None, limit=9)] == ["b"]
+
+
+async def test_a_policy_goes_with_its_key_and_with_its_vault(storage, change, add):
+    vaults = [a_vault(name) for name in ("kv1", "kv2")]
+    for vault in vaults:
+        await change(lambda stores, v=vault: stores.vaults.add(v))
+        for name in ("one", "two"):
+            await add(a_key_state(name, vault=vault.vault_id), a_key_version(1))
+            await change(lambda stores, v=vault, n=name: stores.keys.put_policy(v.vault_id, n, a_policy(), NOON))
+    await change(lambda stores: stores.keys.purge("id-of-kv1", "ONE"))
+    await change(lambda stores: stores.vaults.purge(vaults[1]))
+    left = await storage.read().keys.list_due(NOON, after=None, limit=9)
+    assert [(each.vault_id, each.name) for each in left] == [("id-of-kv1", "two")]

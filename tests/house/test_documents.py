@@ -19,6 +19,7 @@ from strongroom.planes.identity import plane as identity
 from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
+from strongroom.scheduling.rotation import OPERATION
 from strongroom.settings import CONFIG, OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -223,7 +224,13 @@ def operation_names():
     }
     roles = {f"Microsoft.Authorization/roleAssignments/{verb}" for verb in ("write", "delete")}
     return (
-        named | replaced | local | directory | roles | {identity.IdentityPlane(None).unauthenticated, "Authentication"}
+        named
+        | replaced
+        | local
+        | directory
+        | roles
+        | {OPERATION}
+        | {identity.IdentityPlane(None).unauthenticated, "Authentication"}
     )
 
 

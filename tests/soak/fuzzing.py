@@ -31,12 +31,21 @@ EXCEPTED = {
     "positive_data_acceptance": (
         *("restoreSecret", "listSecrets", "listVersions", "listDeletedSecrets"),
         *("restoreKey", "listKeys", "listKeyVersions", "listDeletedKeys"),
-        *("createKey", "importKey", "updateKey", "updateKeyVersion", *USES),
+        *("createKey", "importKey", "updateKey", "updateKeyVersion", "updateRotationPolicy", *USES),
     ),
     # Their paths fit a template too, as that of a secret called `restore`: `Allow` tells its verbs, no document can.
     "allow_header_conformance": (
         *("restoreSecret", "backupSecret", "listVersions"),
-        *("restoreKey", "backupKey", "listKeyVersions", "createKey", "rotateKey", *USES),
+        *(
+            "restoreKey",
+            "backupKey",
+            "listKeyVersions",
+            "createKey",
+            "rotateKey",
+            "getRotationPolicy",
+            "updateRotationPolicy",
+            *USES,
+        ),
     ),
     # Other verbs of an open path are unknown, and what is unknown is told only to those who proved who they are.
     "unsupported_method": ("getMetadata",),

@@ -172,6 +172,8 @@ class DataRecipes(Recipes):
         self.ask("updateKey", body={"tags": {}})
         self.ask("updateKeyVersion", body={"key_ops": ["sign", "verify"]}, version=version)
         self.ask("rotateKey")
+        self.ask("updateRotationPolicy", body={"lifetimeActions": [], "attributes": {"expiryTime": "P90D"}})
+        self.ask("getRotationPolicy")
         self.ask("importKey", body={"key": AN_EC_KEY})
         self.ask("listKeys", query={"maxresults": 1})
         self.ask("listKeyVersions")

@@ -97,7 +97,7 @@ def test_two_records_that_changed_places_are_found(whole, sql):
 def test_records_that_were_cut_off_the_end_are_missed(whole, sql):
     sql("DELETE FROM records WHERE seq > 12", file=AUDIT_FILE)
     (problem,) = found(whole)
-    assert problem == "records: the chain does not reach record 14, which was kept: its end was cut"
+    assert problem == "records: the chain does not reach record 15, which was kept: its end was cut"
     sql("DELETE FROM records", file=AUDIT_FILE)
     assert found(whole) == (problem,)
 

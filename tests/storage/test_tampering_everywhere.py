@@ -9,12 +9,14 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
 
 from data_doubles import DOMAIN, DataWorld, a_vault, an_application, signing_material, token_for
 from doubles import a_custodian
+from key_doubles import a_policy
 from storage_doubles import (
     NOON,
     a_data_directory,
@@ -108,8 +110,21 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.facts.put(f"fact-{number}", b"%d" % number),
             lambda stores, number=number: add_vault(stores, VAULTS[number - 1]),
             lambda stores, number=number: stores.assignments.add(an_assignment(number, principal=f"object-{number}")),
+            lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
         ]
     await storage.change(adding(*works))
+
+
+def a_stored_policy(number):
+    moment = NOON + timedelta(days=number)
+    return f"id-of-kv{number}", f"key-{number}", a_policy(updated=moment), moment
+
+
+async def all_policies(stores, custodian):
+    del custodian
+    due = await stores.keys.list_due(NOON + timedelta(days=9), after=None, limit=9)
+    found = [await stores.keys.find_policy(*a_stored_policy(number)[:2]) for number in (1, 2)]
+    return [*due, *(each for each in found if each is not None)]
 
 
 async def all_secrets(stores, custodian):
@@ -145,6 +160,7 @@ READS = {
     "facts": lambda stores, _: both(stores.facts.get, ["fact-1", "fact-2"]),
     "vaults": lambda stores, _: both(stores.vaults.find, VAULTS),
     "assignments": lambda stores, _: stores.assignments.list_all(),
+    "rotation_policies": all_policies,
     "objects": all_secrets,
     "versions": all_secrets,
 }
@@ -442,7 +458,7 @@ class StoredWorld(DataWorld):
     def __init__(self, place):
         super().__init__()
         self.storage = SqliteStorage.open(place, a_custodian())
-        self.gate = Gate(DataPlane(Verifier(DOMAIN), Limiter()), self.storage, a_custodian(), DOMAIN)
+        self.gate = Gate(DataPlane(Verifier(DOMAIN), Limiter(), self.keepers), self.storage, a_custodian(), DOMAIN)
         self.other = an_application(2)
 
     async def furnish(self):
@@ -502,7 +518,7 @@ async def test_a_request_that_needs_it_fails_opaquely_with_an_alarm_and_all_othe
     sql(edit)
     sql("UPDATE epoch SET value = value + 1")
     assert before
-    world.gate = Gate(DataPlane(Verifier(DOMAIN), Limiter()), world.storage, a_custodian(), DOMAIN)
+    world.gate = Gate(DataPlane(Verifier(DOMAIN), Limiter(), world.keepers), world.storage, a_custodian(), DOMAIN)
     for vault, name in places:
         with structlog.testing.capture_logs() as lines:
             answer = await world.get(vault, name)

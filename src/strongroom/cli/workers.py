@@ -90,7 +90,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
         newest = storage.records.newest()
         steadiness = Steadiness(real_now(), steady_seconds(), newest.record.time if newest else None)
         turn = Turn(settings.data_dir)
-        chores = Chores(storage, custodian, tally, space_of(settings), pruning, turn, steadiness)
+        chores = Chores(storage, custodian, tally, space_of(settings), pruning, turn, steadiness, keepers)
         return create_app(
             storage,
             custodian,

@@ -14,8 +14,10 @@ from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.succession import is_handing_over
 from strongroom.errors import StorageUnavailable
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.scheduling.following import follow_master_key
 from strongroom.scheduling.retention import sweep_now
+from strongroom.scheduling.rotation import rotate_now
 from strongroom.scheduling.signing import sweep_signing_keys
 from strongroom.scheduling.steadiness import Steadiness
 from strongroom.scheduling.summary import summarize
@@ -39,6 +41,7 @@ class Chores:
     pruning: Pruning
     turn: "Turn"
     steadiness: Steadiness
+    keepers: Keepers
 
     async def sweep(self) -> None:
         """Do what is due; on a disk that is full nothing keeps what frees space from being tried."""
@@ -49,7 +52,10 @@ class Chores:
             await summarize(self.tally, self.storage, real_now())
             await self.storage.anchor()
         finally:
-            await self._purge()
+            try:
+                await self._purge()
+            finally:
+                await rotate_now(self.storage, self.custodian, self.keepers)
 
     async def _purge(self) -> None:
         if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):

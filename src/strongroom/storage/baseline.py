@@ -9,6 +9,7 @@ import structlog
 from strongroom.audit.local import local_record
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import KEYS
+from strongroom.storage.keys import POLICIES
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import put_in_outbox
@@ -18,7 +19,10 @@ from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 
 NOTED: tuple[Shape, ...] = (
     KEYS,
-    *(kind.shape for kind in (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS)),
+    *(
+        kind.shape
+        for kind in (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
+    ),
     OBJECTS,
     VERSIONS,
 )

@@ -21,6 +21,7 @@ from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
+from strongroom.storage.keys import POLICIES
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
@@ -35,10 +36,11 @@ from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 NAMED = 5
 """How many damaged rows of a table are named; the others are counted."""
 
-KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS)
+KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
 NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in KINDS},
     GROUPS.table: ("name",),
+    POLICIES.table: ("vault_id", "name"),
     VAULTS.table: ("name",),
     OBJECTS.table: ("vault_id", "name"),
     VERSIONS.table: ("vault_id", "name", "version"),

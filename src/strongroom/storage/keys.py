@@ -1,13 +1,21 @@
-"""Keys in SQL: how their versions are written."""
+"""Keys in SQL: how their versions are written, and their rotation policies."""
+
+from datetime import UTC, datetime
 
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.objects.keys.model import KeyVersion, Operation
+from strongroom.objects.keys.rotation import RotationPolicy
+from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.storage.objects import Attributes, SqlObjects, Statements, read_attributes, written_attributes
 from strongroom.storage.rows import Decoder, encode
-from strongroom.storage.session import Session
+from strongroom.storage.session import Documents, Session
 
 STATEMENTS = Statements(Kind.KEY)
+POLICIES = Documents("rotation_policies", RotationPolicy, "vault_id", "name", "due", keys=2)
+LIST_DUE = (
+    f"{POLICIES.select} WHERE due <= ? AND (due, vault_id, name) > (?, ?, ?) ORDER BY due, vault_id, name LIMIT ?"
+)
 
 
 class _Version(Attributes, frozen=True, omit_defaults=True, kw_only=True):
@@ -71,6 +79,32 @@ class KeyCodec:
         )
 
 
-def sql_keys(session: Session) -> SqlObjects[KeyVersion]:
-    """Return the keys, through one session."""
-    return SqlObjects(session, Kind.KEY, STATEMENTS, KeyCodec())
+class SqlKeys(SqlObjects[KeyVersion]):
+    """Keys and their rotation policies, through one session. Implements `objects.keys.store.KeyStore`."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, Kind.KEY, STATEMENTS, KeyCodec())
+
+    async def purge(self, vault_id: str, name: str) -> None:
+        """Remove a key with all its versions and its policy."""
+        await super().purge(vault_id, name)
+        POLICIES.delete(self._session, (vault_id, name.lower()))
+
+    async def find_policy(self, vault_id: str, name: str) -> RotationPolicy | None:
+        """Return the rotation policy of a key, None when it was never given one."""
+        found = POLICIES.read(self._session, "WHERE vault_id = ? AND name = ?", (vault_id, name.lower()))
+        return next(iter(found), None)
+
+    async def put_policy(self, vault_id: str, name: str, policy: RotationPolicy, due: datetime | None) -> None:
+        """Keep the rotation policy of a key. due: before when nothing is to be done, None for never."""
+        columns = (vault_id, name.lower(), None if due is None else int(due.timestamp()))
+        if not POLICIES.update(self._session, columns, policy):
+            POLICIES.insert(self._session, columns, policy)
+
+    async def list_due(self, now: datetime, *, after: Due | None, limit: int) -> tuple[Due, ...]:
+        """Return up to `limit` keys that may be due at `now`, the longest due first, past `after`."""
+        past = (-1, "", "") if after is None else (int(after.moment.timestamp()), after.vault_id, after.name)
+        rows = self._session.connection.rows(LIST_DUE, (now.timestamp(), *past, limit))
+        for vault_id, name, due, document, mac in rows:
+            self._session.seal.require(POLICIES.table, (vault_id, name, due), document, mac)
+        return tuple([Due(datetime.fromtimestamp(due, UTC), vault_id, name) for vault_id, name, due, *_ in rows])

@@ -29,7 +29,7 @@ from strongroom.storage.failures import unavailable
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
-from strongroom.storage.keys import sql_keys
+from strongroom.storage.keys import SqlKeys
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
@@ -67,7 +67,7 @@ class SqlStores:
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)
-        self.keys = sql_keys(session)
+        self.keys = SqlKeys(session)
         self.resources = SqlResources(session)
         self.secrets = sql_secrets(session)
         self.vaults = SqlVaults(session)

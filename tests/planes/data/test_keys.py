@@ -310,3 +310,50 @@ async def test_nothing_private_is_kept_in_clear_or_told_anywhere(world):
     assert private not in b"".join(version.sealed for version in versions.values())
     assert jwk["d"] not in json.dumps(world.storage.bodies())
     assert jwk["d"] not in repr(versions)
+
+
+async def test_a_rotation_policy_is_told_as_it_was_given(world):
+    await create(world)
+    told = (await world.ask("GET", "/keys/k/rotationpolicy")).json
+    assert told == {
+        "id": f"{BASE}/keys/k/rotationpolicy",
+        "lifetimeActions": [{"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "Notify"}}],
+        "attributes": {},
+    }
+    given = {
+        "lifetimeActions": [
+            {"trigger": {"timeAfterCreate": "P18M", "timeBeforeExpiry": None}, "action": {"type": "rotate"}},
+            {"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "NOTIFY"}},
+        ],
+        "attributes": {"expiryTime": "P2Y", "created": 1},
+    }
+    kept = await world.ask("PUT", "/keys/k/rotationpolicy", given)
+    assert kept.status == 200, kept.raw
+    actions = kept.json["lifetimeActions"]
+    assert [each["action"]["type"] for each in actions] == ["Rotate", "Notify"]
+    assert actions[0]["trigger"] == {"timeAfterCreate": "P18M"}
+    attributes = kept.json["attributes"]
+    assert attributes["expiryTime"] == "P2Y"
+    assert attributes["created"] == attributes["updated"] > 1
+    assert (await world.ask("GET", "/keys/k/rotationpolicy")).json == kept.json
+    assert (await world.ask("PUT", "/keys/k/rotationpolicy", kept.json)).status == 200
+    rotated = (await world.ask("POST", "/keys/k/rotate")).json["attributes"]
+    assert 729 * 86400 < rotated["exp"] - rotated["created"] < 732 * 86400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"attributes": {"expiryTime": "P1D"}},
+        {"attributes": {"expiryTime": "soon"}},
+        {"lifetimeActions": [{"trigger": {}, "action": {"type": "Rotate"}}]},
+        {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Dance"}}]},
+        {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Rotate"}}] * 2},
+        {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}}]},
+        {"lifetimeActions": {}},
+    ],
+)
+async def test_a_rotation_policy_without_sense_is_refused(world, body):
+    await create(world)
+    assert (await world.ask("PUT", "/keys/k/rotationpolicy", body)).says(400, "BadParameter")
+    assert (await world.ask("PUT", "/keys/none/rotationpolicy", {})).says(404, "KeyNotFound")

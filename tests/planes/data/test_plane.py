@@ -301,6 +301,7 @@ def test_every_row_says_what_it_needs_and_what_it_logs():
     assert {row.log for row in rows} == {
         "SecretSet", "SecretDelete", "SecretUpdate", "SecretGet", "SecretList", "SecretListVersions",
         "SecretListDeleted", "SecretGetDeleted", "SecretPurge", "SecretRecover", "SecretBackup", "SecretRestore",
+        "KeyRotationPolicyGet", "KeyRotationPolicySet",
         "KeyCreate", "KeyImport", "KeyRotate", "KeyDelete", "KeyUpdate", "KeyGet", "KeyList", "KeyListVersions",
         "KeyListDeleted", "KeyGetDeleted", "KeyPurge", "KeyRecover", "KeyBackup", "KeyRestore",
         "KeyEncrypt", "KeyDecrypt", "KeyWrap", "KeyUnwrap", "KeySign", "KeyVerify",

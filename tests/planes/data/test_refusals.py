@@ -39,6 +39,18 @@ OPERATIONS = {
     "KeyCreate": ("POST", "/keys/s/create", "create", "keys/create/action"),
     "KeyImport": ("PUT", "/keys/s", "import", "keys/import/action"),
     "KeyRotate": ("POST", "/keys/s/rotate", "rotate", "keys/rotate/action"),
+    "KeyRotationPolicyGet": (
+        "GET",
+        "/keys/s/rotationpolicy",
+        "getrotationpolicy",
+        "keyrotationpolicies/read",
+    ),
+    "KeyRotationPolicySet": (
+        "PUT",
+        "/keys/s/rotationpolicy",
+        "setrotationpolicy",
+        "keyrotationpolicies/write",
+    ),
     "KeyGet": ("GET", "/keys/s", "get", "keys/read"),
     "KeyGet version": ("GET", f"/keys/s/{VERSION}", "get", "keys/read"),
     "KeyUpdate": ("PATCH", "/keys/s", "update", "keys/update/action"),

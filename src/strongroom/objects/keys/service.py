@@ -14,6 +14,7 @@ from strongroom.custody.store import DataKey, KeyringStore
 from strongroom.ids import new_version
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation
+from strongroom.objects.keys.rotation import DEFAULT_POLICY, RotationPolicy
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.lifecycle import deleted_but_recoverable, not_found, require_name
 from strongroom.objects.model import Held
@@ -50,7 +51,7 @@ class Keys(Objects[KeyVersion]):
     do it now, and BadRequest when algorithm, key and input do not fit.
     """
 
-    __slots__ = ("keepers",)
+    __slots__ = ("keepers", "keys")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Keys(Objects[KeyVersion]):
     ) -> None:
         super().__init__(store, keyring, custodian, vault=vault, now=now)
         self.keepers = keepers
+        self.keys = store
 
     # --- how keys come about
 
@@ -103,6 +105,7 @@ class Keys(Objects[KeyVersion]):
         )
         version = edit.applied_to(blank, moment)
         await self.store.add_version(state, version)
+        await self._schedule(state.name, version)
         return Held(state, version)
 
     async def make_next(self, name: str) -> Made:
@@ -111,9 +114,27 @@ class Keys(Objects[KeyVersion]):
         return await self.make(name, newest.spec, KeyEdit(), hsm=newest.hsm)
 
     async def rotate(self, name: str, made: Made) -> Key:
-        """Add the next version of a living key, enabled, with the operations and tags of its newest version."""
+        """Add the next version of a living key, enabled, with the operations and tags of its newest version.
+
+        It expires as the rotation policy says, never without one.
+        """
         newest = (await self.living(name)).version
-        return await self.add(name, made, KeyEdit(operations=newest.operations, tags=newest.tags))
+        policy = await self.keys.find_policy(self.vault.vault_id, name)
+        expires = policy.expires(whole_seconds(self.now)) if policy else None
+        return await self.add(name, made, KeyEdit(operations=newest.operations, tags=newest.tags, expires=expires))
+
+    async def get_policy(self, name: str) -> RotationPolicy:
+        """Return the rotation policy of a living key; the service's own where it was never given one."""
+        key = await self.living(name)
+        return await self.keys.find_policy(self.vault.vault_id, key.state.name) or DEFAULT_POLICY
+
+    async def set_policy(self, name: str, policy: RotationPolicy) -> RotationPolicy:
+        """Give a living key a rotation policy; BadRequest when it makes no sense."""
+        key, moment = await self.living(name), whole_seconds(self.now)
+        policy.require_sense(moment)
+        kept = policy.stamped(await self.keys.find_policy(self.vault.vault_id, name), moment)
+        await self.keys.put_policy(self.vault.vault_id, name, kept, kept.due(key.version))
+        return kept
 
     async def get(self, name: str, version: str | None = None) -> Key:
         """Return a version, the newest when `version` is None; what is public of a disabled key is told too."""
@@ -125,6 +146,8 @@ class Keys(Objects[KeyVersion]):
         edit.require_within_limits(key.version.spec)
         edited = edit.applied_to(key.version, whole_seconds(self.now))
         await self.store.replace_version(key.state, edited)
+        if edited.version == key.state.latest:
+            await self._schedule(key.state.name, edited)
         return Held(key.state, edited)
 
     async def sealed_anew(self, held: Key, key: DataKey) -> bytes:
@@ -220,6 +243,12 @@ class Keys(Objects[KeyVersion]):
         lies_under, handle = await self.sealing_key(key)
         place = Place(lies_under, self.place(key.state.name, key.version.version))
         return Ready(key, key.version.kept(handle), place, provider)
+
+    async def _schedule(self, name: str, newest: KeyVersion) -> None:
+        """Note when the policy of a key is to be looked at, now that this is its newest version."""
+        policy = await self.keys.find_policy(self.vault.vault_id, name)
+        if policy is not None:
+            await self.keys.put_policy(self.vault.vault_id, name, policy, policy.due(newest))
 
     async def _next_place(self, name: str) -> tuple[str, Place]:
         """Return the next version of a name, and where its key will lie; Conflict while a deleted key holds it."""

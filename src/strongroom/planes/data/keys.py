@@ -1,50 +1,48 @@
 """The keys of the data plane: parse, make one call, render."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from strongroom.access.authorization import actions
-from strongroom.access.authorization.model import Action
 from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
+from strongroom.objects.keys.rotation import RotationPolicy
 from strongroom.objects.keys.service import Keys
 from strongroom.planes.call import Call
 from strongroom.planes.data import keyrequests as asked
 from strongroom.planes.data import keywire as wire
 from strongroom.planes.data.pages import PAGE, name_of, read_page, version_of
+from strongroom.planes.data.rotationwire import KeyRotationPolicy, write_policy
 from strongroom.planes.data.secrets import RESTORE_LIMIT
 from strongroom.planes.data.wire import Backup
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.operation import Operation
-
-Handle = Callable[[Keepers, Call], Awaitable[Response]]
 
 
 async def prepare_created(keepers: Keepers, call: Call) -> None:
     """Make the key, before the change that adds it."""
     body: asked.KeyCreate = call.body
     spec, hsm = body.spec()
-    call.prepared = await _keys(keepers, call).make(call.parameters["name"], spec, body.edit(), hsm=hsm)
+    call.prepared = await keys_of(keepers, call).make(call.parameters["name"], spec, body.edit(), hsm=hsm)
 
 
 async def prepare_imported(keepers: Keepers, call: Call) -> None:
     """Take the key in, before the change that adds it: checking all of it takes its time."""
     body: asked.KeyImport = call.body
     parts, hsm = body.parts()
-    call.prepared = await _keys(keepers, call).take(call.parameters["name"], parts, body.edit(), hsm=hsm)
+    call.prepared = await keys_of(keepers, call).take(call.parameters["name"], parts, body.edit(), hsm=hsm)
 
 
 async def prepare_rotated(keepers: Keepers, call: Call) -> None:
     """Make the next key, before the change that adds it."""
-    call.prepared = await _keys(keepers, call).make_next(call.parameters["name"])
+    call.prepared = await keys_of(keepers, call).make_next(call.parameters["name"])
 
 
 async def add_key(keepers: Keepers, call: Call) -> Response:
     """Add a version with the key that was made, and tell what is public of it."""
     body: asked.KeyCreate | asked.KeyImport = call.body
-    return _bundle(call, await _keys(keepers, call).add(call.parameters["name"], call.prepared, body.edit()))
+    return _bundle(call, await keys_of(keepers, call).add(call.parameters["name"], call.prepared, body.edit()))
 
 
 async def create_key(keepers: Keepers, call: Call) -> Response:
@@ -59,24 +57,36 @@ async def import_key(keepers: Keepers, call: Call) -> Response:
 
 async def rotate_key(keepers: Keepers, call: Call) -> Response:
     """Make the next key of a name: of the same type, size, operations and tags."""
-    return _bundle(call, await _keys(keepers, call).rotate(call.parameters["name"], call.prepared))
+    return _bundle(call, await keys_of(keepers, call).rotate(call.parameters["name"], call.prepared))
+
+
+async def get_rotation_policy(keepers: Keepers, call: Call) -> Response:
+    """Tell when a key is rotated by itself."""
+    name = call.parameters["name"]
+    return _policy(call, await keys_of(keepers, call).get_policy(name))
+
+
+async def update_rotation_policy(keepers: Keepers, call: Call) -> Response:
+    """Say when a key is rotated by itself, and how long what is made then is valid."""
+    body: KeyRotationPolicy = call.body
+    return _policy(call, await keys_of(keepers, call).set_policy(call.parameters["name"], body.policy()))
 
 
 async def get_key(keepers: Keepers, call: Call) -> Response:
     """Tell what is public of a version, the newest when the path names none."""
-    return _bundle(call, await _keys(keepers, call).get(call.parameters["name"], _version(call)))
+    return _bundle(call, await keys_of(keepers, call).get(call.parameters["name"], version_in(call)))
 
 
 async def update_key(keepers: Keepers, call: Call) -> Response:
     """Edit attributes, operations and tags of a version, the newest when the path names none."""
     body: asked.KeyUpdate = call.body
-    return _bundle(call, await _keys(keepers, call).update(call.parameters["name"], _version(call), body.edit()))
+    return _bundle(call, await keys_of(keepers, call).update(call.parameters["name"], version_in(call), body.edit()))
 
 
 async def list_keys(keepers: Keepers, call: Call) -> Response:
     """List the living keys."""
     page = await read_page(call, "/keys")
-    found = await _keys(keepers, call).list(page.after, page.limit + 1)
+    found = await keys_of(keepers, call).list(page.after, page.limit + 1)
     return await page.answer(found, wire.write_list, name_of)
 
 
@@ -84,152 +94,82 @@ async def list_key_versions(keepers: Keepers, call: Call) -> Response:
     """List the versions of a key."""
     name = call.parameters["name"]
     page = await read_page(call, f"/keys/{name}/versions")
-    found = await _keys(keepers, call).list_versions(name, page.after, page.limit + 1)
+    found = await keys_of(keepers, call).list_versions(name, page.after, page.limit + 1)
     return await page.answer(found, wire.write_versions, version_of)
 
 
 async def delete_key(keepers: Keepers, call: Call) -> Response:
     """Delete a key; it can be recovered for a while."""
-    return _deleted(call, await _keys(keepers, call).delete(call.parameters["name"]))
+    return _deleted(call, await keys_of(keepers, call).delete(call.parameters["name"]))
 
 
 async def get_deleted_key(keepers: Keepers, call: Call) -> Response:
     """Tell what is public of a deleted key."""
-    return _deleted(call, await _keys(keepers, call).get_deleted(call.parameters["name"]))
+    return _deleted(call, await keys_of(keepers, call).get_deleted(call.parameters["name"]))
 
 
 async def list_deleted_keys(keepers: Keepers, call: Call) -> Response:
     """List the deleted keys that can be recovered."""
     page = await read_page(call, "/deletedkeys")
-    found = await _keys(keepers, call).list_deleted(page.after, page.limit + 1)
+    found = await keys_of(keepers, call).list_deleted(page.after, page.limit + 1)
     return await page.answer(found, wire.write_deleted_list, name_of)
 
 
 async def recover_key(keepers: Keepers, call: Call) -> Response:
     """Bring a deleted key back."""
-    return _bundle(call, await _keys(keepers, call).recover(call.parameters["name"]))
+    return _bundle(call, await keys_of(keepers, call).recover(call.parameters["name"]))
 
 
 async def purge_key(keepers: Keepers, call: Call) -> Response:
     """Remove a deleted key for good."""
-    await _keys(keepers, call).purge(call.parameters["name"])
+    await keys_of(keepers, call).purge(call.parameters["name"])
     return Response(204)
 
 
 async def backup_key(keepers: Keepers, call: Call) -> Response:
     """Hand out a sealed backup of a key with all its versions."""
-    value = await back_up(_keys(keepers, call), call.parameters["name"])
+    value = await back_up(keys_of(keepers, call), call.parameters["name"])
     return Response(200, wire.encode(Backup(value)), (JSON,))
 
 
 async def restore_key(keepers: Keepers, call: Call) -> Response:
     """Take a backup back in."""
     body: Backup = call.body
-    return _bundle(call, await restore(_keys(keepers, call), body.value))
+    return _bundle(call, await restore(keys_of(keepers, call), body.value))
 
 
-async def encrypt_data(keepers: Keepers, call: Call) -> Response:
-    """Encrypt a few bytes under a version, the newest when the path names none."""
-    body: asked.KeyEncrypt = call.body
-    name, version = _named(call, body.alg)
-    key, made = await _keys(keepers, call).encrypt(name, version, body.alg, body.value, iv=body.iv, aad=body.aad)
-    return _answer(call, key, wire.write_ciphertext(call.request.base, key, made))
-
-
-async def decrypt_data(keepers: Keepers, call: Call) -> Response:
-    """Decrypt what was encrypted under a version, the newest when the path names none."""
-    body: asked.KeyDecrypt = call.body
-    name, version = _named(call, body.alg)
-    key, plaintext = await _keys(keepers, call).decrypt(name, version, body.alg, body.ciphertext())
-    return _answer(call, key, wire.write_plaintext(call.request.base, key, plaintext))
-
-
-async def wrap_key(keepers: Keepers, call: Call) -> Response:
-    """Wrap another key's bytes under a version, the newest when the path names none."""
-    body: asked.KeyEncrypt = call.body
-    name, version = _named(call, body.alg)
-    key, made = await _keys(keepers, call).wrap(name, version, body.alg, body.value)
-    return _answer(call, key, wire.write_ciphertext(call.request.base, key, made))
-
-
-async def unwrap_key(keepers: Keepers, call: Call) -> Response:
-    """Unwrap what was wrapped under a version, the newest when the path names none."""
-    body: asked.KeyDecrypt = call.body
-    name, version = _named(call, body.alg)
-    key, material = await _keys(keepers, call).unwrap(name, version, body.alg, body.value)
-    return _answer(call, key, wire.write_plaintext(call.request.base, key, material))
-
-
-async def sign_digest(keepers: Keepers, call: Call) -> Response:
-    """Sign a digest with a version, the newest when the path names none; the message itself never reaches us."""
-    body: asked.KeySign = call.body
-    name, version = _named(call, body.alg)
-    key, signature = await _keys(keepers, call).sign(
-        name, version, body.alg, body.value, context=body.context or b"", is_mu=bool(body.external_mu)
-    )
-    return _answer(call, key, wire.write_signature(call.request.base, key, signature))
-
-
-async def verify_signature(keepers: Keepers, call: Call) -> Response:
-    """Tell whether a signature of a digest is one by a version, the newest when the path names none."""
-    body: asked.KeyVerify = call.body
-    name, version = _named(call, body.alg)
-    key, is_one = await _keys(keepers, call).verify(
-        name,
-        version,
-        body.alg,
-        body.digest,
-        body.value,
-        context=body.context or b"",
-        is_mu=bool(body.external_mu),
-    )
-    return _answer(call, key, wire.encode(wire.KeyVerifyResult(is_one)))
-
-
-def _keys(keepers: Keepers, call: Call) -> Keys:
+def keys_of(keepers: Keepers, call: Call) -> Keys:
+    """Return the keys of the vault that is asked."""
     stores = call.stores
     return Keys(stores.keys, stores.keyring, call.custodian, keepers=keepers, vault=call.known_vault(), now=call.now)
 
 
-def _version(call: Call) -> str | None:
+def version_in(call: Call) -> str | None:
     """Return the version that the path names; some clients write none as an empty segment."""
     return call.parameters.get("version") or None
 
 
-def _named(call: Call, algorithm: str) -> tuple[str, str | None]:
-    """Return the key that the path names, and note for the record what is done with it."""
-    call.notes["algorithm"] = algorithm[:ALGORITHM_LENGTH]
-    return call.parameters["name"], _version(call)
-
-
 def _bundle(call: Call, key: Key) -> Response:
-    return _answer(call, key, wire.write_bundle(call.request.base, call.known_vault(), key))
+    return answer_with(call, key, wire.write_bundle(call.request.base, call.known_vault(), key))
 
 
-def _answer(call: Call, key: Key, body: bytes) -> Response:
+def answer_with(call: Call, key: Key, body: bytes) -> Response:
+    """Return an answer about a version of a key, which the record then names."""
     call.object_id = wire.key_id(call.request.base, key)
     return Response(200, body, (JSON,))
+
+
+def _policy(call: Call, policy: RotationPolicy) -> Response:
+    return Response(200, write_policy(call.request.base, call.parameters["name"], policy), (JSON,))
 
 
 def _deleted(call: Call, key: Key) -> Response:
     return Response(200, wire.write_deleted(call.request.base, call.known_vault(), key), (JSON,))
 
 
-ALGORITHM_LENGTH = 64
-USES: tuple[tuple[str, Handle, Action, str, Any, Any], ...] = (
-    ("encrypt", encrypt_data, actions.KEY_ENCRYPT, "KeyEncrypt", asked.KeyEncrypt, wire.KeyOperationResult),
-    ("decrypt", decrypt_data, actions.KEY_DECRYPT, "KeyDecrypt", asked.KeyDecrypt, wire.KeyOperationResult),
-    ("wrapkey", wrap_key, actions.KEY_WRAP, "KeyWrap", asked.KeyEncrypt, wire.KeyOperationResult),
-    ("unwrapkey", unwrap_key, actions.KEY_UNWRAP, "KeyUnwrap", asked.KeyDecrypt, wire.KeyOperationResult),
-    ("sign", sign_digest, actions.KEY_SIGN, "KeySign", asked.KeySign, wire.KeyOperationResult),
-    ("verify", verify_signature, actions.KEY_VERIFY, "KeyVerify", asked.KeyVerify, wire.KeyVerifyResult),
-)
-"""What keys do: the last segment of the path, and what its row says."""
-
-
 def operations(keepers: Keepers) -> tuple[Operation, ...]:
     """Return the rows of keys. keepers: who keeps them."""
-    return (*_makings(keepers), *_metadata(keepers), *_deletions(keepers), *_copies(keepers), *_uses(keepers))
+    return (*_makings(keepers), *_policies(keepers), *_metadata(keepers), *_deletions(keepers), *_copies(keepers))
 
 
 def _makings(keepers: Keepers) -> Iterator[Operation]:
@@ -268,6 +208,24 @@ def _makings(keepers: Keepers) -> Iterator[Operation]:
         changes=True,
         since="7.3",
     )
+
+
+def _policies(keepers: Keepers) -> Iterator[Operation]:
+    for method, handle, needs, log in (
+        ("GET", get_rotation_policy, actions.KEY_ROTATION_POLICY_GET, "KeyRotationPolicyGet"),
+        ("PUT", update_rotation_policy, actions.KEY_ROTATION_POLICY_SET, "KeyRotationPolicySet"),
+    ):
+        yield Operation(
+            method=method,
+            path="/keys/{name}/rotationpolicy",
+            handler=partial(handle, keepers),
+            needs=needs,
+            log=log,
+            takes=KeyRotationPolicy if method == "PUT" else None,
+            gives=KeyRotationPolicy,
+            changes=method == "PUT",
+            since="7.3",
+        )
 
 
 def _copies(keepers: Keepers) -> Iterator[Operation]:
@@ -369,18 +327,3 @@ def _deletions(keepers: Keepers) -> Iterator[Operation]:
         success=(204,),
         changes=True,
     )
-
-
-def _uses(keepers: Keepers) -> Iterator[Operation]:
-    for use, handle, needs, log, takes, gives in USES:
-        for path, suffix in ((f"/keys/{{name}}/{use}", ""), (f"/keys/{{name}}/{{version}}/{use}", "_version")):
-            yield Operation(
-                method="POST",
-                path=path,
-                handler=partial(handle, keepers),
-                needs=needs,
-                log=log,
-                takes=takes,
-                gives=gives,
-                name=f"{handle.__name__}{suffix}",
-            )

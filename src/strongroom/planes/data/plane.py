@@ -12,7 +12,7 @@ from strongroom.errors import NotFound, StrongroomError, Throttled, Unauthentica
 from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
-from strongroom.planes.data import errors, keys, secrets, wire
+from strongroom.planes.data import errors, keys, keyuse, secrets, wire
 from strongroom.planes.data.headers import challenge, standard_headers
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.data.versions import require_supported
@@ -25,7 +25,7 @@ THROTTLED = "Request was not processed because too many requests were received. 
 
 def operations(keepers: Keepers) -> tuple[Operation, ...]:
     """Return every row of the plane. keepers: who keeps its keys."""
-    return (*secrets.OPERATIONS, *keys.operations(keepers))
+    return (*secrets.OPERATIONS, *keys.operations(keepers), *keyuse.operations(keepers))
 
 
 class DataPlane:

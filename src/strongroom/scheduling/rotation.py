@@ -1,0 +1,137 @@
+"""What happens by itself: keys are rotated when their policy says so, each with its record.
+
+What is due lies in the data, so that nothing is forgotten over a restart. One worker looks, and whoever adds a version
+looks once more whether it is still due: a key is rotated once.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import structlog
+
+from strongroom.audit.event import Category, Record
+from strongroom.audit.local import local_record
+from strongroom.clock import CLOCK_FACT, real_now, shift
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import StorageUnavailable, StrongroomError
+from strongroom.ids import vault_scope
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.model import Key
+from strongroom.objects.keys.service import Keys
+from strongroom.objects.keys.store import Due
+from strongroom.scheduling.store import SweptStorage, SweptStores
+from strongroom.vaults.model import Vault
+
+BATCH = 100
+OPERATION = "KeyRotateIfDue"
+
+log = structlog.get_logger(__name__)
+
+
+class _Settled(Exception):
+    """What was due is not any more."""
+
+
+class Rotation:
+    """Rotates keys whose time has come. recorded: the real time of its records."""
+
+    def __init__(
+        self, storage: SweptStorage, custodian: Custodian, keepers: Keepers, now: datetime, recorded: datetime
+    ) -> None:
+        self._storage = storage
+        self._custodian = custodian
+        self._keepers = keepers
+        self._now = now
+        self._recorded = recorded
+
+    async def run(self) -> int:
+        """Rotate what is due; return how many keys that were. StorageUnavailable when it cannot be made durable.
+
+        A key that cannot be rotated, since its HSM is away or its row was edited, is told and holds up no other.
+        """
+        vaults = await _living(self._storage.read())
+        count = 0
+        async for due in self._due():
+            vault = vaults.get(due.vault_id)
+            if vault is None:
+                continue
+            try:
+                count += await self._rotate(vault, due.name)
+            except StorageUnavailable:
+                raise
+            except StrongroomError as error:
+                log.error(  # noqa: TRY400  # one line says all
+                    "a key could not be rotated", vault=vault.name, key=due.name, reason=error.message
+                )
+        return count
+
+    async def _due(self) -> AsyncIterator[Due]:
+        after: Due | None = None
+        while found := await self._storage.read().keys.list_due(self._now, after=after, limit=BATCH):
+            for due in found:
+                yield due
+            after = found[-1]
+
+    async def _rotate(self, vault: Vault, name: str) -> bool:
+        keys = self._keys(self._storage.read(), vault)
+        seen = await _find_due(keys, name)
+        if seen is None:
+            return False
+        made = await keys.make_next(name)
+
+        async def work(stores: SweptStores) -> tuple[Key, Record]:
+            within = self._keys(stores, vault)
+            found = await stores.vaults.find(vault.name)
+            if found is None or found.vault_id != vault.vault_id or found.deletion is not None:
+                raise _Settled
+            if await _find_due(within, name) != seen:
+                raise _Settled
+            return await within.rotate(name, made), self._record(vault, seen)
+
+        try:
+            await self._storage.change(work)
+        except _Settled:
+            return False
+        return True
+
+    def _keys(self, stores: SweptStores, vault: Vault) -> Keys:
+        return Keys(stores.keys, stores.keyring, self._custodian, keepers=self._keepers, vault=vault, now=self._now)
+
+    def _record(self, vault: Vault, key: Key) -> Record:
+        resource_id = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        log.info("rotated a key", resource=resource_id, key=key.state.name)
+        return local_record(
+            OPERATION,
+            now=self._recorded,
+            properties={"reason": "Its rotation policy says so.", "key": key.state.name},
+            category=Category.AUDIT,
+            resource_id=resource_id,
+            actor="server",
+        )
+
+
+async def rotate_now(storage: SweptStorage, custodian: Custodian, keepers: Keepers) -> int:
+    """Rotate what is due at the time that vaults live in, as the rehearsal clock has it; return how many keys."""
+    real = real_now()
+    offset = await storage.read().facts.get(CLOCK_FACT)
+    now = shift(real, int(offset)) if offset else real
+    return await Rotation(storage, custodian, keepers, now, real).run()
+
+
+async def _find_due(keys: Keys, name: str) -> Key | None:
+    """Return a key with its newest version if that is to be rotated; one that is disabled or deleted is left alone."""
+    key = await keys.store.find(keys.vault.vault_id, name)
+    policy = await keys.keys.find_policy(keys.vault.vault_id, name)
+    if key is None or policy is None or key.state.is_deleted() or not key.version.enabled:
+        return None
+    due = policy.due(key.version)
+    return key if due is not None and due <= keys.now else None
+
+
+async def _living(stores: SweptStores) -> dict[str, Vault]:
+    """Return the living vaults by their unique ids."""
+    found: dict[str, Vault] = {}
+    for subscription in await stores.resources.list_subscriptions():
+        for vault in await stores.vaults.list_living(subscription.subscription_id):
+            found[vault.vault_id] = vault
+    return found
