@@ -4,7 +4,7 @@ import pytest
 
 from clients.direct import unique
 from clients.provoking import World, fits, meet
-from key_doubles import digest_of, ec_jwk, encoded
+from jwk_doubles import digest_of, ec_jwk, encoded
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 

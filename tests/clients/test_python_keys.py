@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from clients.direct import Direct, unique
-from key_doubles import an_ec_key, an_rsa_key, decoded, ec_jwk, rsa_jwk
+from jwk_doubles import an_ec_key, an_rsa_key, decoded, ec_jwk, rsa_jwk
 
 pytestmark = [pytest.mark.clients, pytest.mark.usefixtures("client_environ")]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from key_doubles import a_key_version, a_policy
+from jwk_doubles import a_key_version, a_policy
 from storage_doubles import NOON, a_state, a_version
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType, PublicParts

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from doubles import MemoryStorage
-from key_doubles import digest_of
+from jwk_doubles import digest_of
 from strongroom.clock import CLOCK_FACT, real_now
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 
 from clients.direct import Answer, make_applications, object_id_in, unique
-from key_doubles import digest_of, ec_jwk, encoded
+from jwk_doubles import digest_of, ec_jwk, encoded
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32

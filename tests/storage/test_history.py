@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from key_doubles import a_policy
+from jwk_doubles import a_policy
 from storage_doubles import (
     CUSTODIAN,
     NOON,

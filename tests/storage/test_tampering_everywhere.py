@@ -16,7 +16,7 @@ import structlog
 
 from data_doubles import DOMAIN, DataWorld, a_vault, an_application, signing_material, token_for
 from doubles import a_custodian
-from key_doubles import a_policy
+from jwk_doubles import a_policy
 from storage_doubles import (
     NOON,
     a_data_directory,

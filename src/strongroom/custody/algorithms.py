@@ -253,9 +253,9 @@ def _exponent(exponent: int | None) -> int:
 
 def _curve(name: str | None, bits: int | None) -> str:
     """Return the curve that a name, a size, or both ask for; P-256 when neither does."""
-    name = _OLD_CURVE_NAMES.get(name, name) if name else None
     if name is None:
         return f"P-{_size(bits, (256, 384, 521), 256)}"
+    name = _OLD_CURVE_NAMES.get(name, name)
     if name not in CURVES:
         raise invalid("crv", f"it is one of {', '.join(CURVES)}")
     _size(bits, (CURVES[name].bits,), CURVES[name].bits)

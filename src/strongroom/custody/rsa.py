@@ -28,6 +28,10 @@ INLINE_BITS = 2048
 
 _PKCS1_OVERHEAD = 11
 _CLOSE_PRIMES = 100  # FIPS 186-5, A.1.3: p and q differ within their first 100 bits, or n is factored at once
+_SMALL_PRIMES = tuple(r for r in range(3, 168, 2) if all(r % each for each in range(3, 13, 2) if each < r))
+_ROCA_RESIDUES = {r: {pow(65537, power, r) for power in range(r)} for r in _SMALL_PRIMES}
+"""What the moduli of chips with the fault of CVE-2017-15361 are modulo each of these; of 200 million others one is."""
+
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - what RSA-OAEP is defined with; its collisions do not weaken that
     "sha256": hashes.SHA256(),
@@ -196,6 +200,7 @@ def _rules(numbers: rsa.RSAPrivateNumbers) -> tuple[tuple[bool, str], ...]:
         return ((False, f"p and q do not have {half} bits each"),)
     return (
         (p * q == n, "n is not the product of p and q"),
+        (not is_roca(n), "it was made by a chip whose keys can be broken (CVE-2017-15361)"),
         (abs(p - q).bit_length() > half - _CLOSE_PRIMES, "p and q are too close to each other"),
         (1 << half < d < n, f"d is not between 2^{half} and n"),
         (e * d % (p - 1) == 1 and e * d % (q - 1) == 1, "d does not belong to e"),
@@ -203,6 +208,14 @@ def _rules(numbers: rsa.RSAPrivateNumbers) -> tuple[tuple[bool, str], ...]:
         (numbers.dmq1 == d % (q - 1), "dq is not d modulo q - 1"),
         (0 < numbers.iqmp < p and numbers.iqmp * q % p == 1, "qi is not the inverse of q modulo p"),
     )
+
+
+def is_roca(modulus: int) -> bool:
+    """Answer whether a modulus looks like those whose factors can be found: both are powers of 65537, so to speak.
+
+    Source: Nemec et al., "The Return of Coppersmith's Attack" (2017), section 3.1.
+    """
+    return all(modulus % r in residues for r, residues in _ROCA_RESIDUES.items())
 
 
 def _longest_plaintext(row: Algorithm, bits: int) -> int:

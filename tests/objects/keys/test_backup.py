@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from doubles import MemoryStorage
-from key_doubles import digest_of
+from jwk_doubles import digest_of
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
 from strongroom.errors import BadRequest, Conflict, NotFound

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles import MemoryStorage
-from key_doubles import a_key_version
+from jwk_doubles import a_key_version
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
 from strongroom.errors import BadRequest, NotFound

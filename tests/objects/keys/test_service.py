@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from doubles import MemoryStorage
-from key_doubles import digest_of
+from jwk_doubles import digest_of
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.keyring import add_key
 from strongroom.custody.provider import KeyType, PrivateParts
@@ -81,7 +81,7 @@ async def test_a_key_that_is_brought_is_checked_and_kept(keys):
 
 
 def _ec_parts():
-    from key_doubles import an_ec_key
+    from jwk_doubles import an_ec_key
 
     numbers = an_ec_key().private_numbers()
     return PrivateParts(

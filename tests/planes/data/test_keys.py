@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from data_doubles import token_for
-from key_doubles import COORDINATE_BYTES, an_ec_key, decoded, digest_of, ec_jwk, encoded, rsa_jwk
+from jwk_doubles import COORDINATE_BYTES, an_ec_key, decoded, digest_of, ec_jwk, encoded, rsa_jwk
 from strongroom.clock import real_now
 from vault_doubles import a_vault
 
