@@ -113,11 +113,18 @@ def take(parts: PrivateParts) -> EcKey:
     x, y, d = (number(parts, member, length) for member in ("x", "y", "d"))
     if not 0 < d < curve.group_order:
         raise unsound("EC", f"d is not between 1 and the order of {name}")
-    try:
-        public = ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
-    except ValueError:
-        raise unsound("EC", f"x and y are no point of {name}") from None
+    point = ec.EllipticCurvePublicNumbers(x, y, curve)
+    if not _is_on_curve(point):
+        raise unsound("EC", f"x and y are no point of {name}")
     key = ec.derive_private_key(d, curve)
-    if key.public_key() != public:
+    if key.public_key().public_numbers() != point:
         raise unsound("EC", "d does not belong to x and y")
     return EcKey(key)
+
+
+def _is_on_curve(point: ec.EllipticCurvePublicNumbers) -> bool:
+    """Answer whether numbers are the coordinates of a point. OpenSSL reduces larger ones: these are none."""
+    try:
+        return point.public_key().public_numbers() == point
+    except ValueError:
+        return False
