@@ -49,8 +49,7 @@ class OctKey:
 
     def sign(self, row: Algorithm, digest: bytes) -> bytes:
         """Return the MAC of `digest`, which is any message."""
-        assert row.digest is not None
-        return hmac.digest(self._raw.reveal(), digest, row.digest)
+        return mac(self._raw, row, digest)
 
     def verify(self, row: Algorithm, digest: bytes, signature: bytes) -> bool:
         """Answer whether a MAC, whole and not shortened, is that of `digest`."""
@@ -126,6 +125,12 @@ class OctKey:
             return Sensitive(unwrap(self._raw.reveal(), wrapped))
         except keywrap.InvalidUnwrap:
             raise undecipherable() from None
+
+
+def mac(key: Sensitive[bytes], row: Algorithm, message: bytes) -> bytes:
+    """Return the HMAC of a message under a key of any length."""
+    assert row.digest is not None
+    return hmac.digest(key.reveal(), message, row.digest)
 
 
 def generate(spec: KeySpec) -> OctKey:
