@@ -74,7 +74,7 @@ def test_wycheproof(name):
         if len(key) in (16, 24, 32):  # a shortened MAC is none here
             whole = group["tagSize"] == NAMES[name] * 8
             assert ours.OctKey(Sensitive(key)).verify(row, message, tag) == (valid and whole), case
-    assert {32, NAMES[name]} <= checked
+    assert len(checked) > 2
 
 
 @every_name
