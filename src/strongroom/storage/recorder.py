@@ -10,6 +10,7 @@ import selectors
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -122,11 +123,13 @@ class Recorder:
             self._behind = False
         failed = len(batch) if self._behind else 0
         self._meter.count(len(batch) - failed, failed, time.perf_counter() - began)
-        for peer, _ in frames:
-            self._answer(peer, FAILED if self._behind else DURABLE)
+        answer = FAILED if self._behind else DURABLE
+        for peer, count in Counter(peer for peer, _ in frames).items():
+            self._answer(peer, answer * count)
 
-    def _answer(self, peer: _Peer, answer: bytes) -> None:
+    def _answer(self, peer: _Peer, answers: bytes) -> None:
+        """Answer frames of a worker, one byte for each: it is woken once."""
         try:
-            peer.socket.sendall(answer)
+            peer.socket.sendall(answers)
         except OSError:  # the worker has gone: who waited there is gone too
             self._drop(peer)
