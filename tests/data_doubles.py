@@ -181,8 +181,9 @@ class DataWorld:
             return raw
 
         response = await self.gate.serve(request, read)
-        found = {name.decode(): value.decode() for name, value in response.headers}
-        assert len(found) == len(response.headers), "a header stands twice"
+        headers = (*response.headers, *response.always)
+        found = {name.decode(): value.decode() for name, value in headers}
+        assert len(found) == len(headers), "a header stands twice"
         return Answer(response.status, found, response.body)
 
     async def set(self, name="s", value=f"{MARK}hunter2", **more):

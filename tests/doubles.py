@@ -22,6 +22,7 @@ from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
 from strongroom.sensitive import Sensitive
+from strongroom.storage.session import Unchanged
 
 TENANT = Tenant(
     tenant_id="7a3c1d52-5e0b-4b0e-9a51-0c8f6d2e4b11", display_name="Default", created=datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,6 +122,7 @@ class MemoryStores:
         self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
         self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
+        self.unchanged = Unchanged(forgetful=True)  # tests change things here behind the storage's back
 
     def _all(self):
         return (

@@ -106,7 +106,9 @@ class ManagementWorld:
             return body
 
         response = await self.gate.serve(request, read)
-        return Answer(response.status, {k.decode(): v.decode() for k, v in response.headers}, response.body)
+        return Answer(
+            response.status, {k.decode(): v.decode() for k, v in (*response.headers, *response.always)}, response.body
+        )
 
     async def ask(self, method, path, body=None, *, who=None, version=KEY_VAULT, query="", **more):
         application = who or self.owner

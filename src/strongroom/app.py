@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
@@ -33,10 +33,12 @@ SWEEP_SECONDS = 60
 FOLLOW_SECONDS = 1
 NO_PLANE, SERVER = "none", "Server"  # how counts name what lies outside the planes
 HOST_LENGTH = 253 + len(":65535")  # RFC 1035, and a port
+REMEMBERED_HOSTS = 1024
 LIVE = "/health/live"
 READY = "/health/ready"
 READY_SECONDS = 1.0
 TLS_NAMES = {"TLSv1.2": "TLS1_2", "TLSv1.3": "TLS1_3"}
+NO_TLS: Mapping[str, str] = {}
 SINGLE_HEADERS = frozenset({b"authorization", b"host", b"content-type"})
 
 log = structlog.get_logger(__name__)
@@ -145,6 +147,7 @@ class Application:
         self._vaults = vaults
         self._elsewhere = elsewhere
         self._vault_suffix = f".vault.{domain}"
+        self._find_gate = lru_cache(maxsize=REMEMBERED_HOSTS)(self._search_gate)
         self._own_names = {domain, "localhost", "127.0.0.1", "[::1]"}
         self._is_ready = is_ready
         self._room = room
@@ -163,17 +166,24 @@ class Application:
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request = make_request(scope)
-        name = host_name(request.host)
-        gate = None if self._is_misdirected(scope, name) else self._gate_of(name)
+        asked = _tls_of(scope).get("server_name", "")
+        gate = self._find_gate(request.host[: HOST_LENGTH + 1], asked)  # a longer one is no name, and is not kept
         if gate is None:
-            response = await self._serve_elsewhere(name, request)
+            response = await self._serve_elsewhere(host_name(request.host), request)
             if self._elsewhere is not None:
                 operation = SERVER if response.status in {200, 503} else UNKNOWN
                 self._elsewhere.count(operation, response.status, time.perf_counter() - began)
         else:
             read = no_body if request.method in BODILESS else partial(read_body, receive)
             response = await gate.serve(request, read)
-        await _send(send, request.method, response)
+        at_once = getattr(send, "at_once", None)  # `hosting.answer` has it, other servers need not
+        if at_once is None or not at_once(response.status, response.headers, response.always, response.body):
+            await _send(send, request.method, response)
+
+    def _search_gate(self, host: str, asked: str) -> Gate | None:
+        """Return the gate of a Host header, None where none of ours serves it on a connection that asked for a host."""
+        name = host_name(host)
+        return None if self._is_misdirected(name, asked) else self._gate_of(name)
 
     def _gate_of(self, name: str) -> Gate | None:
         gate = self._hosts.get(name)
@@ -181,12 +191,11 @@ class Application:
             return self._vaults
         return gate
 
-    def _is_misdirected(self, scope: Message, name: str) -> bool:
+    def _is_misdirected(self, name: str, asked: str) -> bool:
         """Answer whether a connection was opened for one host of ours and is used for another (RFC 9110, 7.4).
 
         What lies between may have let it pass for its first name. A connection that named no host of ours says nothing.
         """
-        asked: str = scope.get("extensions", {}).get("tls", {}).get("server_name", "")
         return asked not in (name, "") and self._gate_of(asked) is not None
 
     async def _serve_elsewhere(self, name: str, request: Request) -> Response:
@@ -257,15 +266,20 @@ def make_request(scope: Message) -> Request:
         repeated = frozenset(name for name in SINGLE_HEADERS if names.count(name) > 1)
     client = scope.get("client")
     return Request(
-        method=scope["method"],
-        host=headers.get(b"host", b"").decode("latin-1").lower(),
-        path=scope["raw_path"].decode("latin-1"),
-        raw_query=scope["query_string"],
-        headers=headers,
-        client=client[0] if client else "",
-        tls=TLS_NAMES.get(scope.get("extensions", {}).get("tls", {}).get("version", ""), ""),
-        repeated=repeated,
+        scope["method"],
+        headers.get(b"host", b"").decode("latin-1").lower(),
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"],
+        headers,
+        client[0] if client else "",
+        TLS_NAMES.get(_tls_of(scope).get("version", ""), ""),
+        repeated,
     )
+
+
+def _tls_of(scope: Message) -> Mapping[str, str]:
+    extensions = scope.get("extensions")
+    return extensions.get("tls", NO_TLS) if extensions else NO_TLS
 
 
 async def no_body(_limit: int) -> bytes:
@@ -297,7 +311,7 @@ async def _receive_part(receive: Receive) -> Message:
 
 async def _send(send: Send, method: str, response: Response) -> None:
     body = b"" if method == "HEAD" else response.body
-    headers: Headers = response.headers
+    headers: Headers = (*response.headers, *response.always)
     if response.status not in {204, 304}:
         headers = (*headers, (b"content-length", b"%d" % len(response.body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

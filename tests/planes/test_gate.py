@@ -66,6 +66,9 @@ class Plane:
         self.step("authorize")
         call.notes["reason"] = "granted"
 
+    def throttle(self, call):
+        self.step("throttle")
+
     def parse_body(self, call):
         self.step("parse")
         return parse_json(call.request.body, call.operation.takes)
@@ -133,7 +136,7 @@ def ask(plane, storage):
 async def test_a_read_passes_every_step_in_order_and_is_recorded(ask, plane, storage):
     response = await ask()
     assert (response.status, response.body) == (200, b"read")
-    assert plane.steps == ["locate", "authenticate", "version", "authorize", "body", "parse", "handler"]
+    assert plane.steps == ["locate", "authenticate", "version", "authorize", "throttle", "body", "parse", "handler"]
     (record,) = storage.bodies()
     assert record["operationName"] == "ThingGet"
     assert (record["resultType"], record["resultSignature"]) == ("Success", "OK")

@@ -4,6 +4,8 @@ uvicorn writes head and body apart: two TLS records, two system calls, and a cli
 Here the head waits for the first part of the body, and both leave together.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -12,14 +14,24 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 BODILESS = frozenset({204, 304})
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 
 class Answer(RequestResponseCycle):
-    """A request under way. `send` takes the application's messages, in the order that ASGI asks for."""
+    """A request under way, and ASGI's `send` for it: it takes the application's messages, in the order of ASGI.
+
+    An application that has its whole answer may give it in one call instead (`at_once`).
+    """
 
     _head: bytes = b""
 
-    async def send(self, message: Any) -> None:
-        """Write an answer; what the application does out of order raises RuntimeError."""
+    @property
+    def send(self) -> "Answer":
+        """What an application sends its messages to."""
+        return self
+
+    async def __call__(self, message: Any) -> None:
+        """Write a part of an answer; what the application does out of order raises RuntimeError."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
@@ -30,6 +42,23 @@ class Answer(RequestResponseCycle):
             self._begin(message)
         else:
             self._go_on(message)
+
+    def at_once(self, status: int, headers: Headers, always: Headers, body: bytes) -> bool:
+        """Write a whole answer that has a body; False where it must be sent in messages, and nothing was written.
+
+        headers: of this answer; always: those that stand in many answers alike, and are encoded once for all of them.
+        """
+        if self.disconnected or self.response_started or self.flow.write_paused or not self.keep_alive:
+            return False
+        if status in BODILESS or self.scope["method"] == "HEAD":
+            return False
+        lines = b"%bcontent-length: %d\r\n" % (_encode_lines((*self.default_headers, *headers)), len(body))
+        written = b"".join((STATUS_LINES[status], lines, _remembered_lines(always), b"\r\n", body))
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.transport.write(written)
+        self._complete()
+        return True
 
     def _begin(self, message: Any) -> None:
         if message["type"] != "http.response.start":
@@ -48,10 +77,7 @@ class Answer(RequestResponseCycle):
             raise RuntimeError("an answer says how long it is")
         if not self.keep_alive and (b"connection", b"close") not in headers:
             headers.append((b"connection", b"close"))
-        lines = b"\r\n".join([name + b": " + value for name, value in headers])
-        if lines.count(b"\n") != max(len(headers) - 1, 0) or lines.count(b"\r") != lines.count(b"\n") or b"\0" in lines:
-            raise RuntimeError("a header of an answer holds a line end")
-        return STATUS_LINES[status] + lines + b"\r\n\r\n"
+        return STATUS_LINES[status] + _encode_lines(headers) + b"\r\n"
 
     def _go_on(self, message: Any) -> None:
         if message["type"] != "http.response.body":
@@ -73,3 +99,14 @@ class Answer(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+def _encode_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the lines of headers, each with its end; RuntimeError where one holds a line end of its own."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
+        raise RuntimeError("a header of an answer holds a line end")
+    return lines
+
+
+_remembered_lines = lru_cache(maxsize=256)(_encode_lines)

@@ -1,8 +1,10 @@
 """One authenticated request on its way through a handler."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import field
 
 from strongroom.access.identity.model import Caller
 from strongroom.audit.event import guid_of, new_record_id
@@ -14,11 +16,11 @@ from strongroom.vaults.model import Vault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from strongroom.planes.admission import Admission
     from strongroom.planes.operation import Operation
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """What a handler gets: the request, who sends it, its parsed body and where to look things up.
 
     The gate fills it in order: vault, operation and parameters, caller, body; a handler finds all of it there.
@@ -27,7 +29,8 @@ class Call:
     prepared: what an operation made before its change (`Operation.prepare`).
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
     signed_in: the request carries no token, since it proved itself for one.
-    refusal: the text of the error that the request met, for the record.
+    refusal: the text of the error that the request met, for the record. admission: what let the request in, if that is
+    remembered.
     """
 
     request: Request
@@ -47,6 +50,7 @@ class Call:
     object_id: str | None = None
     refusal: str = ""
     signed_in: bool = False
+    admission: "Admission | None" = None
 
     @property
     def request_id(self) -> str:

@@ -19,10 +19,11 @@ from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
 from strongroom.meters import RequestMeter
+from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
-from strongroom.planes.record import compose
+from strongroom.planes.record import Subject, compose
 from strongroom.planes.stores import Storage, Stores
 
 ReadBody = Callable[[int], Awaitable[bytes]]
@@ -52,6 +53,9 @@ class Plane(Protocol):
 
     async def authorize(self, call: Call) -> None:
         """Raise Forbidden unless the caller may; note in the call why it may."""
+
+    def throttle(self, call: Call) -> None:
+        """Count a request of a caller who may; Throttled when they are too many."""
 
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's `takes`; BadRequest when it does not fit."""
@@ -122,13 +126,16 @@ class Gate:
 
     async def _begin(self, call: Call) -> None:
         call.stores = self._storage.read()
-        offset = await call.stores.facts.get(CLOCK_FACT)
+        unchanged = call.stores.unchanged
+        offset: int | None = unchanged.get(CLOCK_FACT)
+        if offset is None:
+            offset = int(await call.stores.facts.get(CLOCK_FACT) or 0)
+            unchanged.keep(CLOCK_FACT, offset)
         if offset:
-            call.now = shift(call.real_now, int(offset))
+            call.now = shift(call.real_now, offset)
 
     async def _answer(self, run: "_Run", read_body: ReadBody) -> Response:
         call = run.call
-        await self._plane.locate(call)
         operation = await self._admit(call)
         body = await read_body(operation.body_limit)
         if time.perf_counter() - run.ticks > PATIENCE_SECONDS:
@@ -144,9 +151,8 @@ class Gate:
 
     async def _admit_again(self, call: Call) -> Operation:
         """Ask again who may do this: the body took its time, and what was revoked meanwhile counts."""
-        call.stores, call.caller = self._storage.read(), None
+        call.stores, call.caller, call.admission = self._storage.read(), None, None
         call.notes.clear()  # why the caller might: whoever may not any more has no such reason in the record
-        await self._plane.locate(call)
         return await self._admit(call)
 
     async def _explain(self, call: Call, error: SealBroken) -> StrongroomError:
@@ -161,7 +167,25 @@ class Gate:
         return NotFound(f"The vault '{vault.name}' was purged.", code="VaultNotFound")
 
     async def _admit(self, call: Call) -> Operation:
+        """Return the operation that the caller may do, and count it.
+
+        What was found of a request that asks the same, by the same token, is believed while nothing has changed.
+        """
+        asked = question_of(call)
+        admission: Admission | None = call.stores.unchanged.get(asked)
+        if admission is not None and admission.holds_at(call.real_now):
+            operation = admission.apply(call)
+        else:
+            operation = await self._find_admission(call)
+            if call.caller is not None and asked is not None:
+                remember(asked, call, call.caller)
+        if call.caller is not None:
+            self._plane.throttle(call)
+        return operation
+
+    async def _find_admission(self, call: Call) -> Operation:
         """Return the operation that the caller may do. Unknown paths are told only to those who proved who they are."""
+        await self._plane.locate(call)
         unknown: StrongroomError | None = None
         try:
             match = self._plane.table.match(call.request.method, call.request.path)
@@ -205,7 +229,8 @@ class Gate:
         response = self._plane.finish(self._plane.render_error(error, call), call)
         if error.retry_after is None:
             return response
-        return Response(response.status, response.body, (*response.headers, _retry_after(error.retry_after)))
+        headers = (*response.headers, _retry_after(error.retry_after))
+        return Response(response.status, response.body, headers, response.always)
 
 
 def _retry_after(seconds: int) -> tuple[bytes, bytes]:
@@ -226,14 +251,21 @@ class _Run:
 
     def record(self, response: Response) -> Record:
         """Return the record of this request, answered with `response`."""
-        return compose(
-            self.call,
+        call = self.call
+        admission = call.admission
+        if admission is None or not admission.still_fits(call):
+            subject = self._subject()
+        else:
+            subject = admission.subject = admission.subject or self._subject()
+        return compose(call, subject, response, started=self.started, ms=(time.perf_counter() - self.ticks) * 1000)
+
+    def _subject(self) -> Subject:
+        call = self.call
+        return Subject.of(
+            call,
             category=self._category(),
             operation=self.operation_name(),
-            resource_id=self.plane.resource_id(self.call),
-            response=response,
-            started=self.started,
-            ms=(time.perf_counter() - self.ticks) * 1000,
+            resource_id=self.plane.resource_id(call),
         )
 
     def _category(self) -> Category:

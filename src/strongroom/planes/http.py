@@ -1,7 +1,6 @@
 """A request and a response as the planes see them: plain data, no framework."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import parse_qsl
@@ -48,8 +47,7 @@ def headers_of(error: StrongroomError) -> Headers:
     return ()
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One HTTP request, its body read apart.
 
     host: the Host header as sent, lower case, with its port if it had one. path: raw, percent-encoded.
@@ -102,7 +100,7 @@ class Request:
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer: status, body and headers beside those that the plane always sends.
+    """An answer: status, body and headers. always: further headers, which stand in many answers alike.
 
     A struct, since every request makes some: it costs a sixth of a frozen dataclass.
     """
@@ -110,3 +108,4 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Headers = ()
+    always: Headers = ()

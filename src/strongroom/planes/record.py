@@ -4,6 +4,8 @@ Source: Azure Monitor resource logs of Key Vault, `AuditEvent`. Values of secret
 the request line, the caller and what handlers note by name.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -20,32 +22,58 @@ TEXT_LENGTH, URL_LENGTH, VERSION_LENGTH = 512, 2048, 64
 SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
 
 
-def compose(
-    call: Call,
-    *,
-    category: Category,
-    operation: str,
-    resource_id: str,
-    response: Response,
-    started: datetime,
-    ms: float,
-) -> Record:
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a record says of a request whatever is answered: the same for every request that asks the same.
+
+    resource_id: the ARM id, as sent or found; operation, version: the operation's name in the log, and the api-version.
+    """
+
+    resource_id: str
+    operation: str
+    version: str
+    category: Category
+    identity: Mapping[str, Any]
+    url: str
+
+    @classmethod
+    def of(cls, call: Call, *, category: Category, operation: str, resource_id: str) -> "Subject":
+        """Return the subject of a call as it stands."""
+        request = call.request
+        return cls(
+            resource_id=resource_id[:URL_LENGTH].upper(),
+            operation=operation,
+            version=request.api_version[:VERSION_LENGTH],
+            category=category,
+            identity=_identity(call.caller),
+            url=request.url[:URL_LENGTH],
+        )
+
+
+def compose(call: Call, subject: Subject, response: Response, *, started: datetime, ms: float) -> Record:
     """Return the record of `call`, answered with `response` after `ms` milliseconds."""
     request = call.request
     body = RecordBody(
         time=wire_time(started),
-        resource_id=resource_id[:URL_LENGTH].upper(),
-        operation_name=operation,
-        operation_version=request.api_version[:VERSION_LENGTH],
-        category=category,
+        resource_id=subject.resource_id,
+        operation_name=subject.operation,
+        operation_version=subject.version,
+        category=subject.category,
         result_type="Success" if response.status < 400 else "Failed",
         result_signature=SIGNATURES.get(response.status, str(response.status)),
         result_description=call.refusal[:TEXT_LENGTH],
         duration_ms=round(ms, 3),
         caller_ip_address=request.client,
         correlation_id=request.correlation_id,
-        identity=_identity(call.caller),
-        properties=_properties(call, response),
+        identity=subject.identity,
+        properties={
+            "clientInfo": request.header(b"user-agent")[:TEXT_LENGTH],
+            "requestUri": subject.url,
+            "id": (call.object_id or request.base + "/")[:URL_LENGTH],
+            "httpStatusCode": response.status,
+            "tlsVersion": request.tls,
+            **call.notes,
+        },
     )
     return new_record(started, body, call.record_id)
 
@@ -57,15 +85,3 @@ def _identity(caller: Caller | None) -> dict[str, Any]:
     if caller.user_principal_name:
         claim[UPN_CLAIM] = caller.user_principal_name
     return {"claim": claim}
-
-
-def _properties(call: Call, response: Response) -> dict[str, Any]:
-    request = call.request
-    return {
-        "clientInfo": request.header(b"user-agent")[:TEXT_LENGTH],
-        "requestUri": request.url[:URL_LENGTH],
-        "id": (call.object_id or request.base + "/")[:URL_LENGTH],
-        "httpStatusCode": response.status,
-        "tlsVersion": request.tls,
-        **call.notes,
-    }

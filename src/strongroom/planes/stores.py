@@ -1,7 +1,7 @@
 """What the planes need of a storage, all together."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from strongroom.access.authorization.store import AssignmentStore
 from strongroom.access.identity.store import IdentityStore
@@ -16,9 +16,24 @@ from strongroom.vaults.store import VaultStore
 T = TypeVar("T")
 
 
+class Unchanged(Protocol):
+    """What was found since anything last changed: the next change of any process ends it, and every second does.
+
+    Inside a transaction nothing is kept.
+    """
+
+    def get(self, key: Any, /) -> Any:
+        """Return what was kept, None when nothing was."""
+
+    def keep(self, key: Any, value: Any, size: int = 0) -> None:
+        """Keep a value, unless it is large: `size` is about its bytes."""
+
+
 class Stores(Protocol):
     """Every store, seen through one connection: a snapshot to read from, or a transaction to change in."""
 
+    @property
+    def unchanged(self) -> Unchanged: ...
     @property
     def assignments(self) -> AssignmentStore: ...
     @property
@@ -53,5 +68,5 @@ class Storage(Protocol):
         `work` may run on another thread and must await nothing but its stores.
         """
 
-    async def record(self, record: Record) -> None:
-        """Make a record durable; StorageUnavailable when that cannot be done."""
+    def record(self, record: Record) -> Awaitable[None]:
+        """Make a record durable; StorageUnavailable, here or when waited for, when that cannot be done."""

@@ -37,7 +37,7 @@ class SweptStores(Protocol):
 class RecordingStorage(Protocol):
     """Where a summary is recorded; every storage of the planes is one."""
 
-    async def record(self, record: Record) -> None:
+    def record(self, record: Record) -> Awaitable[None]:
         """Make a record durable; StorageUnavailable when that cannot be done."""
 
 

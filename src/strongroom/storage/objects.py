@@ -115,10 +115,9 @@ class SqlObjects(Generic[V]):
     async def find(self, vault_id: str, name: str, version: str | None = None) -> Held[V] | None:
         """Return a version of an object, the newest when `version` is None; deleted or not: the rules decide."""
         if version is None:
-            row = self._session.first(self._statements.find_newest, (vault_id, name.lower()))
-        else:
-            row = self._session.first(self._statements.find_version, (version.lower(), vault_id, name.lower()))
-        return self._held(row) if row else None
+            return self._session.first(self._statements.find_newest, (vault_id, name.lower()), self._open)
+        parameters = (version.lower(), vault_id, name.lower())
+        return self._session.first(self._statements.find_version, parameters, self._open)
 
     async def find_state(self, vault_id: str, name: str) -> ObjectState | None:
         """Return the state of an object."""

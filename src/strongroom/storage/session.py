@@ -23,10 +23,36 @@ class Connection(Protocol):
         """Run a statement and return how many rows it touched."""
 
 
+class Unchanged:
+    """What was found since the file last changed, within a bound. Implements `planes.stores.Unchanged`.
+
+    forgetful: nothing is kept, as inside a transaction.
+    """
+
+    __slots__ = ("_forgetful", "_kept", "get")
+
+    def __init__(self, *, forgetful: bool) -> None:
+        self._forgetful = forgetful
+        self._kept: dict[Any, Any] = {}
+        self.get = self._kept.get
+
+    def keep(self, key: Any, value: Any, size: int = 0) -> None:
+        """Keep a value, unless it is large: `size` is about its bytes."""
+        if self._forgetful or size > ROW_BYTES:
+            return
+        if len(self._kept) >= ROW_ENTRIES:
+            self._kept.clear()
+        self._kept[key] = value
+
+    def forget(self) -> None:
+        """Forget everything: the file has changed."""
+        self._kept.clear()
+
+
 class Session:
     """One connection with its cache. cache: None inside a transaction, where nothing is remembered.
 
-    unchanged: what was read since the file last changed; None inside a transaction.
+    unchanged: what was found since the file last changed.
     touched: whether something that decides access was written, so that every worker must look anew.
     notes: what became of the rows that were written.
     """
@@ -37,32 +63,25 @@ class Session:
         self.connection = connection
         self.seal = seal
         self.cache = cache
-        self.unchanged: dict[Any, Any] | None = None if cache is None else {}
+        self.unchanged = Unchanged(forgetful=cache is None)
         self.touched = False
         self.notes: list[Note] = []
         self._verified: dict[Any, Any] = {}
 
-    def first(self, statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a statement, None when there is none; not read again while the file is unchanged.
+    def first(self, statement: str, parameters: tuple[Any, ...], load: Callable[[tuple[Any, ...]], T]) -> T | None:
+        """Return what `load` makes of the first row of a statement, checking it; None when there is no row.
 
-        Large rows are not kept, nor is that there is none.
+        Neither is done again while the file is unchanged. Large rows are not kept, nor is that there is none.
         """
-        unchanged = self.unchanged
-        if unchanged is None:
-            return next(iter(self.connection.rows(statement, parameters)), None)
-        found: tuple[Any, ...] | None = unchanged.get((statement, parameters))
-        if found is None:
-            found = next(iter(self.connection.rows(statement, parameters)), None)
-            if found is not None and _size(found) <= ROW_BYTES:
-                if len(unchanged) >= ROW_ENTRIES:
-                    unchanged.clear()
-                unchanged[statement, parameters] = found
+        known: T | None = self.unchanged.get((statement, parameters))
+        if known is not None:
+            return known
+        row = next(iter(self.connection.rows(statement, parameters)), None)
+        if row is None:
+            return None
+        found = self.verified(row, load)
+        self.unchanged.keep((statement, parameters), found, _size(row))
         return found
-
-    def forget_rows(self) -> None:
-        """Forget what was read: the file has changed."""
-        if self.unchanged is not None:
-            self.unchanged.clear()
 
     def verified(self, row: tuple[Any, ...], load: Callable[[tuple[Any, ...]], T]) -> T:
         """Return what `load` makes of a row that it checks. Of a row that is the same to the byte it makes the same.

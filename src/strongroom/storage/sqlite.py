@@ -63,6 +63,7 @@ class SqlStores:
     """Every store, through one session. Implements `planes.stores.Stores`."""
 
     def __init__(self, session: Session) -> None:
+        self.unchanged = session.unchanged
         self.assignments = SqlAssignments(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
@@ -160,9 +161,9 @@ class SqliteStorage:
         result, _ = await asyncio.shield(committed)  # a caller that gives up does not keep the record from its log
         return result
 
-    async def record(self, record: Record) -> None:
+    def record(self, record: Record) -> "asyncio.Future[None]":
         """Make a record durable."""
-        await self._recording.submit(record)
+        return self._recording.submit(record)
 
     def chain(self) -> Chain:
         """Return how the records are linked; SealBroken when the mark that says so was edited."""
@@ -190,7 +191,7 @@ class SqliteStorage:
         if now >= self._stale_at:
             self._cache.clear()
             self._stale_at = now + FRESH_SECONDS
-        self._session.forget_rows()
+        self._session.unchanged.forget()
         rows = self._reader.rows("SELECT value FROM epoch")
         epoch = rows[0][0] if rows else None
         if epoch != self._epoch or epoch is None:

@@ -59,7 +59,7 @@ class Answer:
     def __init__(self, response):
         self.status_code = response.status
         self.text = response.body.decode()
-        self.headers = {name.decode(): value.decode() for name, value in response.headers}
+        self.headers = {name.decode(): value.decode() for name, value in (*response.headers, *response.always)}
 
     def raise_for_status(self):
         assert self.status_code < 400

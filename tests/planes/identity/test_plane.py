@@ -76,7 +76,7 @@ def body_of(response, status=200):
 
 
 def headers_of(response):
-    return dict(response.headers)
+    return dict((*response.headers, *response.always))
 
 
 async def test_a_secret_gets_a_token_that_the_verifier_takes(server):

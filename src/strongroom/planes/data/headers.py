@@ -20,14 +20,18 @@ ALWAYS: Headers = (
 ECHOED_LENGTH = 128
 
 
-def standard_headers(call: Call) -> Headers:
-    """Return the headers of an answer to `call`, beside those of its own."""
+def own_headers(call: Call) -> Headers:
+    """Return the headers that only the answer to `call` carries: what the request is called, here and by its client."""
     request_id = (b"x-ms-request-id", call.request_id.encode())
-    standing = _standing(call.vault.location if call.vault else "", call.request.client)
     echoed = call.request.headers.get(b"x-ms-client-request-id")
     if echoed and len(echoed) <= ECHOED_LENGTH and echoed.isascii():
-        return (*standing, request_id, (b"x-ms-client-request-id", echoed))
-    return (*standing, request_id)
+        return (request_id, (b"x-ms-client-request-id", echoed))
+    return (request_id,)
+
+
+def standing_headers(call: Call) -> Headers:
+    """Return the headers that every answer carries, to this client from the call's vault."""
+    return _standing(call.vault.location if call.vault else "", call.request.client)
 
 
 @lru_cache(maxsize=1024)

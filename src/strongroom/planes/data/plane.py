@@ -13,7 +13,7 @@ from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.data import errors, keys, keyuse, secrets, wire
-from strongroom.planes.data.headers import challenge, standard_headers
+from strongroom.planes.data.headers import challenge, own_headers, standing_headers
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.data.versions import require_supported
 from strongroom.planes.gate import parse_json
@@ -61,7 +61,7 @@ class DataPlane:
         require_supported(call.request.query.get("api-version"))
 
     async def authorize(self, call: Call) -> None:
-        """Ask whether the caller may, note why, and count the transaction; what is refused counts for nothing."""
+        """Ask whether the caller may, and note why."""
         vault, operation = call.known_vault(), call.operation
         assert operation is not None  # the gate comes here with an operation only
         action = operation.needs
@@ -76,8 +76,14 @@ class DataPlane:
         call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = True
         if decision.assignment_id is not None:
             call.notes["appliedAssignmentId"] = decision.assignment_id
-        if vault.throttled:
-            self._throttle(call)
+
+    def throttle(self, call: Call) -> None:
+        """Count a transaction of the vault, if it counts any; what is refused counts for nothing."""
+        vault = call.known_vault()
+        if not vault.throttled:
+            return
+        if not self._limiter.admit(vault.vault_id, vault.subscription_id, call.real_now.timestamp()):
+            raise Throttled(THROTTLED)
 
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; values and private keys are sensitive from here on."""
@@ -97,12 +103,8 @@ class DataPlane:
 
     def finish(self, response: Response, call: Call) -> Response:
         """Return the response with the headers that every answer carries."""
-        return Response(response.status, response.body, (*response.headers, *standard_headers(call)))
-
-    def _throttle(self, call: Call) -> None:
-        vault = call.known_vault()
-        if not self._limiter.admit(vault.vault_id, vault.subscription_id, call.real_now.timestamp()):
-            raise Throttled(THROTTLED)
+        headers = (*response.headers, *own_headers(call))
+        return Response(response.status, response.body, headers, standing_headers(call))
 
 
 def unverified_bearer_token(request: Request) -> str:

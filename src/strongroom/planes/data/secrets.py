@@ -98,9 +98,20 @@ def _secrets(call: Call) -> Secrets:
 
 
 def _bundle(call: Call, secret: Secret, value: Sensitive[bytes] | None = None) -> Response:
-    base = call.request.base
-    call.object_id = wire.secret_id(base, secret)
-    return Response(200, wire.write_bundle(base, call.known_vault(), secret, value), (JSON,))
+    call.object_id, bundle = _shown(call, secret)
+    return Response(200, bundle if value is None else wire.add_value(bundle, value), (JSON,))
+
+
+def _shown(call: Call, secret: Secret) -> tuple[str, bytes]:
+    """Return the id of a version and what is shown of it beside its value, which is never remembered."""
+    base, unchanged = call.request.base, call.stores.unchanged
+    asked = (base, secret.state.vault_id, secret.state.name, secret.version.version)
+    shown: tuple[str, bytes] | None = unchanged.get(asked)
+    if shown is None:
+        bundle = wire.write_bundle(base, call.known_vault(), secret)
+        shown = wire.secret_id(base, secret), bundle
+        unchanged.keep(asked, shown, len(bundle))
+    return shown
 
 
 def _deleted(call: Call, secret: Secret) -> Response:

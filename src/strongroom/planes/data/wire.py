@@ -150,18 +150,22 @@ def make_octets(kind: type, given: Any) -> Octets | Sensitive[bytes]:
     return Sensitive(given.encode())
 
 
-def write_bundle(base: str, vault: Vault, secret: Secret, value: Sensitive[bytes] | None = None) -> bytes:
-    """Return a secret as SecretBundle, with its value when one is given."""
+def write_bundle(base: str, vault: Vault, secret: Secret) -> bytes:
+    """Return a secret as SecretBundle, without its value."""
     version = secret.version
     return encode(
         SecretBundle(
-            value=value,
             content_type=version.content_type,
             id=secret_id(base, secret),
             attributes=_attributes(vault, secret),
             tags=dict(version.tags) if version.tags else None,
         )
     )
+
+
+def add_value(bundle: bytes, value: Sensitive[bytes]) -> bytes:
+    """Return what `write_bundle` returned with the secret's value as its first member."""
+    return b'{"value":%b,%b' % (encode(value), bundle[1:])
 
 
 def write_deleted(base: str, vault: Vault, secret: Secret) -> bytes:

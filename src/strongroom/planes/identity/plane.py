@@ -107,6 +107,9 @@ class IdentityPlane:
     async def authorize(self, call: Call) -> None:
         """Nothing here needs a permission."""
 
+    def throttle(self, call: Call) -> None:
+        """Nothing here has a limit for those who may."""
+
     def parse_body(self, call: Call) -> None:
         """Leave the body to its handler: forms are not of a type."""
 
@@ -135,7 +138,7 @@ class IdentityPlane:
     def finish(self, response: Response, call: Call) -> Response:
         """Return the response with the headers that every answer carries."""
         request_id = (b"x-ms-request-id", call.request_id.encode())
-        return Response(response.status, response.body, (*response.headers, request_id, *ALWAYS))
+        return Response(response.status, response.body, (*response.headers, request_id), ALWAYS)
 
 
 def _correlation_id(call: Call) -> str:

@@ -114,6 +114,9 @@ class ManagementPlane:
         call.notes["isRbacAuthorized"] = True
         call.notes["appliedAssignmentId"] = decision.assignment_id
 
+    def throttle(self, call: Call) -> None:
+        """Nothing here has a limit for those who may."""
+
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; BadRequest (InvalidRequestContent) when it does not fit."""
         assert call.operation is not None  # the gate comes here with an operation only
@@ -150,7 +153,7 @@ class ManagementPlane:
         client = request.correlation_id
         if request.header(b"x-ms-return-client-request-id").lower() == "true" and is_guid(client):
             added.append((b"x-ms-client-request-id", client.encode()))
-        return Response(response.status, response.body, (*response.headers, *added, *STANDARD))
+        return Response(response.status, response.body, (*response.headers, *added), STANDARD)
 
 
 def _bearer_token(call: Call) -> str:
