@@ -77,6 +77,20 @@ async def test_a_unit_that_fails_in_a_batch_fails_alone(kind):
     assert len(records_of(storage)) == 20
 
 
+async def test_what_a_unit_read_of_what_was_undone_is_not_there_for_the_next(storage):
+    async def fail(stores):
+        await stores.identity.add_tenant(a_tenant())
+        assert await stores.identity.list_tenants() == (a_tenant(),)
+        raise Refused
+
+    async def look(stores):
+        return await stores.identity.list_tenants(), a_record()
+
+    outcomes = await asyncio.gather(*map(storage.change, (fail, look)), return_exceptions=True)
+    assert isinstance(outcomes[0], Refused)
+    assert outcomes[1] == ()
+
+
 async def test_a_record_that_exists_already_undoes_its_change_alone(kind):
     storage = kind.open()
     record = a_record()

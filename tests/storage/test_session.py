@@ -1,6 +1,7 @@
 """What may be remembered between two changes of the file, and within which bounds."""
 
-from strongroom.storage.session import ROW_BYTES, ROW_ENTRIES, Unchanged
+from strongroom.storage.rows import RowSeal
+from strongroom.storage.session import ROW_BYTES, ROW_ENTRIES, Session, Unchanged
 
 
 def test_what_was_found_is_kept_until_the_file_changes():
@@ -26,3 +27,23 @@ def test_neither_much_nor_many_are_kept():
     assert unchanged.get(0) == "found"
     unchanged.keep("one more", "found")
     assert (unchanged.get(0), unchanged.get("one more")) == (None, "found")
+
+
+class Connection:
+    """What a session works through; it counts what it is told."""
+
+    def __init__(self):
+        self.written = []
+
+    def run(self, statement, parameters=()):
+        self.written.append((statement, parameters))
+        return 1
+
+
+def test_a_transaction_remembers_what_decides_access_until_it_changes_that_itself():
+    session = Session(Connection(), RowSeal(lambda _: b""), {}, transaction=True)
+    found = iter(["first", "second"])
+    assert [session.remember(("vault", "kv"), lambda: next(found)) for _ in range(2)] == ["first", "first"]
+    assert session.change("UPDATE vaults", ()) == 1
+    assert session.touched
+    assert session.remember(("vault", "kv"), lambda: next(found)) == "second"

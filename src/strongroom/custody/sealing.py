@@ -180,8 +180,14 @@ class Custodian:
 
     def authenticator(self, key: DataKey) -> Callable[[bytes], bytes]:
         """Return the HMAC-SHA-256 under `key` as a function: storage authenticates its rows with it."""
-        raw = self._raw(key)
-        return lambda message: hmac.digest(raw.reveal(), message, "sha256")
+        keyed = hmac.new(self._raw(key).reveal(), digestmod="sha256")
+
+        def authenticate(message: bytes) -> bytes:
+            mac = keyed.copy()  # the key is worked in once, for all messages
+            mac.update(message)
+            return mac.digest()
+
+        return authenticate
 
     def _raw(self, key: DataKey) -> Sensitive[bytes]:
         raw = self._opened.get(key.key_id)

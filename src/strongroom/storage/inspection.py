@@ -215,13 +215,13 @@ def inspect(items: Iterable[Item], custodian: Custodian, progress: Progress) -> 
 def stores_of(snapshot: Snapshot, custodian: Custodian) -> SqlStores:
     """Return stores to read from as a snapshot shows them; SealBroken when its keyring has no key for rows."""
     connection = _Looking(snapshot.connections[MAIN_FILE])
-    return SqlStores(Session(connection, seal_of(snapshot, custodian), None))
+    return SqlStores(Session(connection, seal_of(snapshot, custodian), {}, transaction=True))
 
 
 def seal_of(snapshot: Snapshot, custodian: Custodian) -> RowSeal:
     """Return the seal of a snapshot's rows; SealBroken when its keyring has no key for rows."""
     connection = _Looking(snapshot.connections[MAIN_FILE])
-    keyring = SqlKeyring(Session(connection, RowSeal(lambda _: b""), None))
+    keyring = SqlKeyring(Session(connection, RowSeal(lambda _: b""), {}, transaction=True))
     key = drive(keyring.newest(Purpose.ROWS))
     if key is None:
         raise SealBroken("the keyring has no key for rows")

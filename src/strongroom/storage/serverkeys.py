@@ -92,7 +92,7 @@ def _describe(
     connection: sqlite3.Connection, writer: Writer, seal: RowSeal, custodian: Custodian, now: datetime
 ) -> None:
     """Say in the data how their master key is made of a passphrase: without that nobody could make it again."""
-    session = Session(writer, seal, None)
+    session = Session(writer, seal, {}, transaction=True)
     drive(SqlFacts(session).put(MASTER_FACT, describe(custodian, now)))
     properties = {"masterKeyId": custodian.master_id, "kind": "passphrase"}
     record = local_record("Strongroom.MasterKey/begin", now=now, properties=properties, actor="server")
@@ -122,4 +122,4 @@ def _last_record(data_dir: Path) -> Mark:
 
 def _keyring(connection: Connection) -> SqlKeyring:
     """Return the keyring, whose rows need no seal: they authenticate themselves."""
-    return SqlKeyring(Session(connection, RowSeal(lambda _: b""), None))
+    return SqlKeyring(Session(connection, RowSeal(lambda _: b""), {}, transaction=True))

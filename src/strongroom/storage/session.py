@@ -50,20 +50,23 @@ class Unchanged:
 
 
 class Session:
-    """One connection with its cache. cache: None inside a transaction, where nothing is remembered.
+    """One connection with its cache.
 
-    unchanged: what was found since the file last changed.
+    transaction: it writes. Then the cache is for this transaction alone, in which nobody else writes, and is emptied by
+    each change to what decides access. unchanged: what was found since the file last changed.
     touched: whether something that decides access was written, so that every worker must look anew.
     notes: what became of the rows that were written.
     """
 
     __slots__ = ("_verified", "cache", "connection", "notes", "seal", "touched", "unchanged")
 
-    def __init__(self, connection: Connection, seal: RowSeal, cache: dict[Any, Any] | None) -> None:
+    def __init__(
+        self, connection: Connection, seal: RowSeal, cache: dict[Any, Any], *, transaction: bool = False
+    ) -> None:
         self.connection = connection
         self.seal = seal
         self.cache = cache
-        self.unchanged = Unchanged(forgetful=cache is None)
+        self.unchanged = Unchanged(forgetful=transaction)
         self.touched = False
         self.notes: list[Note] = []
         self._verified: dict[Any, Any] = {}
@@ -103,8 +106,6 @@ class Session:
         That something is not there is not remembered: names of what is not there are a stranger's to choose.
         """
         cache = self.cache
-        if cache is None:
-            return load()
         try:
             found: T = cache[key]
         except KeyError:
@@ -118,6 +119,7 @@ class Session:
     def change(self, statement: str, parameters: tuple[Any, ...]) -> int:
         """Write something that decides access; return how many rows it touched."""
         self.touched = True
+        self.cache.clear()
         return self.connection.run(statement, parameters)
 
     def note(self, shape: Shape, row: tuple[Any, ...]) -> None:

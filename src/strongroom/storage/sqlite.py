@@ -229,7 +229,7 @@ class SqliteStorage:
             raise
 
     def _run(self, connection: sqlite3.Connection, batch: Sequence[Work | None]) -> list[Outcome]:
-        session = Session(self._writer, self._seal, None)
+        session = Session(self._writer, self._seal, {}, transaction=True)
         stores = SqlStores(session)
         outcomes = [_run_unit(connection, session, stores, work, self._seal) for work in batch]
         if session.touched:
@@ -264,6 +264,7 @@ def _run_unit(
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
         # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
         connection.execute("ROLLBACK TO unit")
+        session.cache.clear()  # what was read of what is undone
         outcome = Outcome(error=unavailable(error) if isinstance(error, sqlite3.Error) else raisable(error))
     connection.execute("RELEASE unit")
     return outcome
