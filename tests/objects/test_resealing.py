@@ -5,13 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles import MemoryStorage
+from strongroom.custody.algorithms import spec_of
+from strongroom.custody.provider import KeyType
 from strongroom.custody.sealing import SealBroken, sealing_key_id
 from strongroom.custody.store import Purpose
+from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.resealing import begin, finish, reseal, unfinished
 from strongroom.objects.secrets.backup import back_up, restore
 from strongroom.objects.secrets.model import SecretEdit
 from strongroom.sensitive import Sensitive
-from vault_doubles import NOON, a_vault, put_vault, secrets_of
+from vault_doubles import NOON, a_vault, keys_of, put_vault, secrets_of
 
 NAMES = ("a", "b", "C")
 
@@ -103,3 +106,27 @@ async def test_a_value_that_was_read_before_its_key_went_opens_all_the_same():
     await rotate(storage, vault)
     await to_the_end(storage, secrets)
     assert (await secrets.open(read)).reveal() == b"1"
+
+
+async def test_keys_follow_a_vaults_next_key_and_go_on_signing():
+    storage = MemoryStorage()
+    vault = await put_vault(storage, a_vault())
+    keys, secrets = keys_of(storage, vault), secrets_of(storage, vault)
+    for name in ("a", "b", "b"):
+        await keys.add(name, await keys.make(name, spec_of(KeyType.EC), KeyEdit(), hsm=False), KeyEdit())
+    await secrets.set("a", Sensitive(b"x"), SecretEdit())
+    _, signature = await keys.sign("a", None, "ES256", bytes(32))
+    (new,) = await begin(storage.stores.keyring, storage.custodian, [vault], NOON)
+    first = await reseal(keys, None, limit=2)
+    assert first.count == 2
+    with pytest.raises(SealBroken, match="still lies under"):
+        await finish((keys, secrets))
+    assert (await reseal(keys, first.last)).count == 1
+    with pytest.raises(SealBroken, match="still lies under"):
+        await finish((keys, secrets))
+    assert (await reseal(secrets, None)).count == 1
+    await finish((keys, secrets))
+    for versions in storage.stores.keys.versions.values():
+        assert {sealing_key_id(one.sealed) for one in versions.values()} == {new.key_id}
+    assert (await keys.verify("a", None, "ES256", bytes(32), signature))[1] is True
+    await keys.sign("b", None, "ES256", bytes(32))
