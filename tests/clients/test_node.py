@@ -10,3 +10,8 @@ def test_node_is_new_enough(server):
 def test_every_operation_of_secrets(server):
     done = server.run("node", str(ROOT / "tests/clients/node/secrets.mjs"))
     assert "a wrong secret is refused" in done.stdout
+
+
+def test_every_operation_of_keys(server):
+    done = server.run("node", str(ROOT / "tests/clients/node/keys.mjs"))
+    assert "a disabled key is refused" in done.stdout
