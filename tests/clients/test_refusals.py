@@ -10,11 +10,21 @@ from fnmatch import fnmatchcase
 import pytest
 
 from clients.direct import GROUP_VERSION, VAULT_VERSION, Direct, make_applications, object_id_in, unique
+from jwk_doubles import ec_jwk, encoded
 
 pytestmark = pytest.mark.xdist_group("refusals")
 
-PERMISSIONS = ("get", "list", "set", "delete", "backup", "restore", "recover", "purge")
-# operation → method, path, body, permission of an access policy, data action, state its secret must be in, success
+SECRET_PERMISSIONS = ("get", "list", "set", "delete", "backup", "restore", "recover", "purge")
+KEY_PERMISSIONS = (
+    *("get", "list", "create", "import", "update", "delete", "backup", "restore", "recover", "purge", "rotate"),
+    *("getrotationpolicy", "setrotationpolicy", "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify"),
+)
+PERMISSIONS = tuple(dict.fromkeys((*SECRET_PERMISSIONS, *KEY_PERMISSIONS)))
+CIPHER = {"alg": "RSA-OAEP", "value": encoded(bytes(8))}
+SIGN = {"alg": "ES256", "value": encoded(bytes(32))}
+VERIFY = {"alg": "ES256", "digest": encoded(bytes(32)), "value": encoded(bytes(64))}
+POLICIES = "keyrotationpolicies"
+# operation → method, path, body, permission of an access policy, data action, state its object must be in, success
 OPERATIONS = {
     "SecretSet": ("PUT", "/secrets/{}", {"value": "v"}, "set", "secrets/setSecret/action", "none", 200),
     "SecretGet": ("GET", "/secrets/{}", None, "get", "secrets/getSecret/action", "living", 200),
@@ -30,8 +40,44 @@ OPERATIONS = {
     "SecretPurge": ("DELETE", "/deletedsecrets/{}", None, "purge", "secrets/purge/action", "deleted", 204),
     "SecretBackup": ("POST", "/secrets/{}/backup", None, "backup", "secrets/backup/action", "living", 200),
     "SecretRestore": ("POST", "/secrets/restore", {"value": None}, "restore", "secrets/restore/action", "none", 200),
+    "KeyCreate": ("POST", "/keys/{}/create", {"kty": "EC"}, "create", "keys/create/action", "none", 200),
+    "KeyImport": ("PUT", "/keys/{}", {"key": ec_jwk()}, "import", "keys/import/action", "none", 200),
+    "KeyRotate": ("POST", "/keys/{}/rotate", None, "rotate", "keys/rotate/action", "living", 200),
+    "KeyRotationPolicyGet": (
+        *("GET", "/keys/{}/rotationpolicy", None, "getrotationpolicy", f"{POLICIES}/read"),
+        *("living", 200),
+    ),
+    "KeyRotationPolicySet": (
+        *("PUT", "/keys/{}/rotationpolicy", {}, "setrotationpolicy", f"{POLICIES}/write"),
+        *("living", 200),
+    ),
+    "KeyGet": ("GET", "/keys/{}", None, "get", "keys/read", "living", 200),
+    "KeyGet version": ("GET", "/keys/{}/{{}}", None, "get", "keys/read", "living", 200),
+    "KeyUpdate": ("PATCH", "/keys/{}", {"tags": {}}, "update", "keys/update/action", "living", 200),
+    "KeyUpdate version": ("PATCH", "/keys/{}/{{}}", {"tags": {}}, "update", "keys/update/action", "living", 200),
+    "KeyList": ("GET", "/keys", None, "list", "keys/read", "living", 200),
+    "KeyListVersions": ("GET", "/keys/{}/versions", None, "list", "keys/read", "living", 200),
+    "KeyDelete": ("DELETE", "/keys/{}", None, "delete", "keys/delete", "living", 200),
+    "KeyGetDeleted": ("GET", "/deletedkeys/{}", None, "get", "keys/read", "deleted", 200),
+    "KeyListDeleted": ("GET", "/deletedkeys", None, "list", "keys/read", "deleted", 200),
+    "KeyRecover": ("POST", "/deletedkeys/{}/recover", None, "recover", "keys/recover/action", "deleted", 200),
+    "KeyPurge": ("DELETE", "/deletedkeys/{}", None, "purge", "keys/purge/action", "deleted", 204),
+    "KeyBackup": ("POST", "/keys/{}/backup", None, "backup", "keys/backup/action", "living", 200),
+    "KeyRestore": ("POST", "/keys/restore", {"value": None}, "restore", "keys/restore/action", "none", 200),
+    "KeyEncrypt": ("POST", "/keys/{}/encrypt", CIPHER, "encrypt", "keys/encrypt/action", "living", 200),
+    "KeyEncrypt version": ("POST", "/keys/{}/{{}}/encrypt", CIPHER, "encrypt", "keys/encrypt/action", "living", 200),
+    "KeyDecrypt": ("POST", "/keys/{}/decrypt", CIPHER, "decrypt", "keys/decrypt/action", "living", 400),
+    "KeyDecrypt version": ("POST", "/keys/{}/{{}}/decrypt", CIPHER, "decrypt", "keys/decrypt/action", "living", 400),
+    "KeyWrap": ("POST", "/keys/{}/wrapkey", CIPHER, "wrapkey", "keys/wrap/action", "living", 200),
+    "KeyWrap version": ("POST", "/keys/{}/{{}}/wrapkey", CIPHER, "wrapkey", "keys/wrap/action", "living", 200),
+    "KeyUnwrap": ("POST", "/keys/{}/unwrapkey", CIPHER, "unwrapkey", "keys/unwrap/action", "living", 400),
+    "KeyUnwrap version": ("POST", "/keys/{}/{{}}/unwrapkey", CIPHER, "unwrapkey", "keys/unwrap/action", "living", 400),
+    "KeySign": ("POST", "/keys/{}/sign", SIGN, "sign", "keys/sign/action", "living", 200),
+    "KeySign version": ("POST", "/keys/{}/{{}}/sign", SIGN, "sign", "keys/sign/action", "living", 200),
+    "KeyVerify": ("POST", "/keys/{}/verify", VERIFY, "verify", "keys/verify/action", "living", 200),
+    "KeyVerify version": ("POST", "/keys/{}/{{}}/verify", VERIFY, "verify", "keys/verify/action", "living", 200),
 }
-# role → what it may do with secrets, below Microsoft.KeyVault/vaults/
+# role → what it may do with secrets and keys, below Microsoft.KeyVault/vaults/
 DATA_ROLES = {
     "Owner": (),
     "Contributor": (),
@@ -104,13 +150,22 @@ MANAGEMENT = {
 }
 
 
+KINDS = ("secrets", "keys", "certificates", "storage")
+OTHERS = {"not-secrets": "secrets", "not-keys": "keys"}
+"""Who may do everything with all kinds but one."""
+
+
+def kind_of(row):
+    return "keys" if "keys" in row[1] else "secrets"
+
+
 class World:
     """A vault of each mode, and a caller for each permission and each role, with tokens for both planes."""
 
     def __init__(self, server, connection):
         self.direct = Direct(connection)
         roles = {role: role for role in DATA_ROLES}
-        self.made = make_applications(server, ["nobody", *PERMISSIONS, "others", *DATA_ROLES], roles=roles)
+        self.made = make_applications(server, ["nobody", *PERMISSIONS, *OTHERS, *DATA_ROLES], roles=roles)
         self.tokens = {name: self._token(name, "vault") for name in self.made}
         self.by_policy, self.by_rbac = self._make_vaults()
 
@@ -123,17 +178,26 @@ class World:
 
     def _make_vaults(self):
         direct = self.direct
-        others = {kind: ["all", "purge", "get", "list", "delete"] for kind in ("keys", "certificates", "storage")}
+        everything = ["all", "purge", "get", "list", "delete"]
         policies = [
-            direct.policy(object_id_in(direct.owner()), "all", "purge"),
-            direct.policy(self.made["others"][1], **others),
-            *(direct.policy(self.made[name][1], name) for name in PERMISSIONS),
+            direct.policy(object_id_in(direct.owner()), "all", "purge", keys=["all", "purge"]),
+            *(
+                direct.policy(self.made[name][1], **dict.fromkeys(KINDS, everything) | {kind: []})
+                for name, kind in OTHERS.items()
+            ),
+            *(self._policy(name) for name in PERMISSIONS),
         ]
         # Policies stand in the vault with RBAC too, where they must count for nothing.
         return (
             direct.make_vault(unique("rfp"), accessPolicies=policies),
             direct.make_vault(unique("rfr"), accessPolicies=policies, enableRbacAuthorization=True),
         )
+
+    def _policy(self, name):
+        """Return the policy of who has one permission, for every kind that has it."""
+        given = {"secrets": SECRET_PERMISSIONS, "keys": KEY_PERMISSIONS}
+        permissions = {kind: [name] for kind, names in given.items() if name in names}
+        return self.direct.policy(self.made[name][1], **{"secrets": []} | permissions)
 
     def callers(self, rbac):
         """Return {name: whether it may} as a function of an operation's row."""
@@ -142,9 +206,10 @@ class World:
                 role: (lambda row, granted=granted: any(fnmatchcase(row[4].lower(), each.lower()) for each in granted))
                 for role, granted in DATA_ROLES.items()
             }
-            return holders | dict.fromkeys(("nobody", *PERMISSIONS), lambda _: False)
+            return holders | dict.fromkeys(("nobody", *PERMISSIONS, *OTHERS), lambda _: False)
         holders = {name: (lambda row, name=name: row[3] == name) for name in PERMISSIONS}
-        return holders | dict.fromkeys(("nobody", "others", *DATA_ROLES), lambda _: False)
+        holders |= {name: (lambda row, kind=kind: kind_of(row) != kind) for name, kind in OTHERS.items()}
+        return holders | dict.fromkeys(("nobody", *DATA_ROLES), lambda _: False)
 
     def vault(self, rbac):
         return self.by_rbac if rbac else self.by_policy
@@ -153,20 +218,25 @@ class World:
         """Return the token of one who may do everything in a vault, to bring its secrets into a state."""
         return self.direct.owner() if vault == self.by_policy else self.tokens["Key Vault Administrator"]
 
-    def keep(self, vault, name, state):
-        """Bring a secret into a state, from none; return its version, and a backup that can be restored."""
-        token, ask = self.keeper(vault), self.direct.secret
-        kept = ask("PUT", vault, f"/secrets/{name}", {"value": "v"}, token=token)
+    def keep(self, vault, name, state, row):
+        """Bring an object into a state, from none; return its version, and a backup that can be restored."""
+        token, ask, kind = self.keeper(vault), self.direct.secret, kind_of(row)
+        if kind == "secrets":
+            kept = ask("PUT", vault, f"/secrets/{name}", {"value": "v"}, token=token)
+        else:
+            wanted = {"kty": "RSA" if row[2] is CIPHER else "EC"}
+            kept = ask("POST", vault, f"/keys/{name}/create", wanted, token=token)
         assert kept.status == 200, kept
-        backup = ask("POST", vault, f"/secrets/{name}/backup", token=token).json["value"]
+        backup = ask("POST", vault, f"/{kind}/{name}/backup", token=token).json["value"]
         if state != "living":
-            self.remove(vault, name)
+            self.remove(vault, name, row)
         if state == "none":
-            assert ask("DELETE", vault, f"/deletedsecrets/{name}", token=token).status == 204
-        return kept.json["id"].rpartition("/")[2], backup
+            assert ask("DELETE", vault, f"/deleted{kind}/{name}", token=token).status == 204
+        found = kept.json["id"] if kind == "secrets" else kept.json["key"]["kid"]
+        return found.rpartition("/")[2], backup
 
-    def remove(self, vault, name):
-        assert self.direct.secret("DELETE", vault, f"/secrets/{name}", token=self.keeper(vault)).status == 200
+    def remove(self, vault, name, row):
+        assert self.direct.secret("DELETE", vault, f"/{kind_of(row)}/{name}", token=self.keeper(vault)).status == 200
 
     def ask(self, vault, operation, name, caller, version, backup="x"):
         method, path, body, *_ = OPERATIONS[operation]
@@ -192,10 +262,10 @@ BOTH = pytest.mark.parametrize("rbac", [False, True], ids=["policies", "RBAC"])
 
 @BOTH
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_refusal_is_the_same_whether_a_secret_is_missing_lives_or_is_deleted(world, operation, rbac):
+def test_a_refusal_is_the_same_whether_an_object_is_missing_lives_or_is_deleted(world, operation, rbac):
     vault, row = world.vault(rbac), OPERATIONS[operation]
     refused = [caller for caller, may in world.callers(rbac).items() if not may(row)]
-    name = unique("secret-")
+    name = unique("object-")
 
     def refusals(version):
         return {caller: world.ask(vault, operation, name, caller, version).lasting for caller in refused}
@@ -203,9 +273,9 @@ def test_a_refusal_is_the_same_whether_a_secret_is_missing_lives_or_is_deleted(w
     missing = refusals("0" * 32)
     assert {status for status, _, _ in missing.values()} == {403}
     assert {inner_code(raw) for _, _, raw in missing.values()} == {"ForbiddenByRbac" if rbac else "ForbiddenByPolicy"}
-    version, _ = world.keep(vault, name, "living")
+    version, _ = world.keep(vault, name, "living", row)
     assert refusals(version) == missing
-    world.remove(vault, name)
+    world.remove(vault, name, row)
     assert refusals(version) == missing
 
 
@@ -216,8 +286,8 @@ def test_who_has_the_permission_may_and_it_is_done(world, operation, rbac):
     allowed = [caller for caller, may in world.callers(rbac).items() if may(row)]
     assert allowed
     for caller in allowed:
-        name = unique("secret-")
-        version, backup = world.keep(vault, name, row[5])
+        name = unique("object-")
+        version, backup = world.keep(vault, name, row[5], row)
         answer = world.ask(vault, operation, name, caller, version, backup)
         assert answer.status == row[6], (caller, answer)
 
