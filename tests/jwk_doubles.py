@@ -60,9 +60,9 @@ def rsa_jwk(key=None, **changes):
     } | changes
 
 
-def ec_jwk(curve="P-256", **changes):
+def ec_jwk(curve="P-256", key=None, **changes):
     """Return an elliptic curve key with its private part as a JSON Web Key."""
-    numbers, length = an_ec_key(curve).private_numbers(), COORDINATE_BYTES[curve]
+    numbers, length = (key or an_ec_key(curve)).private_numbers(), COORDINATE_BYTES[curve]
     return {
         "kty": "EC",
         "crv": curve,

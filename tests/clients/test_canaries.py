@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from urllib.parse import quote, urlencode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from canaries import CONNECTION, PLANTED, forms, new_canary, plant
@@ -30,6 +31,7 @@ from clients.direct import (
     unique,
 )
 from clients.harness import start_server
+from jwk_doubles import decoded, ec_jwk, encoded, rsa_jwk
 from strongroom.access.identity.signing import SigningKeys
 from strongroom.clock import real_now
 
@@ -122,6 +124,32 @@ def live_a_secret_s_life(scene):
     scene.planted.add("backup", backup)
     scene.planted.add("broken backup", broken)
     assert ask("DELETE", "/secrets/large").status == 200
+
+
+def live_a_key_s_life(scene):
+    new, ask, planted = scene.planted.new, scene.ask, scene.planted
+    for name, key in (("rsa", rsa.generate_private_key(65537, 2048)), ("ec", ec.generate_private_key(ec.SECP256R1()))):
+        jwk = rsa_jwk(key) if name == "rsa" else ec_jwk("P-256", key)
+        for member in ("d", "p", "q", "dp", "dq", "qi"):
+            if member in jwk:
+                planted.add(f"{member} of an imported {name} key", decoded(jwk[member]))
+        broken = jwk | {("q" if name == "rsa" else "y"): jwk["d"]}
+        scene.refused(ask("PUT", f"/keys/{name}", {"key": broken}), 400)
+        scene.refused(ask("PUT", f"/keys/{name}", {"key": jwk | {"d": jwk["d"] + "!"}}), 400)
+        scene.refused(ask("PUT", f"/keys/{name}", {"key": jwk, "attributes": jwk["d"]}), 400)
+        assert ask("PUT", f"/keys/{name}", {"key": jwk}).status == 200
+        backup = ask("POST", f"/keys/{name}/backup").json["value"]
+        assert planted.found_in(decoded(backup)) == []
+        planted.add(f"backup of the {name} key", backup)
+    digest = encoded(bytes(32))
+    assert ask("POST", "/keys/ec/sign", {"alg": "ES256", "value": digest}).status == 200
+    plain = encoded(new("what was encrypted").encode())
+    sealed = ask("POST", "/keys/rsa/encrypt", {"alg": "RSA-OAEP", "value": plain}).json["value"]
+    assert ask("POST", "/keys/rsa/decrypt", {"alg": "RSA-OAEP", "value": sealed}).json["value"] == plain
+    scene.refused(ask("POST", "/keys/rsa/encrypt", {"alg": "none", "value": plain}), 400)
+    scene.refused(ask("POST", "/keys/rsa/sign", {"alg": "RS256", "value": plain}), 400)
+    assert ask("DELETE", "/keys/ec").status == 200
+    scene.refused(ask("POST", "/keys/ec/sign", {"alg": "ES256", "value": plain}), 404)
 
 
 def set_what_is_refused(scene):
@@ -297,6 +325,7 @@ def own_keys(scene):
 
 ACTS = (
     live_a_secret_s_life,
+    live_a_key_s_life,
     set_what_is_refused,
     sign_in_every_way,
     show_bad_tokens,
