@@ -299,6 +299,17 @@ async def test_others_do_not_wait_for_a_key_that_is_being_made(fresh, place, mon
     assert await use(fresh, await making, place)
 
 
+async def test_others_do_not_wait_for_a_key_that_is_being_checked(fresh, place, monkeypatch):
+    begun, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(rsa, "is_prime", lambda _number: begun.set() or end.wait(30))
+    taking = asyncio.ensure_future(fresh.take(rsa_parts(library.generate_private_key(65537, 2048)), place))
+    assert await asyncio.to_thread(begun.wait, 30)
+    assert await use(fresh, made(RSA_KEYS[0]), place)
+    assert not taking.done()
+    end.set()
+    assert await use(fresh, await taking, place)
+
+
 async def test_a_keeper_that_was_closed_has_ended_its_threads(fresh, place):
     assert await use(fresh, made(RSA_KEYS[2]), place)
     fresh.close()

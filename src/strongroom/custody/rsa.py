@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehas
 
 from strongroom.custody.algorithms import EXPONENTS, RSA_BITS, Algorithm, Family, spec_of
 from strongroom.custody.members import number
+from strongroom.custody.primes import is_prime
 from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, PublicParts
 from strongroom.custody.refusals import undecipherable, unsound, wrong_length
 from strongroom.errors import BadRequest
@@ -155,7 +156,7 @@ def load(material: Sensitive[bytes]) -> RsaKey:
 
 
 def take(parts: PrivateParts) -> RsaKey:
-    """Return the key that a caller brings; BadRequest for one that is not sound. Takes as long as `load` says."""
+    """Return the key that a caller brings; BadRequest for one that is not sound. Takes 0.1 to 1 s, only in a thread."""
     modulus, exponent = _take_public(parts)
     half = modulus.bit_length() // 16
     p, q = number(parts, "p", half), number(parts, "q", half)
@@ -172,10 +173,9 @@ def take(parts: PrivateParts) -> RsaKey:
     for is_so, reason in _rules(numbers):
         if not is_so:
             raise unsound("RSA", reason)
-    try:
-        return RsaKey(numbers.private_key())  # OpenSSL finds out whether p and q are prime
-    except ValueError:
-        raise unsound("RSA", "p or q is no prime number") from None
+    if not is_prime(p) or not is_prime(q):
+        raise unsound("RSA", "p or q is no prime number")
+    return RsaKey(numbers.private_key(unsafe_skip_rsa_key_validation=True))
 
 
 def _take_public(parts: PrivateParts) -> tuple[int, int]:

@@ -65,7 +65,7 @@ class SoftwareProvider:
         return self._seal(await self._making.run(_KINDS[spec.type].generate, spec), place)
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
-        """Return a key that a caller brings, after checking all of it: up to 0.2 s, in a thread."""
+        """Return a key that a caller brings, after checking all of it: up to a second, in a thread."""
         return self._seal(await self._making.run(_KINDS[parts.type].take, parts), place)
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
