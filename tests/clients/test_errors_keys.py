@@ -152,7 +152,10 @@ ROWS = {
     "an algorithm for another key": (
         using("sign", {"alg": "RS256"}),
         BAD,
-        "Key and signing algorithm are incompatible. The key is of type 'EC', and algorithm 'RS256' can only be …",
+        (
+            "Key and signing algorithm are incompatible. The key is of type 'EC', and algorithm 'RS256' can only be "
+            "used with a key of type 'RSA'."
+        ),
     ),
     "an algorithm that there is not": (
         using("sign", {"alg": "none"}),
