@@ -1,19 +1,28 @@
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
-from doubles import MemoryStorage
+from doubles import MemoryStorage, a_custodian
 from jwk_doubles import digest_of
+from storage_doubles import a_data_directory, a_record
 from strongroom.clock import CLOCK_FACT, real_now
 from strongroom.custody.algorithms import spec_of
-from strongroom.custody.provider import KeyType
+from strongroom.custody.provider import KeyType, Place
+from strongroom.custody.software import SoftwareProvider
+from strongroom.custody.store import Purpose
 from strongroom.errors import StorageUnavailable
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
+from strongroom.objects.keys.service import Keys
 from strongroom.resources.model import Subscription
 from strongroom.scheduling import rotation
 from strongroom.scheduling.rotation import Rotation, rotate_now
+from strongroom.storage.sqlite import SqliteStorage
 from strongroom.vaults.model import Deletion
 from vault_doubles import MADE, NOON, SUBSCRIPTION, TENANT, a_vault, days, keepers_of, keys_of, put_vault
 
@@ -163,3 +172,53 @@ async def test_rotation_lives_in_the_time_of_the_vaults(storage, offset, rotated
     if offset is not None:
         await storage.stores.facts.put(CLOCK_FACT, offset)
     assert await rotate_now(storage, storage.custodian, keepers_of(storage)) == rotated
+
+
+async def test_keepers_begin_nothing_more_when_a_worker_ends(storage):
+    keepers = keepers_of(storage)
+    await keepers.software.make(spec_of(KeyType.EC), Place(*await _place(storage)))
+    keepers.close()
+    assert keepers.software._making._pool is None
+
+
+async def _place(storage):
+    keys = keys_at(storage)
+    return await keys.vault_key(), keys.place("k", "0" * 32)
+
+
+async def test_a_policy_that_was_edited_holds_up_no_other(tmp_path):
+    place = a_data_directory(tmp_path / "data")
+    storage = SqliteStorage.open(place, a_custodian())
+    keepers = Keepers(software=SoftwareProvider(a_custodian()))
+    vault = a_vault()
+
+    async def furnish(stores):
+        await stores.resources.add_subscription(
+            Subscription(subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="one", created=NOON)
+        )
+        await stores.vaults.add(vault)
+        await stores.keyring.add(a_custodian().new_key(Purpose.VAULT, vault.vault_id, 1, NOON))
+        return None, a_record()
+
+    await storage.change(furnish)
+    for name in ("a", "b"):
+
+        def keys(stores):
+            return Keys(stores.keys, stores.keyring, a_custodian(), keepers=keepers, vault=vault, now=NOON)
+
+        made = await keys(storage.read()).make(name, spec_of(KeyType.EC), KeyEdit(), hsm=False)
+
+        async def add(stores, name=name, made=made, keys=keys):
+            await keys(stores).add(name, made, KeyEdit())
+            await keys(stores).set_policy(name, MONTHLY)
+            return None, a_record()
+
+        await storage.change(add)
+    with closing(sqlite3.connect(place / "strongroom.db")) as connection, connection:
+        connection.execute("UPDATE rotation_policies SET due = due - 1 WHERE name = 'a'")
+    now = NOON + days(30)
+    with structlog.testing.capture_logs() as lines:
+        assert await Rotation(storage, a_custodian(), keepers, now, REAL).run() == 1
+    assert [line["key"] for line in lines if line["log_level"] == "error"] == ["a"]
+    assert await Rotation(storage, a_custodian(), keepers, now, REAL).run() == 0
+    storage.close()

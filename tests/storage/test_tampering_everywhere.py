@@ -121,10 +121,12 @@ def a_stored_policy(number):
 
 
 async def all_policies(stores, custodian):
+    """Return the policies as they are come by: who is due is looked at, and the others by their names."""
     del custodian
     due = await stores.keys.list_due(NOON + timedelta(days=9), after=None, limit=9)
-    found = [await stores.keys.find_policy(*a_stored_policy(number)[:2]) for number in (1, 2)]
-    return [*due, *(each for each in found if each is not None)]
+    names = [(each.vault_id, each.name) for each in due] + [a_stored_policy(number)[:2] for number in (1, 2)]
+    found = [(name, await stores.keys.find_policy(*name)) for name in dict.fromkeys(names)]
+    return [each for each in found if each[1] is not None]
 
 
 async def all_secrets(stores, custodian):

@@ -79,6 +79,7 @@ class Chores:
         except StorageUnavailable:
             log.error("refused requests are in no record", requests=sum(self.tally.take().values()))  # noqa: TRY400
         finally:
+            self.keepers.close()
             self.storage.close()
 
 

@@ -40,6 +40,11 @@ class Keepers:
             )
         return self.hsm
 
+    def close(self) -> None:
+        """Begin nothing more that takes long: this process ends."""
+        for provider in {id(each): each for each in (self.software, self.hsm) if each is not None}.values():
+            provider.close()
+
     def of(self, version: KeyVersion) -> KeyProvider:
         """Return who keeps a version; ServiceUnavailable when nobody of this process does."""
         for provider in (self.software, self.hsm):
