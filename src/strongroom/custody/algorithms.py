@@ -67,7 +67,7 @@ CURVES = MappingProxyType(
 )
 
 
-_OLD_CURVE_NAMES = MappingProxyType({"SECP256K1": "P-256K"})  # of the preview; the Azure CLI imports under it
+OLD_CURVE_NAMES = MappingProxyType({"SECP256K1": "P-256K"})  # of the preview; the Azure CLI imports under it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ def _curve(name: str | None, bits: int | None) -> str:
     """Return the curve that a name, a size, or both ask for; P-256 when neither does."""
     if name is None:
         return f"P-{_size(bits, (256, 384, 521), 256)}"
-    name = _OLD_CURVE_NAMES.get(name, name)
+    name = OLD_CURVE_NAMES.get(name, name)
     if name not in CURVES:
         raise invalid("crv", f"it is one of {', '.join(CURVES)}")
     _size(bits, (CURVES[name].bits,), CURVES[name].bits)

@@ -67,6 +67,7 @@ async def test_a_created_key_is_told_as_the_service_tells_it(world):
         ({"kty": "rsa", "public_exponent": 3, "key_ops": ["SIGN"]}, {"kty": "RSA", "e": "Aw", "key_ops": ["sign"]}),
         ({"kty": "EC", "crv": "p-256k"}, {"kty": "EC", "crv": "P-256K", "key_ops": ["sign", "verify"]}),
         ({"kty": "EC", "crv": "P-521"}, {"kty": "EC", "crv": "P-521"}),
+        ({"kty": "EC", "crv": "secp256k1"}, {"kty": "EC", "crv": "P-256K"}),
         ({"kty": "EC-HSM", "crv": "P-384"}, {"kty": "EC-HSM", "crv": "P-384"}),
         ({"kty": "RSA-HSM"}, {"kty": "RSA-HSM", "e": "AQAB"}),
         (
@@ -126,6 +127,11 @@ async def test_an_imported_key_is_told_without_what_is_private(world, key):
     assert told["key_ops"] == key.get("key_ops", RSA_OPERATIONS if key["kty"] == "RSA" else ["sign", "verify"])
     assert answer.json["attributes"]["enabled"] is False
     assert (await world.ask("GET", "/keys/k")).json == answer.json
+
+
+async def test_a_key_that_az_imports_under_an_old_name_of_its_curve_is_on_that_curve(world):
+    answer = await world.ask("PUT", "/keys/k", {"key": ec_jwk("P-256K", crv="SECP256K1")})
+    assert answer.json["key"]["crv"] == "P-256K"
 
 
 @pytest.mark.parametrize(("kty", "hsm"), [("EC", True), ("EC-HSM", False), ("EC-HSM", None)])

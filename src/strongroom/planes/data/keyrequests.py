@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from strongroom.custody.algorithms import ALGORITHMS, CURVES, spec_of
+from strongroom.custody.algorithms import ALGORITHMS, CURVES, OLD_CURVE_NAMES, spec_of
 from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts
 from strongroom.objects.keys.model import HSM_SUFFIX, MAX_TAG_TEXT, KeyEdit, Operation, known_operations
 from strongroom.objects.model import MAX_TAGS, invalid_property
@@ -32,7 +32,7 @@ Type = Annotated[
     str, Meta(extra_json_schema={"enum": [f"{type_}{suffix}" for type_ in KeyType for suffix in ("", HSM_SUFFIX)]})
 ]
 Operations = tuple[Annotated[str, Meta(extra_json_schema={"enum": [each.value for each in Operation]})], ...]
-Curve = Annotated[str, Meta(extra_json_schema={"enum": list(CURVES)})]
+Curve = Annotated[str, Meta(extra_json_schema={"enum": [*CURVES, *OLD_CURVE_NAMES]})]
 AlgorithmName = Annotated[str, Meta(extra_json_schema={"enum": list(ALGORITHMS)})]
 
 
@@ -184,8 +184,8 @@ def known_curve(name: str | None) -> str | None:
     """Return a curve's name as it is spelled, whatever its case, None for none; BadRequest when it is none."""
     if name is None:
         return None
-    found = next((known for known in CURVES if known.lower() == name.lower()), None)
-    if found is None:
+    found = OLD_CURVE_NAMES.get(name.upper(), name.upper())
+    if found not in CURVES:
         raise invalid_property("crv", f"it is one of {', '.join(CURVES)}")
     return found
 
