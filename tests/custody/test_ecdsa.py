@@ -66,12 +66,13 @@ async def test_what_was_signed_verifies_and_nothing_else_does(keeper, place, spe
         *(b"", signature[:-1], signature + b"\0", b"\0" + signature, der_of(signature), signature[:half]),
         *(bytes(len(signature)), b"\xff" * len(signature), signature[half:] + signature[:half]),
         *(bytes(half) + signature[half:], signature[:half] + bytes(half)),
+        *(signature[:half] + b"\0" + signature[half:], signature[:half] + bytes(half) + signature[half:]),
     ):
         assert not await keeper.verify(key, place, row.name, digest, wrong)
 
 
 @every_curve
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(message=st.binary(max_size=64), position=st.integers(min_value=0))
 def test_no_bit_of_a_signature_may_change(curve, message, position):
     row, key = row_of(curve), loaded(curve)
@@ -224,7 +225,7 @@ def test_a_point_of_another_curve_is_refused():
         assert refusal(changed(parts, curve=curve)) == f"{UNSOUND}x and y are no point of {curve}."
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     curve=st.sampled_from(list(LENGTHS)), x=st.binary(max_size=70), y=st.binary(max_size=70), d=st.binary(max_size=70)
 )

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from key_doubles import OCT_KEYS, made, name_of, openssl
@@ -40,6 +40,7 @@ def test_openssl_makes_the_same(name, bits):
     assert openssl(*arguments, given=b"message") == ours.OctKey(Sensitive(raw)).sign(row, b"message")
 
 
+@settings(deadline=None)
 @given(raw=st.sampled_from([16, 24, 32]).map(bytes), message=st.binary(max_size=300))
 def test_another_library_makes_the_same(raw, message):
     for name in NAMES:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from key_doubles import CURVES
@@ -28,6 +28,7 @@ def test_small_numbers():
     assert [n for n in range(-10, 5_000) if is_prime(n)] == [n for n in range(5_000) if is_prime_by_division(n)]
 
 
+@settings(deadline=None)
 @given(number=st.integers(0, 10**8))
 def test_numbers_by_division(number):
     assert is_prime(number, rounds=40) == is_prime_by_division(number)
@@ -66,6 +67,7 @@ def test_nist_primes():
         assert is_prime(int(case["q"], 16))
 
 
+@settings(deadline=None)
 @given(base=st.integers(0, 2**300), exponent=st.integers(0, 2**300), modulus=st.integers(1, 2**300))
 def test_a_power_is_a_power(base, exponent, modulus):
     assert power_in_steps(base % modulus, exponent, modulus) % modulus == pow(base, exponent, modulus)
