@@ -1,5 +1,6 @@
 """The unmodified JavaScript clients, on Node 22 or newer."""
 
+from canaries import MARK
 from clients.harness import ROOT
 
 
@@ -12,6 +13,7 @@ def test_every_operation_of_secrets(server):
     assert "a wrong secret is refused" in done.stdout
 
 
-def test_every_operation_of_keys(server):
-    done = server.run("node", str(ROOT / "tests/clients/node/keys.mjs"))
-    assert "a disabled key is refused" in done.stdout
+def test_every_operation_of_keys_and_every_algorithm(server):
+    environ = {"CANARY": f"{MARK}plaintext-of-node"}
+    done = server.run("node", str(ROOT / "tests/clients/node/keys.mjs"), environ=environ)
+    assert "what a key may not do is refused" in done.stdout

@@ -1,29 +1,12 @@
 // Every operation of secrets by the unmodified JavaScript clients, challenge verification on. Ends with 0 when all did.
-// Written as a user would write it; what a rehearsal server takes is `disableInstanceDiscovery`: without it the client
-// would ask the public cloud whether our sign-in host is one of its.
 import assert from "node:assert/strict";
-import { ClientSecretCredential, DefaultAzureCredential } from "@azure/identity";
+import { DefaultAzureCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
+import { collect, credential, credentialWith, polling, status, step } from "./session.mjs";
 
-const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_AUTHORITY_HOST, VAULT_URL } = process.env;
-const options = { authorityHost: AZURE_AUTHORITY_HOST, disableInstanceDiscovery: true };
-const credential = new ClientSecretCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, options);
+const { VAULT_URL } = process.env;
 const client = new SecretClient(VAULT_URL, credential);
-const polling = { intervalInMs: 100 };
 const name = `node-${process.pid}`;
-
-async function collect(pages) {
-  const found = [];
-  for await (const each of pages) found.push(each);
-  return found;
-}
-
-async function status(promise) {
-  const error = await promise.then(() => assert.fail("it was not refused"), (caught) => caught);
-  return [error.statusCode, error.code];
-}
-
-const step = (title) => console.log(title);
 
 step("set, get, list versions");
 const first = await client.setSecret(name, "one", { contentType: "text/plain", tags: { team: "blue" } });
@@ -78,5 +61,4 @@ const byEnvironment = new SecretClient(VAULT_URL, new DefaultAzureCredential({ d
 assert.equal((await byEnvironment.getSecret(name)).value, "two");
 
 step("a wrong secret is refused");
-const wrong = new ClientSecretCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, "wrong", options);
-await assert.rejects(new SecretClient(VAULT_URL, wrong).getSecret(name), /AADSTS7000215/);
+await assert.rejects(new SecretClient(VAULT_URL, credentialWith("wrong")).getSecret(name), /AADSTS7000215/);
