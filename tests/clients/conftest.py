@@ -1,5 +1,6 @@
 """Real clients against a real server: one server for each process of the test run."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -50,6 +51,33 @@ def credential(connection, client_environ):
         disable_instance_discovery=True,
     ) as credential:
         yield credential
+
+
+@pytest.fixture(scope="session")
+def az(server, connection, tmp_path_factory):
+    """Run an az command; gives what it printed, parsed. `fails` gives what it said instead.
+
+    Who uses it is in the xdist group "az": one process of a test run signs in, once.
+    """
+    home = tmp_path_factory.mktemp("az")
+    environ = {
+        "AZURE_CONFIG_DIR": str(home),
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "AZURE_CORE_NO_COLOR": "true",
+        "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+    }
+
+    def run(line, *more, fails=False):
+        done = server.run("az", *line.split(), *more, "-o", "json", check=not fails, environ=environ)
+        if fails:
+            assert done.returncode != 0, done.stdout
+            return done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    run("cloud register -n Strongroom --endpoint-resource-manager", connection.managementUrl)
+    run("cloud set -n Strongroom")
+    run(f"login --service-principal -u {connection.clientId} -t {connection.tenantId} -p", connection.clientSecret)
+    return run
 
 
 def pytest_collection_modifyitems(items):
