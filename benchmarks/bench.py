@@ -1,29 +1,26 @@
 """What the hot path costs, as ratios of a bare HTTPS hello in the same run. `scripts/bench --help` says how to ask."""
 
 import argparse
-import json
 import os
 import platform
-import ssl
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from commits import commits_per_second, syncs_per_second
+from commits import syncs_per_second
 from load import Load, Result, memory_megabytes, run
+from server import Server, hello_started, started
+from subjects import CHALLENGE, CROWDED, ES256, GET, PS256, RS256, RSA_4096, SET, Subject, subjects
 
 ROOT = Path(__file__).parent.parent
-API = "api-version=7.6"
-GET, CHALLENGE, SET = "secret get", "401 challenge", "secret set"
+CROWD = 16
+"""How many connections load the server beside what is measured."""
+CROWD_LEAD_SECONDS = 0.5
+CROWDED_FIGURE = "p99 by unloaded p99"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +30,18 @@ class Bar:
     row: tuple[str, int]
     figure: str
     bar: float
-    aim: float
+    aim: float | None = None
     most: bool = False
 
     def judge(self, found: float) -> str:
         """Return the verdict as one line."""
         better = (lambda a, b: a <= b) if self.most else (lambda a, b: a >= b)
-        verdict = "aim reached" if better(found, self.aim) else "met" if better(found, self.bar) else "MISSED"
-        sign = "≤" if self.most else "≥"
+        verdict = "met" if better(found, self.bar) else "MISSED"
+        if self.aim is not None and better(found, self.aim):
+            verdict = "aim reached"
+        sign, aim = "≤" if self.most else "≥", "" if self.aim is None else f"{self.aim:g}"
         name, connections = self.row
-        return (
-            f"| {name}, {connections} | {self.figure} | {found:.2f} | {sign} {self.bar:g} | {self.aim:g} | {verdict} |"
-        )
+        return f"| {name}, {connections} | {self.figure} | {found:.2f} | {sign} {self.bar:g} | {aim} | {verdict} |"
 
 
 BARS = (
@@ -54,116 +51,22 @@ BARS = (
     Bar((GET, 64), "p99 by p50", 6, 4, most=True),
     Bar((CHALLENGE, 64), "of hello", 0.30, 0.45),
     Bar((SET, 64), "of bare commits", 0.5, 0.7),
+    Bar((RS256, 16), "of bare threads", 0.45),
+    Bar((RS256, 64), "of bare threads", 0.55, 0.70),
+    Bar((PS256, 16), "of bare threads", 0.45),
+    Bar((PS256, 64), "of bare threads", 0.55, 0.70),
+    Bar((RSA_4096, 64), "of bare threads", 0.70, 0.85),
+    Bar((ES256, 64), "of hello", 0.20, 0.35),
+    Bar((CROWDED, 1), CROWDED_FIGURE, 5, most=True),
+    Bar((CROWDED, 16), CROWDED_FIGURE, 5, most=True),
 )
-SECRETS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server under measurement: its process, and what its connection file says."""
-
-    process: subprocess.Popen[str]
-    facts: dict[str, Any]
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.facts["managementUrl"].rpartition(":")[2].rstrip("/"))
-
-
-def command(*arguments: str) -> list[str]:
-    """Return the command line that starts our own program."""
-    return [sys.executable, "-m", "strongroom.cli.main", *arguments]
-
-
-@contextmanager
-def started(folder: Path, workers: int) -> Iterator[tuple[Server, float]]:
-    """Start a rehearsal server; give it with the seconds from its start to its first answer."""
-    connection = folder / "connection.json"
-    connection.unlink(missing_ok=True)
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        command(
-            "serve", "--dev", "--data-dir", str(folder / "data"), "--port", "0", "--no-proxy",
-            "--workers", str(workers), "--connection-file", str(connection),
-        ),
-        stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        while not connection.exists():
-            if process.poll() is not None:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.005)
-        server = Server(process, json.loads(connection.read_text()))
-        ask(server, "localhost", "GET", "/health/ready")
-        yield server, time.perf_counter() - begun
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@contextmanager
-def hello_started(workers: int) -> Iterator[tuple[int, int]]:
-    """Start the bare hello; give its process id and port."""
-    arguments = [sys.executable, str(ROOT / "benchmarks" / "hello.py"), str(workers)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.pid, int(process.stdout.readline())
-        finally:
-            process.terminate()
-
-
-def ask(server: Server, host: str, method: str, path: str, body: bytes | None = None, **headers: str) -> Any:
-    """Send one request to a host of the server, whatever the machine's resolver thinks of its name."""
-    context = ssl.create_default_context(cafile=server.facts["caBundle"])
-    context.check_hostname = False
-    request = urllib.request.Request(f"https://127.0.0.1:{server.port}{path}", body, headers, method=method)
-    request.add_header("Host", host if host == "localhost" else f"{host}:{server.port}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with opener.open(request) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-def token_form(server: Server) -> str:
-    """Return the body of a token request of the server's own application."""
-    return urllib.parse.urlencode(
-        {
-            "grant_type": "client_credentials",
-            "client_id": server.facts["clientId"],
-            "client_secret": server.facts["clientSecret"],
-            "scope": f"https://vault.localhost:{server.port}/.default",
-        }
-    )
-
-
-def loads(server: Server) -> list[tuple[Load, tuple[int, ...]]]:
-    """Return what is measured, each with its numbers of connections."""
-    base, vault = f"https://127.0.0.1:{server.port}", f"dev.vault.localhost:{server.port}"
-    login, tenant = f"login.localhost:{server.port}", server.facts["tenantId"]
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    path = f"/{tenant}/oauth2/v2.0/token"
-    token = ask(server, "login.localhost", "POST", path, token_form(server).encode(), **form)["access_token"]
-    bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    for number in range(SECRETS):
-        body = json.dumps({"value": f"value-{number}", "tags": {"app": "bench"}}).encode()
-        ask(server, "dev.vault.localhost", "PUT", f"/secrets/bench-{number:03}?{API}", body, **bearer)
-    there = (("Host", vault),)
-    allowed = (*there, *bearer.items())
-    return [
-        (Load(GET, f"{base}/secrets/bench-007?{API}", headers=allowed), (1, 16, 64)),
-        (Load("list page", f"{base}/secrets?{API}", headers=allowed), (1, 16, 64)),
-        (Load(CHALLENGE, f"{base}/secrets/bench-007?{API}", headers=there, expects_error=True), (1, 16, 64)),
-        (Load("token issue", f"{base}{path}", "POST", (("Host", login), *form.items()), token_form(server)), (1, 16)),
-        (Load(SET, f"{base}/secrets/bench-set?{API}", "PUT", allowed, '{"value":"once more"}'), (1, 16, 64)),
-    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One load at one number of connections: medians over the repeats, hello's beside them.
 
-    bare: commits a second of the bare commit thread, for what changes something.
+    own: the name and value of a figure that this load has beside what all have. crowded: other load was there too.
     """
 
     name: str
@@ -171,28 +74,29 @@ class Row:
     ratio: float
     mine: Result
     hello: Result
-    bare: float | None
+    own: tuple[str, float] | None
+    crowded: bool
 
     @property
     def figures(self) -> dict[str, float]:
         """What bars judge."""
         found = {"of hello": self.ratio, "p50 by hello's": self.mine.p50 / self.hello.p50}
         found["p99 by p50"] = self.mine.p99 / self.mine.p50
-        return found if self.bare is None else found | {"of bare commits": self.mine.rate / self.bare}
+        return found if self.own is None else found | {self.own[0]: self.own[1]}
 
     def __str__(self) -> str:
-        mine, figures = self.mine, self.figures
-        bare = f"{figures['of bare commits']:.2f}" if self.bare else ""
-        slower = figures["p50 by hello's"]
+        mine, hello = self.mine, self.hello
+        own = f"{self.own[1]:.2f} {self.own[0]}" if self.own else ""
+        cost = "" if self.crowded else f"{mine.cpu:.0f} ({hello.cpu:.0f})"
         return (
-            f"| {self.name} | {self.connections} | {self.ratio:.2f} | {bare} | {mine.rate:.0f} | {mine.p50:.2f} "
-            f"({slower:.1f}×) | {mine.p99:.2f} | {mine.cpu:.0f} ({self.hello.cpu:.0f}) |"
+            f"| {self.name} | {self.connections} | {self.ratio:.2f} | {own} | {mine.rate:.0f} | {mine.p50:.2f} "
+            f"({mine.p50 / hello.p50:.1f}×) | {mine.p99:.2f} | {cost} |"
         )
 
 
 HEAD = (
     (
-        "| operation | connections | of hello | of bare commits | requests/s | p50 ms (by hello's) | p99 ms "
+        "| operation | connections | of hello | beside that | requests/s | p50 ms (by hello's) | p99 ms "
         "| CPU µs/request (hello) |"
     ),
     "|---|---|---|---|---|---|---|---|",
@@ -212,19 +116,48 @@ class Bench:
 
     def rows(self) -> Iterator[Row]:
         """Measure every load, each right after hello."""
-        for load, counts in loads(self.server):
-            if not self.only or load.name in self.only:
-                yield from (self._row(load, connections) for connections in counts)
+        for subject in subjects(self.server, self.scratch):
+            if not self.only or subject.load.name in self.only:
+                yield from (self._row(subject, connections) for connections in subject.counts)
 
-    def _row(self, load: Load, connections: int) -> Row:
-        bare = Load("hello", f"https://127.0.0.1:{self.hello[1]}/", headers=(("Host", "localhost"),))
-        limits, mine = [], []
+    def _row(self, subject: Subject, connections: int) -> Row:
+        limits, mine, own = [], [], []
         for _ in range(self.repeats):
-            limits.append(self._run(bare, connections, self.hello[0]))
-            mine.append(self._run(load, connections, self.server.process.pid))
+            limits.append(self._run(self._limit, connections, self.hello[0]))
+            mine.append(self._mine(subject, connections))
+            own.append(self._own(subject, connections, mine[-1]))
         ratio = statistics.median(one.rate / limit.rate for one, limit in zip(mine, limits, strict=True))
-        commits = commits_per_second(self.scratch, connections, self.seconds) if load.name == SET else None
-        return Row(load.name, connections, ratio, middle(mine), middle(limits), commits)
+        figures = [each for each in own if each is not None]
+        figure = (figures[0][0], statistics.median(value for _, value in figures)) if figures else None
+        crowded = subject.beside is not None
+        return Row(subject.load.name, connections, ratio, middle(mine), middle(limits), figure, crowded)
+
+    @property
+    def _limit(self) -> Load:
+        return Load("hello", f"https://127.0.0.1:{self.hello[1]}/", headers=(("Host", "localhost"),))
+
+    def _mine(self, subject: Subject, connections: int) -> Result:
+        """Measure the load, with what is to be beside it under way before it begins and until it has ended."""
+        if subject.beside is None:
+            return self._run(subject.load, connections, self.server.process.pid)
+        longer = self.seconds + 2 * CROWD_LEAD_SECONDS
+        with ThreadPoolExecutor(1) as pool:
+            crowd = pool.submit(
+                run, subject.beside, connections=CROWD, seconds=longer, root_pid=self.hello[0], scratch=self.scratch
+            )
+            time.sleep(CROWD_LEAD_SECONDS)
+            found = self._run(subject.load, connections, self.server.process.pid)
+            crowd.result()
+        return found
+
+    def _own(self, subject: Subject, connections: int, mine: Result) -> tuple[str, float] | None:
+        """Return the figure that this load has beside what all have, measured right after it."""
+        if subject.beside is not None:
+            alone = self._run(subject.load, connections, self.server.process.pid)
+            return CROWDED_FIGURE, mine.p99 / alone.p99
+        if subject.bare is None:
+            return None
+        return subject.bare.figure, mine.rate / subject.bare.measure(connections, self.seconds)
 
     def _run(self, load: Load, connections: int, root_pid: int) -> Result:
         return run(load, connections=connections, seconds=self.seconds, root_pid=root_pid, scratch=self.scratch)

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import API, Server, ask, machine, started, token_form
+from bench import machine
 from load import Load, Result, run
+from server import API, Server, ask, started, token_form, token_path
 
 from strongroom.audit.local import local_record
 from strongroom.cli.data import Data, on_data
@@ -144,7 +145,7 @@ class Asked:
         tokens = {}
         for service in ("vault", "management"):
             form = token_form(server).replace("vault.localhost", f"{service}.localhost").encode()
-            path = f"/{server.facts['tenantId']}/oauth2/v2.0/token"
+            path = token_path(server)
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             tokens[service] = ask(server, "login.localhost", "POST", path, form, **kind)["access_token"]
         return cls(server, tokens)
