@@ -123,6 +123,15 @@ async def test_the_audience_is_the_resource_as_it_was_asked_for(server, resource
 
 
 @pytest.mark.parametrize(
+    "scope", [f"{VAULT}/.default openid offline_access profile", f"openid  profile email {VAULT}/.default "]
+)
+async def test_scopes_of_people_beside_the_resource_say_nothing(server, scope):
+    answer = body_of(await server.sign_in(scope=scope))
+    assert jwt.decode(answer["access_token"], options={"verify_signature": False})["aud"] == VAULT
+    assert not set(answer) & {"id_token", "refresh_token"}
+
+
+@pytest.mark.parametrize(
     "path",
     [
         SECOND,
@@ -225,6 +234,8 @@ REFUSALS = {
     "no scope": ({"scope": None}, 400, "invalid_request", 900144),
     "no suffix": ({"scope": VAULT}, 400, "invalid_scope", 1002012),
     "two scopes": ({"scope": f"{VAULT}/.default https://graph.localhost/.default"}, 400, "invalid_scope", 1002012),
+    "no resource": ({"scope": "openid profile"}, 400, "invalid_scope", 1002012),
+    "scopes of people in other letters": ({"scope": f"{VAULT}/.default OpenID"}, 400, "invalid_scope", 1002012),
     "no grant": ({"grant_type": None}, 400, "invalid_request", 900144),
     "grant of a password": ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
     "grant of a code": ({"grant_type": "authorization_code"}, 400, "unsupported_grant_type", 70003),

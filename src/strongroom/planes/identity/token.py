@@ -27,6 +27,8 @@ from strongroom.planes.identity.tenants import get_tenant
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
 DEFAULT_SCOPE: Final = "/.default"
+OPENID_SCOPES: Final = frozenset({"openid", "profile", "email", "offline_access"})
+"""What people are asked for: an application has none of it, but MSAL for Go asks for it with every token."""
 NEVER_KEPT = ((b"cache-control", b"no-store, no-cache"), (b"pragma", b"no-cache"), (b"expires", b"-1"))
 
 
@@ -118,10 +120,10 @@ def _endpoint(call: Call, tenant: Tenant) -> Endpoint:
 
 def _resource_of_scope(form: Form) -> str:
     """Return the resource of a scope: the suffix is taken off once, since a resource may end in a slash itself."""
-    scope = form.get("scope").strip(" ")
-    if " " in scope or not scope.endswith(DEFAULT_SCOPE):
+    scopes = [scope for scope in form.get("scope").split(" ") if scope and scope not in OPENID_SCOPES]
+    if len(scopes) != 1 or not scopes[0].endswith(DEFAULT_SCOPE):
         raise refusals.scope_invalid()
-    return scope.removesuffix(DEFAULT_SCOPE)
+    return scopes[0].removesuffix(DEFAULT_SCOPE)
 
 
 def _resource_of_parameter(form: Form) -> str:
