@@ -64,6 +64,7 @@ async def test_a_created_key_is_told_as_the_service_tells_it(world):
     ("body", "told"),
     [
         ({"kty": "RSA"}, {"kty": "RSA", "e": "AQAB", "key_ops": RSA_OPERATIONS}),
+        ({"kty": "RSA", "public_exponent": 0}, {"kty": "RSA", "e": "AQAB"}),
         ({"kty": "rsa", "public_exponent": 3, "key_ops": ["SIGN"]}, {"kty": "RSA", "e": "Aw", "key_ops": ["sign"]}),
         ({"kty": "EC", "crv": "p-256k"}, {"kty": "EC", "crv": "P-256K", "key_ops": ["sign", "verify"]}),
         ({"kty": "EC", "crv": "P-521"}, {"kty": "EC", "crv": "P-521"}),
@@ -127,6 +128,12 @@ async def test_an_imported_key_is_told_without_what_is_private(world, key):
     assert told["key_ops"] == key.get("key_ops", RSA_OPERATIONS if key["kty"] == "RSA" else ["sign", "verify"])
     assert answer.json["attributes"]["enabled"] is False
     assert (await world.ask("GET", "/keys/k")).json == answer.json
+
+
+@pytest.mark.parametrize(("key", "told"), [(rsa_jwk(), RSA_OPERATIONS), (ec_jwk(), ["sign", "verify"])])
+async def test_an_imported_key_with_an_empty_list_of_operations_can_what_its_type_can(world, key, told):
+    answer = await world.ask("PUT", "/keys/k", {"key": key | {"key_ops": []}})
+    assert answer.json["key"]["key_ops"] == told
 
 
 async def test_a_key_that_az_imports_under_an_old_name_of_its_curve_is_on_that_curve(world):

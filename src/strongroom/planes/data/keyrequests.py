@@ -67,10 +67,9 @@ class KeyCreate(KeyUpdate, frozen=True, kw_only=True):
     def spec(self) -> tuple[KeySpec, bool]:
         """Return what key this asks for, and whether as an HSM's; BadRequest for one that there is not."""
         type_, hsm = known_type(self.kty)
-        spec = spec_of(
-            type_, bits=self.key_size, exponent=self.public_exponent, curve=known_curve(self.crv), algorithm=self.alg
-        )
-        return spec, hsm
+        exponent = self.public_exponent or None  # the Java client sends 0 where its user says none
+        curve = known_curve(self.crv)
+        return spec_of(type_, bits=self.key_size, exponent=exponent, curve=curve, algorithm=self.alg), hsm
 
 
 class ImportedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +102,12 @@ class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
     release_policy: dict[str, Any] | None = None
 
     def edit(self) -> KeyEdit:
-        """Return what this asks for beside the key; BadRequest when a time or an operation cannot be one."""
-        return _edit(self.attributes, self.tags, self.release_policy, self.key.key_ops)
+        """Return what this asks for beside the key; BadRequest when a time or an operation cannot be one.
+
+        An empty list of operations says nothing: the Java client sends one with each key whose operations its user does
+        not name, and its own tests, recorded at the service, decrypt with such a key.
+        """
+        return _edit(self.attributes, self.tags, self.release_policy, self.key.key_ops or None)
 
     def parts(self) -> tuple[PrivateParts, bool]:
         """Return the key as custody takes it, and whether for an HSM; BadRequest for a type that there is not."""
