@@ -73,11 +73,31 @@ class PrivateParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptKey:
-    """A key as its provider keeps it. handle: sealed or opaque, meaningless elsewhere."""
+    """A key as its provider keeps it. handle: sealed or opaque, meaningless elsewhere.
+
+    exportable: it may leave, wrapped to a key that its release policy let through; no other key ever does.
+    """
 
     spec: KeySpec
     handle: bytes
     public: PublicParts
+    exportable: bool = False
+
+
+class TransferForm(StrEnum):
+    """How a key that leaves is wrapped (`custody.transfer`). Source: REST `KeyEncryptionAlgorithm`."""
+
+    CKM = "CKM_RSA_AES_KEY_WRAP"
+    SHA_256 = "RSA_AES_KEY_WRAP_256"
+    SHA_384 = "RSA_AES_KEY_WRAP_384"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferKey:
+    """The public RSA key of who is to receive a key: modulus and exponent, unsigned and big-endian, not checked."""
+
+    n: bytes
+    e: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +130,10 @@ class KeyProvider(Protocol):
     def platform(self) -> str:
         """The `hsmPlatform` that keys kept here tell: "0" for software."""
 
+    @property
+    def releases(self) -> bool:
+        """Whether keys kept here can leave at all: asked before one is made that shall be exportable."""
+
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
         """Return a new key."""
 
@@ -118,6 +142,12 @@ class KeyProvider(Protocol):
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key for another place: for a backup, out of one, or under the vault's next data key."""
+
+    async def release(self, key: KeptKey, place: Place, form: TransferForm, to: TransferKey) -> bytes:
+        """Return an exportable key wrapped to the holder of `to`; awaits nothing, since it is called inside a change.
+
+        BadRequest for a key that is not exportable, whoever asks.
+        """
 
     async def sign(
         self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False

@@ -6,20 +6,30 @@ not wait.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from strongroom.custody import elliptic, lattice, rsa, symmetric
+from strongroom.custody import elliptic, lattice, rsa, symmetric, transfer
 from strongroom.custody.algorithms import Algorithm, Family, Use, get_algorithm, require_digest
 from strongroom.custody.elliptic import EcKey
 from strongroom.custody.lattice import AkpKey
 from strongroom.custody.loaded import LoadedKey, LoadedKeys
-from strongroom.custody.provider import Ciphertext, KeptKey, KeySpec, KeyType, Place, PrivateParts
+from strongroom.custody.provider import (
+    Ciphertext,
+    KeptKey,
+    KeySpec,
+    KeyType,
+    Place,
+    PrivateParts,
+    TransferForm,
+    TransferKey,
+)
 from strongroom.custody.refusals import invalid
 from strongroom.custody.rsa import RsaKey
 from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
 from strongroom.custody.symmetric import OctKey
 from strongroom.custody.threads import Threads
+from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
 MAKING_THREADS = 2
@@ -60,6 +70,11 @@ class SoftwareProvider:
         """Software, as the service numbers what keeps its keys."""
         return "0"
 
+    @property
+    def releases(self) -> bool:
+        """Exportable keys can leave, wrapped."""
+        return True
+
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
         """Return a new key; with 4096 bits that takes seconds, in a thread."""
         return self._seal(await self._making.run(_KINDS[spec.type].generate, spec), place)
@@ -72,7 +87,13 @@ class SoftwareProvider:
         """Return the key for another place; the handle for the old one stays good until it is thrown away."""
         material = self._custodian.open(place.key, key.handle, place.context)
         handle = self._custodian.seal(to.key, material, to.context)
-        return KeptKey(spec=key.spec, handle=handle, public=key.public)
+        return replace(key, handle=handle)
+
+    async def release(self, key: KeptKey, place: Place, form: TransferForm, to: TransferKey) -> bytes:
+        """Return an exportable key wrapped to the holder of `to`; nothing of it is loaded here for that."""
+        if not key.exportable:
+            raise BadRequest("This key is not exportable: it never leaves.")
+        return transfer.wrap(self._custodian.open(place.key, key.handle, place.context), form, to)
 
     async def sign(
         self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False
