@@ -33,18 +33,23 @@ SECRET_PERMISSIONS = ("get", "list", "set", "delete", "backup", "restore", "reco
 KEY_PERMISSIONS = (
     *("get", "list", "create", "import", "update", "delete", "backup", "restore", "recover", "purge", "rotate"),
     *("getrotationpolicy", "setrotationpolicy"),
-    *("encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify"),
+    *("encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify", "release"),
 )
 
 
-@cache
 def signing_material():
-    """Return a signing key as it is kept and as it signs: making one takes a while."""
+    """Return a signing key as it is kept and as it signs."""
+    return signing_parts()[1:]
+
+
+@cache
+def signing_parts():
+    """Return the key that a signing key lies under, and it as it is kept and as it signs: making one takes a while."""
     custodian = a_custodian()
-    server_key = custodian.new_key(Purpose.SERVER, "", 1, real_now())
+    server_key = custodian.new_key(Purpose.SERVER, "", 2, real_now())
     kept = make_signing_key(custodian, server_key, real_now())
     der = custodian.open(server_key, kept.sealed_private, Context("", "signing-keys", kept.kid, "", "private"))
-    return kept, LoadedKey(kept.kid, load_der_private_key(der.reveal(), None))
+    return server_key, kept, LoadedKey(kept.kid, load_der_private_key(der.reveal(), None))
 
 
 def an_application(number=1, *, enabled=True, tenant_id=TENANT):

@@ -47,6 +47,33 @@ def test_a_flag_wins_over_the_environment_that_over_the_file_that_over_the_defau
     assert (settings.port, settings.workers, settings.domain, settings.log_level) == (1003, 4, "file.test", "info")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://attest.example.test", "https://attest.example.test"),
+        ("HTTPS://Attest.example.test:443/", "https://attest.example.test"),
+        ("https://attest.example.test:8443/a/", "https://attest.example.test:8443/a"),
+        ("http://127.0.0.1:9443", "http://127.0.0.1:9443"),
+        ("http://localhost:80/", "http://localhost"),
+        ("http://[::1]:9443", "http://[::1]:9443"),
+    ],
+)
+def test_an_attestation_authority_is_kept_in_one_spelling(given, kept):
+    found = load_settings({}, {"STRONGROOM_ATTESTATION_AUTHORITY": f"{given}, {given}"})
+    assert found.attestation_authority == (kept,)
+    assert load_settings({}, {}).attestation_authority == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["attest.example.test", "http://attest.example.test", "http://10.0.0.1", "https://", "https://u:p@a", "https://a?b",
+     "https://a#b", "ftp://a", "https://a:99999", "https://a b", "https://[::1"],
+)  # fmt: skip
+def test_what_is_no_address_of_an_authority_is_refused(given):
+    with pytest.raises(SettingsError, match=r"'attestation-authority' \(flag .*\): .* http only on loopback"):
+        load_settings({"attestation-authority": (given,)}, {})
+
+
 def test_the_file_of_the_home_is_read_when_none_is_named(home):
     (home / ".strongroom").mkdir()
     (home / ".strongroom/strongroom.toml").write_text("port = 9000")

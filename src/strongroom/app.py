@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from strongroom.access.identity.attestation import Authorities
 from strongroom.access.identity.verifier import Verifier
 from strongroom.access.network.strangers import Strangers
 from strongroom.custody.sealing import Custodian
@@ -59,15 +60,18 @@ def create_app(
     room: Callable[[], str],
     close: Callable[[], Awaitable[None]],
     meters: Meters | None = None,
+    authorities: Authorities | None = None,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
     room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys
     of vaults. meters: what is counted, as `new_meters`
-    makes them.
+    makes them. authorities: who may attest environments that keys are released to, None for nobody.
     """
-    planes = make_planes(custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers)
+    planes = make_planes(
+        custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers, authorities=authorities
+    )
     counted = meters or new_meters(planes)
     gates = {
         label: Gate(plane, storage, custodian, domain, meter=RequestMeter(counted, label), strangers=strangers)
@@ -86,14 +90,20 @@ def create_app(
 
 
 def make_planes(
-    custodian: Custodian, *, domain: str, locations: Locations, limiter: Limiter, keepers: Keepers
+    custodian: Custodian,
+    *,
+    domain: str,
+    locations: Locations,
+    limiter: Limiter,
+    keepers: Keepers,
+    authorities: Authorities | None = None,
 ) -> dict[str, Plane]:
     """Return every plane by its name."""
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
         "management": ManagementPlane(verifier, locations),
-        "data": DataPlane(verifier, limiter, keepers),
+        "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 
 

@@ -82,6 +82,7 @@ class Settings:
     connection_file: Path | None
     dev: bool
     software_hsm: bool
+    attestation_authority: tuple[str, ...]
     location: str
     tls_certificate: Path | None
     tls_key: Path | None
@@ -163,6 +164,14 @@ OPTIONS = (
         default="false, true with --dev",
         switch=True,
         help="Let software keep the keys of premium vaults that are asked for as an HSM's; they say so.",
+    ),
+    Option(
+        name="attestation-authority",
+        type="URL",
+        parse=values.authority,
+        default="none",
+        help="An authority whose attestations may release keys; asked for its public keys, and nobody else is.",
+        repeatable=True,
     ),
     Option(
         name="location",
@@ -346,6 +355,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "connection-file": None,
         "dev": False,
         "software-hsm": bool(chosen.get("dev")),
+        "attestation-authority": (),
         "location": "local",
         "tls-certificate": None,
         "tls-key": None,

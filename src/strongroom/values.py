@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 MAX_WORKERS = 64
 MAX_DAYS = 36_500
@@ -14,6 +15,7 @@ TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "n
 # A base domain leaves room for `{24 characters}.managedhsm.` within the 253 characters of a name.
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"(?=.{{1,215}}\Z)(?!(?:.*\.)?\d+\Z)(?:{LABEL}\.)*{LABEL}\Z", re.ASCII)
+HOST = re.compile(r"(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 LOCATION = re.compile(r"[a-z][a-z0-9]{1,39}\Z", re.ASCII)
 
 
@@ -100,6 +102,29 @@ def location(text: str) -> str:
     if LOCATION.match(text) is None:
         raise ValueError("a location is 2 to 40 lower-case letters and digits, such as westeurope")
     return text
+
+
+def authority(text: str) -> str:
+    """Return the address of an attestation authority: https, or http on this machine alone; no slash at its end."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    host = parts.hostname or ""
+    is_plain = HOST.fullmatch(parts.netloc.lower()) is not None and not parts.query and not parts.fragment
+    if not is_plain or parts.scheme not in {"https", "http"} or (parts.scheme == "http" and not _is_loopback(host)):
+        raise ValueError("an authority is an address such as https://attest.example.test; http only on loopback")
+    suffix = "" if port in (None, 443 if parts.scheme == "https" else 80) else f":{port}"
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}{suffix}{parts.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -1,14 +1,19 @@
 """Every error of keys that a client can meet today. Held against `docs/errors.md` by `test_errors.py`."""
 
+import json
+
 import pytest
 
 from clients.direct import unique
 from clients.provoking import World, fits, meet
 from jwk_doubles import digest_of, ec_jwk, encoded
+from release_doubles import a_policy, attest, claims_of
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
 DIGEST = encoded(digest_of())
+PREMIUM = "dev"
+A_POLICY = {"data": encoded(json.dumps(a_policy()).encode())}
 RECOVERY_HELP = (
     "If you recently deleted this key you may be able to recover it using the correct recovery command. For help "
     "resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
@@ -54,6 +59,27 @@ def using(use, body, **said):
 
 def signing(**said):
     return using("sign", {}, **said)
+
+
+def make_exportable(world):
+    """Make an exportable key, its policy immutable, in the premium vault; return its path and its version."""
+    said = {"attributes": {"exportable": True}, "release_policy": A_POLICY | {"immutable": True}}
+    answer = ask(world, "POST", f"/keys/{unique('key-')}/create", {"kty": "EC-HSM"} | said, PREMIUM)
+    assert answer.status == 200, answer
+    path, _, version = answer.json["key"]["kid"].rpartition("/")
+    return path[path.index("/keys/") :], version
+
+
+def changing(body, *, version=False):
+    def provoke(world):
+        path, made = make_exportable(world)
+        return ask(world, "PATCH", f"{path}/{made}" if version else path, body, PREMIUM)
+
+    return provoke
+
+
+def releasing(target, **said):
+    return lambda w: ask(w, "POST", f"{make_exportable(w)[0]}/release", {"target": target} | said, PREMIUM)
 
 
 def restore_over_living(world):
@@ -129,10 +155,73 @@ ROWS = {
         (400, "BadParameter", "KeySizeNotSupported"),
         "Unsupported key size (1024). Supported sizes are [2048, 3072, 4096]",
     ),
-    "a key that could be exported": (
+    "an exportable key without a policy": (
         creating(attributes={"exportable": True}),
         BAD,
-        "Property exportable has invalid value: this server does not release keys yet, so that none can be …",
+        "AKV.SKR.1004: Exportable keys must have release policy.",
+    ),
+    "a policy of a key that is not exportable": (
+        creating(release_policy={"data": encoded(b"{}")}),
+        BAD,
+        "AKV.SKR.1005: Non-exportable keys must not have release policy.",
+    ),
+    "an exportable key in a standard vault": (
+        creating(kty="EC-HSM", attributes={"exportable": True}, release_policy=A_POLICY),
+        BAD,
+        (
+            "AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= "
+            "'7.3-preview'."
+        ),
+    ),
+    "an exportable key of software": (
+        creating(attributes={"exportable": True}, release_policy=A_POLICY),
+        BAD,
+        "AKV.SKR.1006: Exportable keys are of type RSA-HSM, EC-HSM or oct-HSM.",
+    ),
+    "a policy that is none": (
+        creating(kty="EC-HSM", attributes={"exportable": True}, release_policy={"data": encoded(b"{}")}),
+        BAD,
+        "Key Release Policy: missing 'version' property",
+    ),
+    "an exportable key that shall not be so any more": (
+        changing({"attributes": {"exportable": False}}),
+        BAD,
+        "AKV.SKR.1014: Cannot modify the exportable state of a key.",
+    ),
+    "a policy sent to a version": (
+        changing({"release_policy": A_POLICY}, version=True),
+        BAD,
+        "AKV.SKR.1016: Key Release Policy can only be set on versionless key.",
+    ),
+    "an immutable policy that is changed": (
+        changing({"release_policy": A_POLICY | {"immutable": False}}),
+        BAD,
+        "AKV.SKR.1020: Immutable Key Release Policy cannot be modified.",
+    ),
+    "the release of a key that is not exportable": (
+        using("release", {"target": "a.b.c"}),
+        (403, FORBIDDEN, "KeyOperationForbidden"),
+        "Operation release is not permitted on this key.",
+    ),
+    "a target that is no token": (
+        releasing("a.b"),
+        (403, FORBIDDEN, None),
+        "Target environment attestation statement cannot be verified: …",
+    ),
+    "a token of another authority than the policy's": (
+        releasing(attest(claims_of("https://elsewhere.example.test"))),
+        (403, FORBIDDEN, None),
+        "Target environment attestation does not meet key release policy requirements.",
+    ),
+    "a token of an authority that the operator has not named": (
+        releasing(attest()),
+        (403, FORBIDDEN, None),
+        "Target environment attestation statement cannot be verified: the operator of this server has not allowed …",
+    ),
+    "a form that no key leaves in": (
+        releasing("a.b.c", enc="none"),
+        BAD,
+        "Property enc has invalid value: it is one of …",
     ),
     "an operation that no such key can": (
         creating(key_ops=["encrypt"]),

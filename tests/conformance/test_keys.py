@@ -10,6 +10,7 @@ from storage_doubles import NOON, a_state, a_version
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType, PublicParts
 from strongroom.objects.keys.model import Operation
+from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
@@ -25,6 +26,8 @@ WHOLE = a_key_version(
     operations=(Operation.VERIFY, Operation.ENCRYPT),
     hsm=True,
     platform="2",
+    exportable=True,
+    release_policy=ReleasePolicy(b'{"version":"1.0.0"}', immutable=True),
 )
 KINDS = {
     "RSA": {"spec": spec_of(KeyType.RSA, bits=3072, exponent=3), "public": PublicParts(n=b"\xff" * 384, e=b"\x03")},

@@ -112,7 +112,9 @@ def test_the_commands_that_do_without_the_place_of_the_data_are_those_that_the_g
         name: place & {option for each in found.params for option in each.opts}
         for name, found in commands(strongroom).items()
     }
-    assert {name for name, options in given.items() if options != place} == {"reload", "openapi", "role definitions"}
+    assert {name for name, options in given.items() if options != place} == {
+        *("reload", "openapi", "role definitions", "attest")
+    }
     assert given["reload"] == {"--data-dir", "--config"}
     assert "`reload` takes none of the master\nkey, `openapi` and `role definitions` need no data" in text(
         "operations.md"

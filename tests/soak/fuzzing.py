@@ -21,7 +21,7 @@ from clients.direct import object_id_in
 OFF = {"enabled": False}
 USES = tuple(
     f"{use}{suffix}"
-    for use in ("encryptData", "decryptData", "wrapKey", "unwrapKey", "signDigest", "verifySignature")
+    for use in ("encryptData", "decryptData", "wrapKey", "unwrapKey", "signDigest", "verifySignature", "releaseKey")
     for suffix in ("", "Version")
 )
 # What each check is wrong about, and why.

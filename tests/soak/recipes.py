@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from clients.direct import Answer, make_applications, object_id_in, unique
 from jwk_doubles import digest_of, ec_jwk, encoded
+from release_doubles import a_policy, runtime
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
@@ -123,12 +124,14 @@ class DataRecipes(Recipes):
 
     service = "vault"
 
-    def __init__(self, server, direct, reach):
+    def __init__(self, server, direct, reach, attestor):
         super().__init__(direct, reach, {"name": "living", "version": NO_VERSION})
+        self.attestor = attestor
         guest_id, _, secret = make_applications(server, ("guest",))["guest"]
         self.guest = direct.sign_in(guest_id, secret)
         everything = direct.policy(object_id_in(direct.owner()), "all", "purge", keys=["all", "purge"])
-        self.base = direct.make_vault(unique("rch"), accessPolicies=[everything])
+        premium = {"family": "A", "name": "premium"}
+        self.base = direct.make_vault(unique("rch"), sku=premium, accessPolicies=[everything])
         self.busy = direct.make_vault(unique("rcb"), accessPolicies=[everything])
 
     def version(self, operation):
@@ -139,6 +142,7 @@ class DataRecipes(Recipes):
         self.live()
         self.live_as_keys()
         self.use_keys()
+        self.release_keys()
         self.refuse()
         self.refuse_too_large()
         self.tire()
@@ -206,6 +210,15 @@ class DataRecipes(Recipes):
         for there, back in (("encryptData", "decryptData"), ("wrapKey", "unwrapKey")):
             made = self.ask(f"{there}{suffix}", body={"alg": "RSA-OAEP", "value": A_DIGEST}, **at).json["value"]
             self.ask(f"{back}{suffix}", body={"alg": "RSA-OAEP", "value": made}, **at)
+
+    def release_keys(self):
+        """A key leaves, by its version and by its name."""
+        policy = {"data": encoded(json.dumps(a_policy(self.attestor.address)).encode())}
+        body = {"kty": "EC-HSM", "attributes": {"exportable": True}, "release_policy": policy}
+        made = self.ask("createKey", body=body, name="leaving").json["key"]["kid"].rpartition("/")[2]
+        token = self.attestor.attest({"sdk-test": True, "x-ms-runtime": runtime()})
+        for suffix in ("", "Version"):
+            self.ask(f"releaseKey{suffix}", body={"target": token}, name="leaving", version=made)
 
     def refuse(self):
         """What every operation refuses: no version, no token, no permission, no such vault."""

@@ -1,5 +1,6 @@
 """The short form of `scripts/soak fuzz`, and that every documented answer of every operation is met at least once."""
 
+import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from clients.harness import start_server
 from soak.documented import Reach
 from soak.fuzzing import fuzz
 from soak.recipes import DataRecipes, IdentityRecipes, ManagementRecipes, document_of
+from strongroom.hosting.attestor import Attestor
 
 pytestmark = pytest.mark.xdist_group("fuzzing")
 
@@ -21,10 +23,12 @@ every_plane = pytest.mark.parametrize("run", ["data", "management", "identity"],
 def run(request, tmp_path_factory):
     """A plane's document, what its answers were to directed requests and to the fuzzer, and what the server told."""
     folder, plane = tmp_path_factory.mktemp("fuzz"), request.param
-    with served(folder / "server", "--dev", "--workers", "2") as (server, direct):
-        reach = Reach(document_of(direct, plane))
-        follow(plane, server, direct, reach, folder)
-        found = fuzz(direct, plane, reach.document, examples=EXAMPLES, seed=SEED)
+    with attesting() as attestor:
+        flags = ("--dev", "--workers", "2", "--attestation-authority", attestor.address)
+        with served(folder / "server", *flags) as (server, direct):
+            reach = Reach(document_of(direct, plane))
+            follow(plane, server, direct, reach, folder, attestor)
+            found = fuzz(direct, plane, reach.document, examples=EXAMPLES, seed=SEED)
     reach.met.update(found.sent)
     return SimpleNamespace(plane=plane, reach=reach, found=found, server=server)
 
@@ -41,10 +45,23 @@ def served(folder, *flags):
         server.stop()
 
 
-def follow(plane, server, direct, reach, folder):
+@contextmanager
+def attesting():
+    """An authority that attests what it is asked to."""
+    with Attestor() as attestor:
+        thread = threading.Thread(target=attestor.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield attestor
+        finally:
+            attestor.shutdown()
+            thread.join()
+
+
+def follow(plane, server, direct, reach, folder, attestor):
     """Reach every documented answer. The strict server beside it knows no strangers and no rehearsal clock."""
     if plane == "data":
-        DataRecipes(server, direct, reach).follow()
+        DataRecipes(server, direct, reach, attestor).follow()
         return
     with served(folder / "strict", "--workers", "1", "--unauthenticated-per-minute", "1") as (_, strict):
         if plane == "identity":

@@ -27,6 +27,7 @@ COMMANDS = {
     "backup": "Write the whole server into one sealed file, while it runs.",
     "restore": "Make a data directory of such a file, or only check it.",
     "doctor": "Say what is wrong with an installation, and what to do.",
+    "attest": "Run an attestation authority for rehearsals of key release.",
     "clock": "Move the clock of a rehearsal server (--dev).",
 }
 

@@ -16,6 +16,7 @@ from strongroom.app import Application, create_app, make_planes, new_meters
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.software import SoftwareProvider
+from strongroom.hosting.authorities import HttpAuthorities
 from strongroom.hosting.children import FAILED, Duty, Post
 from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits
 from strongroom.hosting.orphans import end_with_parent
@@ -105,6 +106,7 @@ def application_maker(settings: Settings, custodian: Custodian, meters: Meters) 
             room=lambda: chores.space.level(time.monotonic()),
             close=chores.finish,
             meters=meters,
+            authorities=HttpAuthorities(settings.attestation_authority),
         )
 
     return make

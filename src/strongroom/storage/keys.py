@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.objects.keys.model import KeyVersion, Operation
+from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.rotation import RotationPolicy
 from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
@@ -33,6 +34,9 @@ class _Version(Attributes, frozen=True, omit_defaults=True, kw_only=True):
     operations: tuple[Operation, ...]
     hsm: bool = False
     platform: str = "0"
+    exportable: bool = False
+    release_policy: bytes | None = None
+    immutable: bool = False
 
 
 _open_version = Decoder(_Version)
@@ -43,7 +47,7 @@ class KeyCodec:
 
     def encode(self, version: KeyVersion) -> bytes:
         """Return the document of a version."""
-        spec, public = version.spec, version.public
+        spec, public, policy = version.spec, version.public, version.release_policy
         return encode(
             _Version(
                 type=spec.type,
@@ -59,6 +63,9 @@ class KeyCodec:
                 operations=version.operations,
                 hsm=version.hsm,
                 platform=version.platform,
+                exportable=version.exportable,
+                release_policy=None if policy is None else policy.data,
+                immutable=policy is not None and policy.immutable,
                 **written_attributes(version),
             )
         )
@@ -76,6 +83,8 @@ class KeyCodec:
             operations=kept.operations,
             hsm=kept.hsm,
             platform=kept.platform,
+            exportable=kept.exportable,
+            release_policy=None if kept.release_policy is None else ReleasePolicy(kept.release_policy, kept.immutable),
             **read_attributes(kept),
         )
 

@@ -76,10 +76,11 @@ def test_what_a_key_may_is_what_four_rules_allow(operation, operations, enabled,
 def test_a_key_can_what_it_does_unless_somebody_says_otherwise(type_):
     assert set(DEFAULTS[type_]) <= set(POSSIBLE[type_])
     spec = spec_of(type_, algorithm="ML-DSA-65" if type_ is KeyType.AKP else None)
-    KeyEdit(operations=POSSIBLE[type_]).require_within_limits(spec)
+    KeyEdit(operations=POSSIBLE[type_]).require_within_limits(spec, exportable=False)
+    KeyEdit(operations=(*POSSIBLE[type_], Operation.EXPORT)).require_within_limits(spec, exportable=True)
     for operation in set(Operation) - set(POSSIBLE[type_]):
         with pytest.raises(BadRequest, match="Property key_ops has invalid value"):
-            KeyEdit(operations=(operation,)).require_within_limits(spec)
+            KeyEdit(operations=(operation,)).require_within_limits(spec, exportable=False)
 
 
 @pytest.mark.parametrize("names", [["sign"], ["SIGN", "sign", "Sign"]])
@@ -92,7 +93,7 @@ def test_operations_stay_in_their_order(names):
     assert known_operations(names) == tuple(names)
 
 
-@pytest.mark.parametrize("name", ["import", "export", "release", "secureWrapKey", "", "signs"])
+@pytest.mark.parametrize("name", ["import", "release", "secureWrapKey", "", "signs"])
 def test_operations_that_are_not_here_are_refused(name):
     with pytest.raises(BadRequest, match="Property key_ops has invalid value: the operations of a key here are"):
         known_operations(["sign", name])
@@ -111,10 +112,10 @@ def test_operations_that_are_not_here_are_refused(name):
 def test_tags_of_keys_have_bounds_of_their_own(tags, is_allowed):
     edit = KeyEdit(tags=tags)
     if is_allowed:
-        edit.require_within_limits(spec_of(KeyType.EC))
+        edit.require_within_limits(spec_of(KeyType.EC), exportable=False)
     else:
         with pytest.raises(BadRequest, match="Property tags has invalid value"):
-            edit.require_within_limits(spec_of(KeyType.EC))
+            edit.require_within_limits(spec_of(KeyType.EC), exportable=False)
 
 
 def test_an_edit_changes_what_it_mentions_and_nothing_else():

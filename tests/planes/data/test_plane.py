@@ -304,7 +304,7 @@ def test_every_row_says_what_it_needs_and_what_it_logs():
         "KeyRotationPolicyGet", "KeyRotationPolicySet",
         "KeyCreate", "KeyImport", "KeyRotate", "KeyDelete", "KeyUpdate", "KeyGet", "KeyList", "KeyListVersions",
         "KeyListDeleted", "KeyGetDeleted", "KeyPurge", "KeyRecover", "KeyBackup", "KeyRestore",
-        "KeyEncrypt", "KeyDecrypt", "KeyWrap", "KeyUnwrap", "KeySign", "KeyVerify",
+        "KeyRelease", "KeyEncrypt", "KeyDecrypt", "KeyWrap", "KeyUnwrap", "KeySign", "KeyVerify",
     }  # fmt: skip
     assert all(row.needs is not None and not row.anonymous for row in rows)
     used = {row.log for row in rows if row.path.rpartition("/")[2] in USES}

@@ -96,6 +96,9 @@ OPERATIONS = {
     "KeySign empty version": ("POST", "/keys/s//sign", "sign", "keys/sign/action"),
     "KeyVerify": ("POST", "/keys/s/verify", "verify", "keys/verify/action"),
     "KeyVerify version": ("POST", f"/keys/s/{VERSION}/verify", "verify", "keys/verify/action"),
+    "KeyRelease": ("POST", "/keys/s/release", "release", "keys/release/action"),
+    "KeyRelease version": ("POST", f"/keys/s/{VERSION}/release", "release", "keys/release/action"),
+    "KeyRelease empty version": ("POST", "/keys/s//release", "release", "keys/release/action"),
     "KeyVerify empty version": ("POST", "/keys/s//verify", "verify", "keys/verify/action"),
 }
 # role → data actions below Microsoft.KeyVault/vaults/; roles that are not named here have none for secrets and keys
@@ -145,6 +148,7 @@ BODIES = {
     "KeyCreate": {"kty": "EC"},
     "KeyImport": {"key": {"kty": "EC"}},
     "KeyVerify": {"alg": "ES256", "value": "AA", "digest": "AA"},
+    "KeyRelease": {"target": "a.b.c"},
     "PATCH": {"tags": {}},
     "POST": {"alg": "ES256", "value": "AA"},
 }

@@ -90,7 +90,12 @@ def claims_for(
 
 def sign_token(claims: Claims, key: LoadedKey) -> str:
     """Return the token that says `claims`, signed."""
-    return _jws.encode(msgspec.json.encode(claims), key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+    return sign_payload(msgspec.json.encode(claims), key)
+
+
+def sign_payload(payload: bytes, key: LoadedKey) -> str:
+    """Return a JSON Web Signature of any payload; one without the claims of a token is no token."""
+    return _jws.encode(payload, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
 
 def _short(data: bytes) -> str:

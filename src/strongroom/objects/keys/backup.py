@@ -11,12 +11,13 @@ from strongroom.custody.store import DataKey
 from strongroom.objects import backup as backups
 from strongroom.objects.backup import Keys as DataKeys
 from strongroom.objects.keys.model import Key, KeyVersion, Operation
+from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.lifecycle import Kind
 
 
 class _Version(msgspec.Struct, frozen=True, array_like=True):
-    """One version in a blob. handle: its provider's, sealed under the backup key."""
+    """One version in a blob. handle: its provider's, sealed under the backup key. Older blobs end at `platform`."""
 
     version: str
     handle: bytes
@@ -31,6 +32,9 @@ class _Version(msgspec.Struct, frozen=True, array_like=True):
     operations: tuple[Operation, ...]
     hsm: bool
     platform: str
+    exportable: bool = False
+    policy: bytes | None = None
+    immutable: bool = False
 
 
 async def back_up(keys: Keys, name: str) -> str:
@@ -71,12 +75,17 @@ class _Packing:
             version.operations,
             version.hsm,
             version.platform,
+            version.exportable,
+            None if version.release_policy is None else version.release_policy.data,
+            version.release_policy is not None and version.release_policy.immutable,
         )
         return msgspec.Raw(msgspec.msgpack.encode(packed))
 
     async def unpack(self, packed: msgspec.Raw, name: str, data_keys: DataKeys) -> KeyVersion:
         found = msgspec.msgpack.decode(packed, type=_Version)
-        self._keys.keepers.for_new(found.spec.type, hsm=found.hsm, vault=self._keys.vault)
+        keepers = self._keys.keepers
+        suited = keepers.for_exportable if found.exportable else keepers.for_new
+        suited(found.spec.type, hsm=found.hsm, vault=self._keys.vault)
         version = KeyVersion(
             version=found.version,
             sealed=found.handle,
@@ -91,8 +100,10 @@ class _Packing:
             operations=found.operations,
             hsm=found.hsm,
             platform=found.platform,
+            exportable=found.exportable,
+            release_policy=None if found.policy is None else ReleasePolicy(found.policy, found.immutable),
         )
-        moved = await self._keys.keepers.of(version).move(
+        moved = await keepers.of(version).move(
             version.kept(found.handle),
             _place_in_blob(data_keys.backup, name, found.version),
             Place(data_keys.vault, self._keys.place(name, found.version)),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strongroom.custody.provider import KeyProvider, KeyType
-from strongroom.errors import ServiceUnavailable
+from strongroom.errors import BadRequest, ServiceUnavailable
 from strongroom.objects.keys.model import HSM_SUFFIX, KeyVersion
 from strongroom.objects.model import invalid_property
 from strongroom.vaults.model import Vault
@@ -45,9 +45,25 @@ class Keepers:
         for provider in {id(each): each for each in (self.software, self.hsm) if each is not None}.values():
             provider.close()
 
+    def for_exportable(self, type_: KeyType, *, hsm: bool, vault: Vault) -> KeyProvider:
+        """Return who keeps a new key that may leave; BadRequest where no such key may be."""
+        if vault.sku.lower() != PREMIUM:
+            raise not_exportable_here()
+        provider = self.for_new(type_, hsm=hsm, vault=vault)
+        if not provider.releases:
+            raise invalid_property("exportable", "the HSM of this server lets no key leave it")
+        return provider
+
     def of(self, version: KeyVersion) -> KeyProvider:
         """Return who keeps a version; ServiceUnavailable when nobody of this process does."""
         for provider in (self.software, self.hsm):
             if provider is not None and provider.platform == version.platform:
                 return provider
         raise ServiceUnavailable("The HSM that keeps this key is not configured in this server.")
+
+
+def not_exportable_here() -> BadRequest:
+    """Return the error for an exportable key where there are none: the service's words."""
+    return BadRequest(
+        "AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= '7.3-preview'."
+    )

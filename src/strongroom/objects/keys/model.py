@@ -10,7 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from strongroom.custody.provider import KeptKey, KeySpec, KeyType, PublicParts
-from strongroom.errors import KeyDisabled, KeyExpired, KeyNotYetValid, KeyOperationForbidden
+from strongroom.errors import BadRequest, KeyDisabled, KeyExpired, KeyNotYetValid, KeyOperationForbidden
+from strongroom.objects.keys.release import AskedPolicy, ReleasePolicy
 from strongroom.objects.model import Edit, Held, Version, edited, invalid_property, require_tags_within
 
 MAX_TAG_TEXT = 256  # source: "About keys", key tags
@@ -26,6 +27,7 @@ class Operation(StrEnum):
     VERIFY = "verify"
     WRAP = "wrapKey"
     UNWRAP = "unwrapKey"
+    EXPORT = "export"
 
 
 # What reads what the key made before; the others make something new, which a key must be valid for.
@@ -44,7 +46,9 @@ DEFAULTS = MappingProxyType(
 )
 """The operations of a key whose maker says none, as the service has them."""
 POSSIBLE = MappingProxyType({**DEFAULTS, KeyType.OCT: (*_CIPHER, *_WRAPPING, *_SIGNATURE)})
-"""What keys of a type can do at all."""
+"""What keys of a type can do at all. Exportable ones may say `export` too; but what lets a key leave is its policy."""
+RELEASABLE = frozenset({KeyType.RSA, KeyType.EC, KeyType.OCT})
+"""The types whose keys have a form to leave in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class KeyVersion(Version):
 
     sealed: the handle of its provider (`custody.provider`), meaningless elsewhere. hsm: it was asked for as a key of an
     HSM, and its type is told so. platform: the `hsmPlatform` of who keeps it, "0" where software stands in.
+    exportable: it may leave, as its release policy says. The policy of a key is that of its newest version.
     """
 
     spec: KeySpec
@@ -60,14 +65,15 @@ class KeyVersion(Version):
     operations: tuple[Operation, ...]
     hsm: bool = False
     platform: str = "0"
+    exportable: bool = False
+    release_policy: ReleasePolicy | None = None
 
     def require(self, operation: Operation, now: datetime) -> None:
         """Raise KeyDisabled, KeyOperationForbidden, KeyNotYetValid or KeyExpired unless `operation` may run at `now`.
 
         Outside its dates a key still reads what it made: it decrypts, unwraps and verifies.
         """
-        if not self.enabled:
-            raise KeyDisabled(f"Operation {operation} is not allowed on a disabled key.")
+        self.require_enabled(operation)
         if operation not in self.operations:
             raise KeyOperationForbidden(f"Operation {operation} is not permitted on this key.")
         if operation in OUTSIDE_WINDOW:
@@ -77,9 +83,20 @@ class KeyVersion(Version):
         if self.expires is not None and now >= self.expires:
             raise KeyExpired(f"Operation {operation} is not allowed on an expired key.")
 
+    def require_enabled(self, use: str) -> None:
+        """Raise KeyDisabled while the version is disabled. use: what is asked of it, as its operations are called."""
+        if not self.enabled:
+            raise KeyDisabled(f"Operation {use} is not allowed on a disabled key.")
+
+    def require_exportable(self) -> None:
+        """Raise KeyOperationForbidden unless this version may be released at all; when does not count."""
+        self.require_enabled("release")
+        if not self.exportable:
+            raise KeyOperationForbidden("Operation release is not permitted on this key.")
+
     def kept(self, handle: bytes) -> KeptKey:
         """Return the key as its provider takes it. handle: what is sealed, as it lies there now."""
-        return KeptKey(spec=self.spec, handle=handle, public=self.public)
+        return KeptKey(spec=self.spec, handle=handle, public=self.public, exportable=self.exportable)
 
 
 Key = Held[KeyVersion]
@@ -90,13 +107,20 @@ class KeyEdit(Edit):
     """What a caller wants a version to say. `not_before` after `expires` is accepted: such a key makes nothing new."""
 
     operations: tuple[Operation, ...] | None = None
+    exportable: bool | None = None
+    release_policy: AskedPolicy | None = None
 
-    def require_within_limits(self, spec: KeySpec) -> None:
+    def require_within_limits(self, spec: KeySpec, *, exportable: bool) -> None:
         """Raise BadRequest when the tags are longer or more than a key may have, or the key cannot do an operation."""
         require_tags_within(self.tags, MAX_TAG_TEXT)
-        possible = POSSIBLE[spec.type]
+        possible = (*POSSIBLE[spec.type], Operation.EXPORT) if exportable else POSSIBLE[spec.type]
         if any(operation not in possible for operation in self.operations or ()):
             raise invalid_property("key_ops", f"a key of type {spec.type} can {', '.join(possible)}")
+
+    def require_same_state(self, version: KeyVersion) -> None:
+        """Raise BadRequest when this would make a key exportable, or no longer so: a key stays what it was made."""
+        if self.exportable not in (None, version.exportable):
+            raise BadRequest("AKV.SKR.1014: Cannot modify the exportable state of a key.")
 
     def applied_to(self, version: KeyVersion, now: datetime) -> KeyVersion:
         """Return `version` edited at `now`: what the edit does not mention stays, tags are replaced as a whole."""
@@ -104,10 +128,38 @@ class KeyEdit(Edit):
         return replace(edited(version, self, now), operations=operations)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a key may leave: never, or as a policy says."""
+
+    exportable: bool = False
+    policy: ReleasePolicy | None = None
+
+
+def terms_of(before: KeyVersion | None, edit: KeyEdit, type_: KeyType, *, hsm: bool) -> Terms:
+    """Return the terms of a new version. before: the newest version of its name, whose terms it is bound to.
+
+    BadRequest, in the service's words, where exportable, policy and kind of key do not go together.
+    """
+    if before is not None:
+        edit.require_same_state(before)
+    exportable = bool(edit.exportable) if before is None else before.exportable
+    policy = None if before is None else before.release_policy
+    if edit.release_policy is not None:
+        if not exportable:
+            raise BadRequest("AKV.SKR.1005: Non-exportable keys must not have release policy.")
+        policy = edit.release_policy.replacing(policy)
+    if exportable and policy is None:
+        raise BadRequest("AKV.SKR.1004: Exportable keys must have release policy.")
+    if exportable and not (hsm and type_ in RELEASABLE):
+        raise BadRequest("AKV.SKR.1006: Exportable keys are of type RSA-HSM, EC-HSM or oct-HSM.")
+    return Terms(exportable, policy)
+
+
 def known_operations(names: Iterable[str]) -> tuple[Operation, ...]:
     """Return the operations of these names, each once, in any case; BadRequest for a name that is none of a vault's.
 
-    `import`, `export` and `release` name uses that this server does not have yet: they are refused, not ignored.
+    `import` and `release` name uses that keys do not have here: they are refused, not ignored.
     """
     found = [_BY_NAME.get(name.lower()) for name in names]
     operations = tuple(dict.fromkeys([operation for operation in found if operation is not None]))

@@ -4,16 +4,28 @@ Making a key takes its time, so it is made before the change that adds it (`make
 `rotate`): others wait for a change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from strongroom.clock import whole_seconds
-from strongroom.custody.provider import Ciphertext, KeptKey, KeyProvider, KeySpec, Place, PrivateParts
+from strongroom.custody.provider import (
+    Ciphertext,
+    KeptKey,
+    KeyProvider,
+    KeySpec,
+    KeyType,
+    Place,
+    PrivateParts,
+    TransferForm,
+)
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import DataKey, KeyringStore
+from strongroom.errors import BadRequest, Conflict, Forbidden
 from strongroom.ids import new_version
+from strongroom.objects.keys.environment import Attested
 from strongroom.objects.keys.keepers import Keepers
-from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation
+from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
+from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.rotation import DEFAULT_POLICY, RotationPolicy
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.lifecycle import deleted_but_recoverable, not_found, require_name
@@ -32,6 +44,7 @@ class Made:
     kept: KeptKey
     hsm: bool
     platform: str
+    exportable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +84,29 @@ class Keys(Objects[KeyVersion]):
 
     async def make(self, name: str, spec: KeySpec, edit: KeyEdit, *, hsm: bool) -> Made:
         """Make a key, outside of a change; BadRequest where there may be no such key, Conflict as `add`."""
-        edit.require_within_limits(spec)
-        provider = self.keepers.for_new(spec.type, hsm=hsm, vault=self.vault)
+        terms = await self._terms(name, edit, spec.type, hsm=hsm)
+        edit.require_within_limits(spec, exportable=terms.exportable)
+        provider = self._keeper(spec.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
-        kept = await provider.make(spec, place)
-        return Made(version=version, key=place.key, kept=kept, hsm=hsm, platform=provider.platform)
+        return _made(version, place, await provider.make(spec, place), provider, terms, hsm=hsm)
 
     async def take(self, name: str, parts: PrivateParts, edit: KeyEdit, *, hsm: bool) -> Made:
         """Take a key that a caller brings, outside of a change; BadRequest for one that is none, Conflict as `add`."""
-        provider = self.keepers.for_new(parts.type, hsm=hsm, vault=self.vault)
+        terms = await self._terms(name, edit, parts.type, hsm=hsm)
+        provider = self._keeper(parts.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         kept = await provider.take(parts, place)
-        edit.require_within_limits(kept.spec)
-        return Made(version=version, key=place.key, kept=kept, hsm=hsm, platform=provider.platform)
+        edit.require_within_limits(kept.spec, exportable=terms.exportable)
+        return _made(version, place, kept, provider, terms, hsm=hsm)
 
     async def add(self, name: str, made: Made, edit: KeyEdit) -> Key:
-        """Add a key as the newest version of a name; nothing is taken over from the one before.
+        """Add a key as the newest version of a name; of the one before only its terms of release are taken over.
 
-        Conflict while a deleted key holds the name.
+        Conflict while a deleted key holds the name, or when the key was replaced by one on other terms meanwhile.
         """
+        terms = await self._terms(name, edit, made.kept.spec.type, hsm=made.hsm)
+        if terms.exportable != made.exportable:
+            raise Conflict(f"The key {name} was replaced by another while this one was made; try again.")
         state = await self.next_state(name, made.version)
         moment = whole_seconds(self.now)
         blank = KeyVersion(
@@ -102,6 +119,8 @@ class Keys(Objects[KeyVersion]):
             operations=DEFAULTS[made.kept.spec.type],
             hsm=made.hsm,
             platform=made.platform,
+            exportable=terms.exportable,
+            release_policy=terms.policy,
         )
         version = edit.applied_to(blank, moment)
         await self.store.add_version(state, version)
@@ -138,17 +157,49 @@ class Keys(Objects[KeyVersion]):
 
     async def get(self, name: str, version: str | None = None) -> Key:
         """Return a version, the newest when `version` is None; what is public of a disabled key is told too."""
-        return await self.living(name, version)
+        return await self._with_policy(await self.living(name, version))
 
     async def update(self, name: str, version: str | None, edit: KeyEdit) -> Key:
-        """Edit what a version says about itself, the newest when `version` is None; the key itself never changes."""
+        """Edit what a version says about itself, the newest when `version` is None; the key itself never changes.
+
+        A release policy is the whole key's: BadRequest where one is sent to a version.
+        """
         key = await self.living(name, version)
-        edit.require_within_limits(key.version.spec)
+        edit.require_same_state(key.version)
+        edit.require_within_limits(key.version.spec, exportable=key.version.exportable)
         edited = edit.applied_to(key.version, whole_seconds(self.now))
+        if edit.release_policy is not None:
+            if version is not None:
+                raise BadRequest("AKV.SKR.1016: Key Release Policy can only be set on versionless key.")
+            terms = terms_of(key.version, edit, key.version.spec.type, hsm=key.version.hsm)
+            edited = replace(edited, release_policy=terms.policy)
         await self.store.replace_version(key.state, edited)
         if edited.version == key.state.latest:
             await self._schedule(key.state.name, edited)
-        return Held(key.state, edited)
+        return await self._with_policy(Held(key.state, edited))
+
+    async def get_releasable(self, name: str, version: str | None) -> tuple[Key, ReleasePolicy]:
+        """Return a version that may leave, and what lets it; KeyDisabled or KeyOperationForbidden for others."""
+        key = await self.get(name, version)
+        key.version.require_exportable()
+        policy = key.version.release_policy
+        assert policy is not None  # no key is made exportable without one, and none is taken away
+        return key, policy
+
+    async def release(
+        self, name: str, version: str | None, attested: Attested, form: TransferForm
+    ) -> tuple[Key, bytes]:
+        """Return a key wrapped to an environment that its policy lets have it, inside a change; Forbidden for others.
+
+        What the policy says is read here, where nobody can change it meanwhile.
+        """
+        key, policy = await self.get_releasable(name, version)
+        if not policy.allows(attested.authority, attested.claims):
+            raise Forbidden("Target environment attestation does not meet key release policy requirements.")
+        lies_under, handle = await self.sealing_key(key)
+        place = Place(lies_under, self.place(key.state.name, key.version.version))
+        provider = self.keepers.of(key.version)
+        return key, await provider.release(key.version.kept(handle), place, form, attested.key)
 
     async def sealed_anew(self, held: Key, key: DataKey) -> bytes:
         """Return the handle of a version under another key of the vault; SealBroken when it was edited."""
@@ -250,6 +301,24 @@ class Keys(Objects[KeyVersion]):
         if policy is not None:
             await self.keys.put_policy(self.vault.vault_id, name, policy, policy.due(newest))
 
+    async def _with_policy(self, key: Key) -> Key:
+        """Return a version with the policy of its key, which its newest version holds."""
+        if not key.version.exportable or key.version.version == key.state.latest:
+            return key
+        newest = (await self.living(key.state.name)).version
+        return Held(key.state, replace(key.version, release_policy=newest.release_policy))
+
+    async def _terms(self, name: str, edit: KeyEdit, type_: KeyType, *, hsm: bool) -> Terms:
+        """Return the terms of the next version of a name; a deleted key, which holds its name, says nothing here."""
+        require_name(name)
+        before = await self.store.find(self.vault.vault_id, name)
+        is_living = before is not None and not before.state.is_deleted()
+        return terms_of(before.version if before is not None and is_living else None, edit, type_, hsm=hsm)
+
+    def _keeper(self, type_: KeyType, terms: Terms, *, hsm: bool) -> KeyProvider:
+        suited = self.keepers.for_exportable if terms.exportable else self.keepers.for_new
+        return suited(type_, hsm=hsm, vault=self.vault)
+
     async def _next_place(self, name: str) -> tuple[str, Place]:
         """Return the next version of a name, and where its key will lie; Conflict while a deleted key holds it."""
         require_name(name)
@@ -267,3 +336,14 @@ class Keys(Objects[KeyVersion]):
         context = self.place(name, made.version)
         provider = self.keepers.hsm if made.hsm and self.keepers.hsm is not None else self.keepers.software
         return (await provider.move(made.kept, Place(made.key, context), Place(newest, context))).handle
+
+
+def _made(version: str, place: Place, kept: KeptKey, provider: KeyProvider, terms: Terms, *, hsm: bool) -> Made:
+    return Made(
+        version=version,
+        key=place.key,
+        kept=kept,
+        hsm=hsm,
+        platform=provider.platform,
+        exportable=terms.exportable,
+    )

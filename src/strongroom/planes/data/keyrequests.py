@@ -5,14 +5,16 @@ Sources: REST `KeyCreateParameters`, `KeyImportParameters`, `KeyUpdateParameters
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from strongroom.custody.algorithms import ALGORITHMS, CURVES, OLD_CURVE_NAMES, spec_of
 from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts
+from strongroom.objects.keys.keepers import not_exportable_here
 from strongroom.objects.keys.model import HSM_SUFFIX, MAX_TAG_TEXT, KeyEdit, Operation, known_operations
+from strongroom.objects.keys.release import AskedPolicy
 from strongroom.objects.model import MAX_TAGS, invalid_property
 from strongroom.planes.data.wire import AttributesPatch, moment_of
 from strongroom.planes.octets import Octets, SensitiveOctets
@@ -21,7 +23,8 @@ TYPES = {
     **{type_.lower(): (type_, False) for type_ in KeyType},
     **{f"{type_}{HSM_SUFFIX}".lower(): (type_, True) for type_ in KeyType},
 }
-NOT_YET = "this server does not release keys yet, so that none can be exportable or have a release policy"
+BEFORE_RELEASE = frozenset({"7.0", "7.1", "7.2"})
+"""The api-versions that know no release of keys."""
 
 # Bounds that documents tell; the rules behind them are held by the model and by custody, in the service's words.
 Tags = Annotated[
@@ -42,13 +45,25 @@ class KeyAttributesPatch(AttributesPatch, frozen=True):
     exportable: bool | None = None
 
 
+class ReleasePolicyAsked(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A release policy as a client sends it. data: its JSON."""
+
+    content_type: str | None = None
+    data: Octets | None = None
+    immutable: bool | None = None
+
+    def asked(self) -> AskedPolicy:
+        """Return the policy as the model takes it, not looked into."""
+        return AskedPolicy(self.data, self.content_type, bool(self.immutable))
+
+
 class KeyUpdate(msgspec.Struct, frozen=True):
     """The body of UpdateKey."""
 
     key_ops: Operations | None = None
     attributes: KeyAttributesPatch | None = None
     tags: Tags | None = None
-    release_policy: dict[str, Any] | None = None
+    release_policy: ReleasePolicyAsked | None = None
 
     def edit(self) -> KeyEdit:
         """Return what this asks for; BadRequest when a time or an operation cannot be one."""
@@ -99,7 +114,7 @@ class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
     hsm: bool | None = msgspec.field(default=None, name="Hsm")
     attributes: KeyAttributesPatch | None = None
     tags: Tags | None = None
-    release_policy: dict[str, Any] | None = None
+    release_policy: ReleasePolicyAsked | None = None
 
     def edit(self) -> KeyEdit:
         """Return what this asks for beside the key; BadRequest when a time or an operation cannot be one.
@@ -175,6 +190,14 @@ class KeyVerify(msgspec.Struct, frozen=True, kw_only=True):
     context: Octets | None = None
 
 
+def edit_of(body: KeyUpdate | KeyImport, api_version: str | None) -> KeyEdit:
+    """Return what a body asks for beside a key; BadRequest for terms of release that its api-version does not know."""
+    edit = body.edit()
+    if api_version in BEFORE_RELEASE and (edit.exportable or edit.release_policy is not None):
+        raise not_exportable_here()
+    return edit
+
+
 def known_type(name: str) -> tuple[KeyType, bool]:
     """Return the type of a key by its name in any case, and whether it is an HSM's; BadRequest when it is none."""
     found = TYPES.get(name.lower())
@@ -196,18 +219,16 @@ def known_curve(name: str | None) -> str | None:
 def _edit(
     attributes: KeyAttributesPatch | None,
     tags: dict[str, str] | None,
-    release_policy: object,
+    release_policy: ReleasePolicyAsked | None,
     key_ops: Iterable[str] | None,
 ) -> KeyEdit:
     given = attributes or KeyAttributesPatch()
-    if given.exportable:
-        raise invalid_property("exportable", NOT_YET)
-    if release_policy is not None:
-        raise invalid_property("release_policy", NOT_YET)
     return KeyEdit(
         enabled=given.enabled,
         not_before=moment_of("nbf", given.nbf),
         expires=moment_of("exp", given.exp),
         tags=None if tags is None else tuple(tags.items()),
         operations=None if key_ops is None else known_operations(key_ops),
+        exportable=given.exportable,
+        release_policy=None if release_policy is None else release_policy.asked(),
     )

@@ -6,7 +6,7 @@ from functools import partial
 from strongroom.access.authorization import actions
 from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.keepers import Keepers
-from strongroom.objects.keys.model import Key
+from strongroom.objects.keys.model import Key, KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy
 from strongroom.objects.keys.service import Keys
 from strongroom.planes.call import Call
@@ -24,14 +24,14 @@ async def prepare_created(keepers: Keepers, call: Call) -> None:
     """Make the key, before the change that adds it."""
     body: asked.KeyCreate = call.body
     spec, hsm = body.spec()
-    call.prepared = await keys_of(keepers, call).make(call.parameters["name"], spec, body.edit(), hsm=hsm)
+    call.prepared = await keys_of(keepers, call).make(call.parameters["name"], spec, _edit(call), hsm=hsm)
 
 
 async def prepare_imported(keepers: Keepers, call: Call) -> None:
     """Take the key in, before the change that adds it: checking all of it takes its time."""
     body: asked.KeyImport = call.body
     parts, hsm = body.parts()
-    call.prepared = await keys_of(keepers, call).take(call.parameters["name"], parts, body.edit(), hsm=hsm)
+    call.prepared = await keys_of(keepers, call).take(call.parameters["name"], parts, _edit(call), hsm=hsm)
 
 
 async def prepare_rotated(keepers: Keepers, call: Call) -> None:
@@ -41,8 +41,7 @@ async def prepare_rotated(keepers: Keepers, call: Call) -> None:
 
 async def add_key(keepers: Keepers, call: Call) -> Response:
     """Add a version with the key that was made, and tell what is public of it."""
-    body: asked.KeyCreate | asked.KeyImport = call.body
-    return _bundle(call, await keys_of(keepers, call).add(call.parameters["name"], call.prepared, body.edit()))
+    return _bundle(call, await keys_of(keepers, call).add(call.parameters["name"], call.prepared, _edit(call)))
 
 
 async def create_key(keepers: Keepers, call: Call) -> Response:
@@ -79,8 +78,7 @@ async def get_key(keepers: Keepers, call: Call) -> Response:
 
 async def update_key(keepers: Keepers, call: Call) -> Response:
     """Edit attributes, operations and tags of a version, the newest when the path names none."""
-    body: asked.KeyUpdate = call.body
-    return _bundle(call, await keys_of(keepers, call).update(call.parameters["name"], version_in(call), body.edit()))
+    return _bundle(call, await keys_of(keepers, call).update(call.parameters["name"], version_in(call), _edit(call)))
 
 
 async def list_keys(keepers: Keepers, call: Call) -> Response:
@@ -147,6 +145,10 @@ def keys_of(keepers: Keepers, call: Call) -> Keys:
 def version_in(call: Call) -> str | None:
     """Return the version that the path names; some clients write none as an empty segment."""
     return call.parameters.get("version") or None
+
+
+def _edit(call: Call) -> KeyEdit:
+    return asked.edit_of(call.body, call.request.query.get("api-version"))
 
 
 def _bundle(call: Call, key: Key) -> Response:

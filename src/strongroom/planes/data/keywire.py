@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from strongroom.custody.provider import Ciphertext
 from strongroom.objects.keys.model import HSM_SUFFIX, Key
+from strongroom.objects.keys.release import CONTENT_TYPE
 from strongroom.objects.lifecycle import recovery_level
 from strongroom.planes.data.keyrequests import Curve, Operations, Tags, Type
 from strongroom.planes.data.wire import Moment, seconds_of
@@ -49,6 +50,15 @@ class JsonWebKey(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     y: str | None = None
     alg: str | None = None
     pub: str | None = None
+    key_hsm: str | None = None
+
+
+class KeyReleasePolicy(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
+    """On which terms a key may leave. data: the policy's JSON."""
+
+    content_type: str
+    data: Annotated[str, OCTETS]
+    immutable: bool = False
 
 
 class KeyBundle(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
@@ -57,6 +67,7 @@ class KeyBundle(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel",
     key: JsonWebKey
     attributes: KeyAttributes
     tags: Tags | None = None
+    release_policy: KeyReleasePolicy | None = msgspec.field(default=None, name="release_policy")
 
 
 class KeyItem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
@@ -118,6 +129,12 @@ def write_bundle(base: str, vault: Vault, key: Key) -> bytes:
     return encode(KeyBundle(**_bundle(base, vault, key)))
 
 
+def released_bundle(base: str, vault: Vault, key: Key, key_hsm: str) -> KeyBundle:
+    """Return a key that leaves as KeyBundle, with its wrapped self."""
+    told = _bundle(base, vault, key)
+    return KeyBundle(**told | {"key": msgspec.structs.replace(told["key"], key_hsm=key_hsm)})
+
+
 def write_deleted(base: str, vault: Vault, key: Key) -> bytes:
     """Return a deleted key as DeletedKeyBundle."""
     return encode(DeletedKey(**_bundle(base, vault, key), **_deletion(base, key)))
@@ -177,7 +194,19 @@ encode = msgspec.json.Encoder(enc_hook=_reveal).encode
 
 
 def _bundle(base: str, vault: Vault, key: Key) -> dict[str, Any]:
-    return {"key": _web_key(base, key), "attributes": _attributes(vault, key), "tags": dict(key.version.tags) or None}
+    return {
+        "key": _web_key(base, key),
+        "attributes": _attributes(vault, key),
+        "tags": dict(key.version.tags) or None,
+        "release_policy": _policy(key),
+    }
+
+
+def _policy(key: Key) -> KeyReleasePolicy | None:
+    policy = key.version.release_policy
+    if policy is None:
+        return None
+    return KeyReleasePolicy(content_type=CONTENT_TYPE, data=encode_octets(policy.data), immutable=policy.immutable)
 
 
 def _item(base: str, vault: Vault, key: Key, *, with_version: bool) -> dict[str, Any]:
@@ -223,7 +252,7 @@ def _attributes(vault: Vault, key: Key) -> KeyAttributes:
         updated=seconds_of(version.updated),
         recovery_level=recovery_level(vault.retention_days, purge_protection=vault.purge_protection),
         recoverable_days=vault.retention_days,
-        exportable=False,
+        exportable=version.exportable,
         hsm_platform=version.platform,
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from strongroom.access.authorization.model import Action
 from strongroom.access.authorization.service import authorize_data
+from strongroom.access.identity.attestation import Authorities, NoAuthorities
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import MISSING, Verifier
@@ -12,7 +13,7 @@ from strongroom.errors import NotFound, StrongroomError, Throttled, Unauthentica
 from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
-from strongroom.planes.data import errors, keys, keyuse, secrets, wire
+from strongroom.planes.data import errors, keyrelease, keys, keyuse, secrets, wire
 from strongroom.planes.data.headers import challenge, own_headers, standing_headers
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.data.versions import require_supported
@@ -23,16 +24,19 @@ from strongroom.planes.operation import Operation, Table
 THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
 
 
-def operations(keepers: Keepers) -> tuple[Operation, ...]:
-    """Return every row of the plane. keepers: who keeps its keys."""
-    return (*secrets.OPERATIONS, *keys.operations(keepers), *keyuse.operations(keepers))
+def operations(keepers: Keepers, authorities: Authorities | None = None) -> tuple[Operation, ...]:
+    """Return every row of the plane. keepers: who keeps its keys. authorities: who may attest, None for nobody."""
+    releases = keyrelease.operations(keepers, authorities or NoAuthorities())
+    return (*secrets.OPERATIONS, *keys.operations(keepers), *keyuse.operations(keepers), *releases)
 
 
 class DataPlane:
     """Vaults by their host names: `{vault}.vault.{domain}`. Implements `planes.gate.Plane`."""
 
-    def __init__(self, verifier: Verifier, limiter: Limiter, keepers: Keepers) -> None:
-        self.table = Table(operations(keepers))
+    def __init__(
+        self, verifier: Verifier, limiter: Limiter, keepers: Keepers, authorities: Authorities | None = None
+    ) -> None:
+        self.table = Table(operations(keepers, authorities))
         self.category = Category.AUDIT
         self.unauthenticated = "Authentication"
         self._verifier = verifier
