@@ -103,6 +103,19 @@ def load(material: Sensitive[bytes]) -> EcKey:
     return EcKey(key)
 
 
+def parts_of(key: ec.EllipticCurvePrivateKey) -> PrivateParts:
+    """Return a key that came in another form as one that is brought: `take` then says whether it is sound."""
+    numbers, name = key.private_numbers(), _NAMES.get(key.curve.name)
+    length = (key.key_size + 7) // 8
+    return PrivateParts(
+        type=KeyType.EC,
+        curve=name or key.curve.name,
+        x=numbers.public_numbers.x.to_bytes(length, "big"),
+        y=numbers.public_numbers.y.to_bytes(length, "big"),
+        d=Sensitive(numbers.private_value.to_bytes(length, "big")),
+    )
+
+
 def take(parts: PrivateParts) -> EcKey:
     """Return the key that a caller brings; BadRequest for one that is not sound."""
     if parts.curve is None:

@@ -118,6 +118,15 @@ class Ciphertext:
     aad: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedKey:
+    """A key that a caller brings wrapped to a key exchange key, by `TransferForm.CKM`. curve: as told, None if not."""
+
+    type: KeyType
+    blob: bytes
+    curve: str | None = None
+
+
 class KeyProvider(Protocol):
     """Makes keys and uses them. Digests and plaintexts go in, signatures and ciphertexts come out.
 
@@ -139,6 +148,14 @@ class KeyProvider(Protocol):
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it."""
+
+    async def take_wrapped(
+        self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
+    ) -> KeptKey:
+        """Return a key that comes wrapped to an RSA key kept here, after checking all of it, as `take` does.
+
+        One error for whatever does not unwrap.
+        """
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key for another place: for a backup, out of one, or under the vault's next data key."""

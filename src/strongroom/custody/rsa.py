@@ -155,6 +155,22 @@ def load(material: Sensitive[bytes]) -> RsaKey:
     return RsaKey(key)
 
 
+def parts_of(key: rsa.RSAPrivateKey) -> PrivateParts:
+    """Return a key that came in another form as one that is brought: `take` then says whether it is sound."""
+    numbers = key.private_numbers()
+    return PrivateParts(
+        type=KeyType.RSA,
+        n=_octets(numbers.public_numbers.n),
+        e=_octets(numbers.public_numbers.e),
+        d=Sensitive(_octets(numbers.d)),
+        p=Sensitive(_octets(numbers.p)),
+        q=Sensitive(_octets(numbers.q)),
+        dp=Sensitive(_octets(numbers.dmp1)),
+        dq=Sensitive(_octets(numbers.dmq1)),
+        qi=Sensitive(_octets(numbers.iqmp)),
+    )
+
+
 def take(parts: PrivateParts) -> RsaKey:
     """Return the key that a caller brings; BadRequest for one that is not sound. Takes 0.1 to 1 s, only in a thread."""
     modulus, exponent = _take_public(parts)

@@ -23,6 +23,7 @@ from strongroom.custody.provider import (
     PrivateParts,
     TransferForm,
     TransferKey,
+    WrappedKey,
 )
 from strongroom.custody.refusals import invalid
 from strongroom.custody.rsa import RsaKey
@@ -82,6 +83,14 @@ class SoftwareProvider:
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it: up to a second, in a thread."""
         return self._seal(await self._making.run(_KINDS[parts.type].take, parts), place)
+
+    async def take_wrapped(
+        self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
+    ) -> KeptKey:
+        """Return a key that comes wrapped to an RSA key kept here, after checking all of it, in a thread."""
+        opener = self._open(exchange, exchange_place)
+        assert isinstance(opener, RsaKey), "no other key is a key exchange key"
+        return self._seal(await self._making.run(_take_wrapped, wrapped, opener), place)
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key for another place; the handle for the old one stays good until it is thrown away."""
@@ -226,3 +235,8 @@ def _require_message(row: Algorithm, digest: bytes, member: str, context: bytes,
 def _require_taken(row: Algorithm, *, aad: bytes | None) -> None:
     if aad is not None and not row.takes_aad:
         raise invalid("aad", f"{row.name} takes none")
+
+
+def _take_wrapped(wrapped: WrappedKey, exchange: RsaKey) -> LoadedKey:
+    parts = transfer.unwrap(wrapped, exchange)
+    return _KINDS[parts.type].take(parts)
