@@ -1,6 +1,7 @@
 """What the release of keys is tested with: policies, tokens of authorities, environments, and their way back."""
 
 import json
+import os
 import time
 from functools import cache
 
@@ -8,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from jwk_doubles import decoded, number
+from jwk_doubles import decoded, encoded, number
 from strongroom.access.identity.attestation import AuthorityKey, not_allowed
 
 AUTHORITY = "https://attest.example.test"
@@ -75,6 +76,19 @@ class SomeAuthorities:
             raise not_allowed(authority)
         found = self.keys[authority].get(kid)
         return None if found is None else AuthorityKey(kid, found)
+
+
+def wrapped_blob(kek, material):
+    """Return the content of a `.byok` file, as an HSM of another maker writes it. kek: what is public of the key."""
+    public = rsa.RSAPublicNumbers(int.from_bytes(decoded(kek["e"])), int.from_bytes(decoded(kek["n"]))).public_key()
+    once, digest = os.urandom(32), hashes.SHA1()
+    head = public.encrypt(once, padding.OAEP(padding.MGF1(digest), digest, None))
+    return {
+        "schema_version": "1.0.0",
+        "header": {"kid": kek["kid"], "alg": "dir", "enc": "CKM_RSA_AES_KEY_WRAP"},
+        "ciphertext": encoded(head + keywrap.aes_key_wrap_with_padding(once, material)),
+        "generator": "tests",
+    }
 
 
 def payload_of(jws):

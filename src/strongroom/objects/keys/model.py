@@ -27,6 +27,7 @@ class Operation(StrEnum):
     VERIFY = "verify"
     WRAP = "wrapKey"
     UNWRAP = "unwrapKey"
+    IMPORT = "import"
     EXPORT = "export"
 
 
@@ -47,6 +48,8 @@ DEFAULTS = MappingProxyType(
 """The operations of a key whose maker says none, as the service has them."""
 POSSIBLE = MappingProxyType({**DEFAULTS, KeyType.OCT: (*_CIPHER, *_WRAPPING, *_SIGNATURE)})
 """What keys of a type can do at all. Exportable ones may say `export` too; but what lets a key leave is its policy."""
+EXCHANGE = (Operation.IMPORT,)
+"""The operations of a key exchange key, which unwraps keys that are brought and does nothing else."""
 RELEASABLE = frozenset({KeyType.RSA, KeyType.EC, KeyType.OCT})
 """The types whose keys have a form to leave in."""
 
@@ -110,12 +113,21 @@ class KeyEdit(Edit):
     exportable: bool | None = None
     release_policy: AskedPolicy | None = None
 
-    def require_within_limits(self, spec: KeySpec, *, exportable: bool) -> None:
+    def require_within_limits(self, spec: KeySpec, *, exportable: bool, hsm: bool = False) -> None:
         """Raise BadRequest when the tags are longer or more than a key may have, or the key cannot do an operation."""
         require_tags_within(self.tags, MAX_TAG_TEXT)
+        if self.operations is not None and Operation.IMPORT in self.operations:
+            if self.operations != EXCHANGE or spec.type is not KeyType.RSA or exportable or not hsm:
+                raise invalid_property("key_ops", f"{Operation.IMPORT} stands alone, in keys of type RSA-HSM")
+            return
         possible = (*POSSIBLE[spec.type], Operation.EXPORT) if exportable else POSSIBLE[spec.type]
         if any(operation not in possible for operation in self.operations or ()):
             raise invalid_property("key_ops", f"a key of type {spec.type} can {', '.join(possible)}")
+
+    def require_same_purpose(self, version: KeyVersion) -> None:
+        """Raise BadRequest when this would make a key exchange key of another, or the reverse."""
+        if self.operations is not None and (self.operations == EXCHANGE) != (version.operations == EXCHANGE):
+            raise invalid_property("key_ops", f"a key is made with {Operation.IMPORT} and keeps it, or never has it")
 
     def require_same_state(self, version: KeyVersion) -> None:
         """Raise BadRequest when this would make a key exportable, or no longer so: a key stays what it was made."""
@@ -159,7 +171,7 @@ def terms_of(before: KeyVersion | None, edit: KeyEdit, type_: KeyType, *, hsm: b
 def known_operations(names: Iterable[str]) -> tuple[Operation, ...]:
     """Return the operations of these names, each once, in any case; BadRequest for a name that is none of a vault's.
 
-    `import` and `release` name uses that keys do not have here: they are refused, not ignored.
+    `release` names a use that is asked for in no such way: it is refused, not ignored.
     """
     found = [_BY_NAME.get(name.lower()) for name in names]
     operations = tuple(dict.fromkeys([operation for operation in found if operation is not None]))

@@ -17,6 +17,7 @@ from strongroom.custody.provider import (
     Place,
     PrivateParts,
     TransferForm,
+    WrappedKey,
 )
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import DataKey, KeyringStore
@@ -85,7 +86,7 @@ class Keys(Objects[KeyVersion]):
     async def make(self, name: str, spec: KeySpec, edit: KeyEdit, *, hsm: bool) -> Made:
         """Make a key, outside of a change; BadRequest where there may be no such key, Conflict as `add`."""
         terms = await self._terms(name, edit, spec.type, hsm=hsm)
-        edit.require_within_limits(spec, exportable=terms.exportable)
+        edit.require_within_limits(spec, exportable=terms.exportable, hsm=hsm)
         provider = self._keeper(spec.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         return _made(version, place, await provider.make(spec, place), provider, terms, hsm=hsm)
@@ -96,8 +97,25 @@ class Keys(Objects[KeyVersion]):
         provider = self._keeper(parts.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         kept = await provider.take(parts, place)
-        edit.require_within_limits(kept.spec, exportable=terms.exportable)
+        edit.require_within_limits(kept.spec, exportable=terms.exportable, hsm=hsm)
         return _made(version, place, kept, provider, terms, hsm=hsm)
+
+    async def take_wrapped(
+        self, name: str, wrapped: WrappedKey, exchange: tuple[str, str | None], edit: KeyEdit
+    ) -> Made:
+        """Take a key that comes wrapped to a key exchange key, outside of a change; BadRequest and Conflict as `take`.
+
+        exchange: name and version of that key. NotFound when it is not there, Forbidden when it is for something else.
+        """
+        terms = await self._terms(name, edit, wrapped.type, hsm=True)
+        provider = self._keeper(wrapped.type, terms, hsm=True)
+        ready = await self._ready(*exchange, Operation.IMPORT)
+        if ready.provider is not provider:
+            raise BadRequest("The key exchange key is kept elsewhere than keys of this type are.")
+        version, place = await self._next_place(name)
+        kept = await provider.take_wrapped(wrapped, place, ready.kept, ready.place)
+        edit.require_within_limits(kept.spec, exportable=terms.exportable, hsm=True)
+        return _made(version, place, kept, provider, terms, hsm=True)
 
     async def add(self, name: str, made: Made, edit: KeyEdit) -> Key:
         """Add a key as the newest version of a name; of the one before only its terms of release are taken over.
@@ -166,7 +184,8 @@ class Keys(Objects[KeyVersion]):
         """
         key = await self.living(name, version)
         edit.require_same_state(key.version)
-        edit.require_within_limits(key.version.spec, exportable=key.version.exportable)
+        edit.require_same_purpose(key.version)
+        edit.require_within_limits(key.version.spec, exportable=key.version.exportable, hsm=key.version.hsm)
         edited = edit.applied_to(key.version, whole_seconds(self.now))
         if edit.release_policy is not None:
             if version is not None:

@@ -25,13 +25,13 @@ from strongroom.objects.model import invalid_property
 from strongroom.planes.call import Call
 from strongroom.planes.data import keywire as wire
 from strongroom.planes.data.keys import keys_of, version_in
+from strongroom.planes.data.transferwire import write_transfer
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.octets import encode_octets
 from strongroom.planes.operation import Operation
 
 Form = Annotated[str, Meta(extra_json_schema={"enum": [form.value for form in TransferForm]})]
 LONGEST_NONCE = 1024
-SCHEMA_VERSION = "1.0"
 
 
 class KeyRelease(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,22 +66,6 @@ class Asked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     nonce: str | None = None
 
 
-class TransferHeader(msgspec.Struct, frozen=True):
-    """Which key unwraps a blob, and how."""
-
-    kid: str
-    alg: str
-    enc: str
-
-
-class TransferBlob(msgspec.Struct, frozen=True):
-    """A wrapped key, in the form that bring-your-own-key gave it."""
-
-    schema_version: str
-    header: TransferHeader
-    ciphertext: str
-
-
 async def verify_target(keepers: Keepers, authorities: Authorities, call: Call) -> None:
     """Learn what an authority attests, before the change in which the key leaves: asking it takes its time."""
     body: KeyRelease = call.body
@@ -111,15 +95,13 @@ async def release_key(keepers: Keepers, call: Call) -> Response:
 
 def _payload(call: Call, key: Key, kid: str, wrapped: bytes) -> bytes:
     body: KeyRelease = call.body
-    enc = body.form().value
-    blob = TransferBlob(SCHEMA_VERSION, TransferHeader(kid, "dir", enc), encode_octets(wrapped))
     asked = Asked(
         api_version=call.request.query.get("api-version") or "",
-        enc=enc,
+        enc=body.form().value,
         kid=wire.key_id(call.request.base, key, with_version=version_in(call) is not None),
         nonce=body.nonce,
     )
-    key_hsm = encode_octets(msgspec.json.encode(blob))
+    key_hsm = encode_octets(write_transfer(kid, body.form(), wrapped))
     bundle = wire.released_bundle(call.request.base, call.known_vault(), key, key_hsm)
     return wire.encode({"request": asked, "response": {"key": bundle}})
 

@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from strongroom.custody.algorithms import ALGORITHMS, CURVES, OLD_CURVE_NAMES, spec_of
-from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts
+from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, WrappedKey
 from strongroom.objects.keys.keepers import not_exportable_here
 from strongroom.objects.keys.model import HSM_SUFFIX, MAX_TAG_TEXT, KeyEdit, Operation, known_operations
 from strongroom.objects.keys.release import AskedPolicy
 from strongroom.objects.model import MAX_TAGS, invalid_property
+from strongroom.planes.data.transferwire import read_transfer
 from strongroom.planes.data.wire import AttributesPatch, moment_of
 from strongroom.planes.octets import Octets, SensitiveOctets
 
@@ -23,6 +24,7 @@ TYPES = {
     **{type_.lower(): (type_, False) for type_ in KeyType},
     **{f"{type_}{HSM_SUFFIX}".lower(): (type_, True) for type_ in KeyType},
 }
+PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "k")
 BEFORE_RELEASE = frozenset({"7.0", "7.1", "7.2"})
 """The api-versions that know no release of keys."""
 
@@ -104,7 +106,7 @@ class ImportedKey(msgspec.Struct, frozen=True, kw_only=True):
     dq: SensitiveOctets | None = None
     qi: SensitiveOctets | None = None
     k: SensitiveOctets | None = None
-    key_hsm: SensitiveOctets | None = None
+    key_hsm: Octets | None = None
 
 
 class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,12 +126,25 @@ class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _edit(self.attributes, self.tags, self.release_policy, self.key.key_ops or None)
 
+    def wrapped(self, blob: bytes, host: str) -> tuple[WrappedKey, tuple[str, str | None]]:
+        """Return the key in `blob` as custody takes it, and name and version of the key that it is wrapped to.
+
+        host: of the vault that is asked. BadRequest for what is no such key.
+        """
+        key = self.key
+        type_, hsm = known_type(key.kty)
+        if type_ not in {KeyType.RSA, KeyType.EC} or not (hsm or self.hsm):
+            raise invalid_property("kty", "a key that comes wrapped is of type RSA-HSM or EC-HSM")
+        if any(getattr(key, member) is not None for member in PRIVATE):
+            raise invalid_property("key", "it comes wrapped, in key_hsm, or with its private members, not both")
+        transfer = read_transfer(blob, host)
+        wrapped = WrappedKey(type=type_, blob=transfer.ciphertext, curve=known_curve(key.crv))
+        return wrapped, (transfer.name, transfer.version)
+
     def parts(self) -> tuple[PrivateParts, bool]:
         """Return the key as custody takes it, and whether for an HSM; BadRequest for a type that there is not."""
         key = self.key
         type_, hsm = known_type(key.kty)
-        if key.key_hsm is not None:
-            raise invalid_property("key_hsm", "this server takes no key that was wrapped for an HSM yet")
         parts = PrivateParts(
             type=type_,
             curve=known_curve(key.crv),

@@ -30,8 +30,13 @@ async def prepare_created(keepers: Keepers, call: Call) -> None:
 async def prepare_imported(keepers: Keepers, call: Call) -> None:
     """Take the key in, before the change that adds it: checking all of it takes its time."""
     body: asked.KeyImport = call.body
+    name, keys = call.parameters["name"], keys_of(keepers, call)
+    if body.key.key_hsm is not None:
+        wrapped, exchange = body.wrapped(body.key.key_hsm, call.request.host.partition(":")[0])
+        call.prepared = await keys.take_wrapped(name, wrapped, exchange, _edit(call))
+        return
     parts, hsm = body.parts()
-    call.prepared = await keys_of(keepers, call).take(call.parameters["name"], parts, _edit(call), hsm=hsm)
+    call.prepared = await keys.take(name, parts, _edit(call), hsm=hsm)
 
 
 async def prepare_rotated(keepers: Keepers, call: Call) -> None:
