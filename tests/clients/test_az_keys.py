@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from canaries import MARK
 from clients.direct import unique
-from jwk_doubles import CURVES, an_rsa_key, digest_of
+from jwk_doubles import CURVES, an_ec_key, an_rsa_key, decoded, digest_of, encoded
+from release_doubles import a_policy, wrapped_blob
 
 pytestmark = pytest.mark.xdist_group("az")
 
@@ -246,3 +247,31 @@ def test_a_key_that_is_disabled_or_not_valid_signs_nothing(key, name):
     ):
         key(f"create --kty EC {life}", name)
         assert inner in key(signing, name, fails=True)
+
+
+def test_keys_that_come_wrapped_and_keys_that_may_leave(az, tmp_path):
+    where = "--vault-name dev"  # the premium one
+    kek = az(f"keyvault key create {where} -n az-kek --kty RSA-HSM --size 2048 --ops import")["key"]
+    material = an_ec_key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    blob = tmp_path / "key.byok"
+    public = {"kid": kek["kid"], "n": encoded(decoded64(kek["n"])), "e": encoded(decoded64(kek["e"]))}
+    blob.write_text(json.dumps(wrapped_blob(public, material)))
+    brought = az(f"keyvault key import {where} -n az-byok --kty EC --curve P-256 --byok-file", str(blob))
+    assert brought["key"]["kty"] == "EC-HSM"
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(a_policy()))
+    asked = f"keyvault key create {where} -n az-skr --kty EC-HSM --exportable true --policy"
+    made = az(asked, str(policy))
+    assert made["attributes"]["exportable"] is True
+    assert json.loads(made["releasePolicy"]["encodedPolicy"]) == a_policy()
+    told = az(f"keyvault key set-attributes {where} -n az-skr --immutable true --policy", str(policy))
+    assert told["releasePolicy"]["immutable"] is True
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(a_policy("https://other.example.test")))
+    refused = az(f"keyvault key set-attributes {where} -n az-skr --policy", str(other), fails=True)
+    assert "Immutable Key Release Policy cannot be modified" in refused
+
+
+def decoded64(text):
+    """Return the bytes that az prints as base64, of either alphabet."""
+    return decoded(text.replace("+", "-").replace("/", "_").rstrip("="))
