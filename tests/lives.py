@@ -1,4 +1,4 @@
-"""What the life of a secret and of a vault may answer: pure models, judges of what a server says under stress.
+"""What the lives of secrets, keys and vaults may answer: pure models, judges of what a server says under stress.
 
 An outcome is what an answer tells: its status, and what it says of the thing (None where it says nothing). A mark is a
 text that every writing carries and every later answer shows, so that writings can be told apart.
@@ -18,7 +18,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """versions: values and marks, oldest first; none of them: the name is free. A vault has one, without a value."""
+    """versions: values and marks, oldest first; none of them: the name is free. A vault has one, without a value.
+
+    The value of a key says what it is, such as P-384, and whether it was brought or made there.
+    """
 
     versions: tuple[tuple[str, str], ...] = ()
     deleted: bool = False
@@ -37,12 +40,19 @@ class Life:
 
 
 FREE = Life()
-WRITES = frozenset({"set", "update", "delete", "recover", "purge", "put", "patch"})
+WRITES = frozenset({"set", "create", "import", "rotate", "update", "delete", "recover", "purge", "put", "patch"})
+BROUGHT = "brought "
+"""How the value of a key begins that was imported."""
 
 
 def secret_outcome(life, act):
     """Return the outcome of an act on a secret, and its life after it."""
     return _SECRET[act.kind](life, act)
+
+
+def key_outcome(life, act):
+    """Return the outcome of an act on a key, and its life after it."""
+    return _KEY[act.kind](life, act)
 
 
 def vault_outcome(life, act):
@@ -84,6 +94,17 @@ def _purge(life, _):
     return ((204, None), FREE) if life.deleted else ((404, None), life)
 
 
+def _rotate_key(life, _):
+    if not life.is_living:
+        return (404, None), life
+    value, mark = life.newest
+    return _set(life, Act("rotate", value.removeprefix(BROUGHT), mark))
+
+
+def _sign_with_key(life, _):
+    return ((200, life.newest[0]) if life.is_living else (404, None)), life
+
+
 def _put_vault(life, act):
     return ((409, None), life) if life.deleted else ((200, act.mark), Life((("", act.mark),)))
 
@@ -116,6 +137,19 @@ _SECRET = {
     "recover": _recover,
     "purge": _purge,
 }
+_KEY = {
+    "create": _set,
+    "import": _set,
+    "rotate": _rotate_key,
+    "sign": _sign_with_key,
+    "update": _update,
+    "get": _get,
+    "versions": _list_versions,
+    "delete": _delete,
+    "get-deleted": _get_deleted,
+    "recover": _recover,
+    "purge": _purge,
+}
 _VAULT = {
     "put": _put_vault,
     "patch": _update,
@@ -126,4 +160,6 @@ _VAULT = {
     "purge": _purge_vault,
 }
 SECRET_ACTS = tuple(_SECRET)
+KEY_ACTS = tuple(_KEY)
 VAULT_ACTS = tuple(_VAULT)
+OUTCOMES = {"secrets": secret_outcome, "keys": key_outcome, "vaults": vault_outcome}

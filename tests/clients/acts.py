@@ -1,7 +1,9 @@
 """How the acts of `lives` go over the wire, and what their answers tell."""
 
 from clients.direct import DATA_VERSION, VAULT_VERSION
-from lives import SECRET_ACTS, VAULT_ACTS
+from jwk_doubles import encoded
+from key_proofs import ALGORITHMS, brought, digest_for, is_signed_by, public_of, value_of
+from lives import BROUGHT, KEY_ACTS, SECRET_ACTS, VAULT_ACTS
 
 RECORDED_AS = {
     "secrets": {
@@ -15,6 +17,20 @@ RECORDED_AS = {
         "purge": "SecretPurge",
         "knock": "Authentication",
     },
+    "keys": {
+        "create": "KeyCreate",
+        "import": "KeyImport",
+        "rotate": "KeyRotate",
+        "sign": "KeySign",
+        "update": "KeyUpdate",
+        "get": "KeyGet",
+        "versions": "KeyListVersions",
+        "delete": "KeyDelete",
+        "get-deleted": "KeyGetDeleted",
+        "recover": "KeyRecover",
+        "purge": "KeyPurge",
+        "knock": "Authentication",
+    },
     "vaults": {
         "put": "VaultPut",
         "patch": "VaultPatch",
@@ -25,7 +41,7 @@ RECORDED_AS = {
         "purge": "VaultPurge",
     },
 }
-"""The operation that a record names for each act. `knock` asks for a secret without a token."""
+"""The operation that a record names for each act. `knock` asks for a secret or a key without a token."""
 
 
 class SecretActs:
@@ -66,6 +82,77 @@ class SecretActs:
             return 200, tuple(item.get("contentType") for item in answer.json["value"])
         mark = answer.json.get("contentType")
         return 200, (answer.json["value"], mark) if act.kind in {"set", "get"} else mark
+
+
+class KeyActs:
+    """Acts on the keys of one vault. The mark is a tag, the value what kind of key it is (`key_proofs.ALGORITHMS`).
+
+    What was told of each version is remembered: a later answer that tells another public part, and a signature that is
+    not one by it, come out as values that no key has.
+    """
+
+    kind, kinds = "keys", KEY_ACTS
+
+    def __init__(self, direct, vault="dev"):
+        self.url = direct.vault_url(vault)
+        self.token = direct.owner()
+        self._brought = {kind: brought(kind) for kind in ALGORITHMS}
+        self._told = {}
+
+    def request(self, act, name):
+        """Return method, path and body of an act."""
+        living, deleted, tags = f"/keys/{name}", f"/deletedkeys/{name}", {"mark": act.mark}
+        kind = act.value.removeprefix(BROUGHT)
+        method, path, body = {
+            "create": ("POST", f"{living}/create", _asked_for(kind) | {"tags": tags}),
+            "import": ("PUT", living, {"key": self._brought.get(kind), "tags": tags}),
+            "rotate": ("POST", f"{living}/rotate", None),
+            "sign": ("POST", f"{living}/sign", {"alg": ALGORITHMS[kind], "value": encoded(digest_for(kind))}),
+            "update": ("PATCH", living, {"tags": tags}),
+            "get": ("GET", living, None),
+            "knock": ("GET", living, None),
+            "versions": ("GET", f"{living}/versions", None),
+            "delete": ("DELETE", living, None),
+            "get-deleted": ("GET", deleted, None),
+            "recover": ("POST", f"{deleted}/recover", None),
+            "purge": ("DELETE", deleted, None),
+        }[act.kind]
+        return method, f"{path}?api-version={DATA_VERSION}", body
+
+    def address(self, name):
+        """Return the URL of the host that an act on something of this name goes to."""
+        del name
+        return self.url
+
+    def told(self, act, answer):
+        """Return the outcome that an answer tells."""
+        if answer.status != 200:
+            return answer.status, None
+        if act.kind == "versions":
+            return 200, tuple(item["tags"]["mark"] for item in answer.json["value"])
+        if act.kind == "sign":
+            return 200, self._signer(answer.json)
+        key, mark = answer.json["key"], answer.json["tags"]["mark"]
+        value = self._value(key)
+        return 200, (value, mark) if act.kind in {"create", "import", "rotate", "get"} else mark
+
+    def _signer(self, said):
+        """Return the value of the key that a signature is one by."""
+        key = self._told.get(said["kid"])
+        if key is None:
+            return f"{said['kid']}, of which nobody was told"
+        return self._value(key) if is_signed_by(key, said["value"]) else f"not signed by {said['kid']}"
+
+    def _value(self, key):
+        """Return the value of a key as an answer told it."""
+        known = self._told.setdefault(key["kid"], key)
+        if public_of(known) != public_of(key):
+            return f"{key['kid']} with another public part than it was made with"
+        return value_of(key)
+
+
+def _asked_for(kind):
+    return {"kty": "RSA", "key_size": 2048} if kind == "RSA" else {"kty": "EC", "crv": kind}
 
 
 class VaultActs:

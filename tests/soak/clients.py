@@ -9,9 +9,11 @@ import threading
 import time
 from http.client import HTTPException
 
-from lives import FREE, Act, secret_outcome, vault_outcome
+from key_proofs import ALGORITHMS
+from lives import BROUGHT, FREE, OUTCOMES, Act
 
-NAMES = 5
+NAMES = {"secrets": 5, "keys": 2, "vaults": 5}
+"""How many things a client has at a time: keys are slower, and a name must live for a while to meet every act."""
 UNRECORDED = 503
 LONGEST_LIFE = 20
 RECONNECT_SECONDS = 60
@@ -19,7 +21,14 @@ SECRET_WEIGHTS = {
     "set": 40, "get": 16, "update": 12, "versions": 4, "delete": 9, "get-deleted": 3, "recover": 8, "purge": 4,
     "knock": 4,
 }  # fmt: skip
+KEY_WEIGHTS = {
+    "create": 22, "import": 12, "rotate": 16, "sign": 16, "update": 10, "get": 6, "versions": 3, "delete": 9,
+    "get-deleted": 3, "recover": 8, "purge": 5, "knock": 3,
+}  # fmt: skip
 VAULT_WEIGHTS = {"put": 25, "patch": 30, "get": 15, "delete": 12, "get-deleted": 4, "recover": 9, "purge": 5}
+WEIGHTS = {"secrets": SECRET_WEIGHTS, "keys": KEY_WEIGHTS, "vaults": VAULT_WEIGHTS}
+KEY_KINDS = dict(zip(ALGORITHMS, (6, 2, 1, 2), strict=True))
+"""How often a key is of each kind: those that take long to make are rarer."""
 
 
 class Client(threading.Thread):
@@ -29,8 +38,8 @@ class Client(threading.Thread):
         super().__init__(name=f"client-{number}", daemon=True)
         self._direct, self._acts, self._journal = direct, acts, journal
         self._random = random.Random(f"{seed}/{number}")
-        self._weights = SECRET_WEIGHTS if acts.kind == "secrets" else VAULT_WEIGHTS
-        self._outcome = secret_outcome if acts.kind == "secrets" else vault_outcome
+        self._weights = WEIGHTS[acts.kind]
+        self._outcome = OUTCOMES[acts.kind]
         self._prefix = f"s{number}x{self._random.randrange(16**6):06x}n"
         self._count = 0
         self._lives = {}
@@ -72,7 +81,8 @@ class Client(threading.Thread):
                 del self._lives[name]
             return
         told = self._acts.told(act, answer)
-        self._journal.answer(entry, answer.status, told)
+        key = answer.json.get("key") if self._acts.kind == "keys" and answer.status == 200 else None
+        self._journal.answer(entry, answer.status, told, key)
         if answer.status == UNRECORDED:  # so it was not done
             return
         if told != expected:
@@ -82,13 +92,23 @@ class Client(threading.Thread):
             del self._lives[name]
 
     def _choose(self):
-        while len(self._lives) < NAMES:
+        while len(self._lives) < NAMES[self._acts.kind]:
             self._count += 1
             self._lives[f"{self._prefix}{self._count}"] = FREE
         self._count += 1
         (kind,) = self._random.choices(list(self._weights), list(self._weights.values()))
         name = self._random.choice(list(self._lives))
-        return name, Act(kind, value=f"value {self._prefix}{self._count}", mark=f"{self._prefix}{self._count}")
+        return name, Act(kind, value=self._value(kind, name), mark=f"{self._prefix}{self._count}")
+
+    def _value(self, kind, name):
+        """Return what is written; of a key, which kind it is to be, and for a signature which kind it is."""
+        if self._acts.kind != "keys":
+            return f"value {self._prefix}{self._count}"
+        life = self._lives[name]
+        if kind == "sign" and life.versions:
+            return life.newest[0]
+        (value,) = self._random.choices(list(KEY_KINDS), list(KEY_KINDS.values()))
+        return BROUGHT + value if kind == "import" else value
 
     def _ask(self, name, act):
         """Return the journal's entry and the answer, None when the connection broke."""

@@ -13,6 +13,7 @@ class Entry:
     """One request. ident: its `x-ms-client-request-id`. sent, ended: seconds of the monotonic clock.
 
     status: what was answered, None when the connection broke before an answer. told: the outcome of the answer.
+    key: the public part of a key that the answer told, with its id.
     """
 
     ident: str
@@ -23,6 +24,7 @@ class Entry:
     ended: float | None = None
     status: int | None = None
     told: object = None
+    key: dict | None = None
 
     @property
     def is_write(self):
@@ -60,10 +62,10 @@ class Journal:
             self._write("intent", entry, value=act.value, mark=act.mark)
         return entry
 
-    def answer(self, entry, status, told):
+    def answer(self, entry, status, told, key=None):
         """Write down an answer."""
         with self._changed:
-            entry.ended, entry.status, entry.told = time.monotonic(), status, told
+            entry.ended, entry.status, entry.told, entry.key = time.monotonic(), status, told, key
             self.answered += 1
             self._write("answer", entry, status=status)
             self._changed.notify_all()

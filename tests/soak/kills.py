@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from clients.acts import SecretActs, VaultActs
+from clients.acts import KeyActs, SecretActs, VaultActs
 from clients.direct import Direct
 from clients.harness import start_server
 from clients.processes import Watched, children, holders
@@ -18,7 +18,7 @@ from soak.journal import Journal
 from soak.oracle import compare
 
 WORKERS = 3
-SECRET_CLIENTS = 6
+SECRET_CLIENTS, KEY_CLIENTS = 6, 4
 PATIENCE_SECONDS = 60
 ORPHAN_SECONDS = 15
 ANSWERS_BETWEEN = (3, 40)
@@ -71,8 +71,9 @@ class Run:
         self.journal = Journal(folder / "journal.jsonl")
         self._moments = []
         self.report = Report(seed)
-        directs = [Direct(SimpleNamespace(**self.server.connection)) for _ in range(SECRET_CLIENTS + 1)]
-        acts = [*map(SecretActs, directs[:-1]), VaultActs(directs[-1])]
+        directs = [Direct(SimpleNamespace(**self.server.connection)) for _ in range(SECRET_CLIENTS + KEY_CLIENTS + 1)]
+        kinds = [SecretActs] * SECRET_CLIENTS + [KeyActs] * KEY_CLIENTS + [VaultActs]
+        acts = [kind(direct) for kind, direct in zip(kinds, directs, strict=True)]
         self._clients = [
             Client(direct, each, self.journal, number=number, seed=seed)
             for number, (direct, each) in enumerate(zip(directs, acts, strict=True))

@@ -7,26 +7,32 @@ from contextlib import closing
 
 from clients.acts import RECORDED_AS
 from clients.direct import on_server_data
-from lives import FREE, Life, secret_outcome, vault_outcome
+from lives import FREE, OUTCOMES, Life
 from soak.clients import UNRECORDED
 from soak.journal import lives_of
+from soak.keys import KeptKey, ToldVersions, read_key
 from storage_kinds import is_whole
 from strongroom.audit.log import whole_chain
 from strongroom.clock import real_now
+from strongroom.custody.software import SoftwareProvider
+from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.service import Keys
 from strongroom.objects.model import Held
 from strongroom.objects.secrets.service import Secrets
 
 VERSIONS = 10_000
 HALF_MADE = {
-    "a secret whose newest version is not there": """SELECT o.name FROM objects o LEFT JOIN versions v ON
+    "an object whose newest version is not there": """SELECT o.name FROM objects o LEFT JOIN versions v ON
         v.vault_id = o.vault_id AND v.kind = o.kind AND v.name = o.name AND v.version = o.latest WHERE v.seq IS NULL""",
-    "a version of no secret": """SELECT v.name FROM versions v LEFT JOIN objects o ON
+    "a version of no object": """SELECT v.name FROM versions v LEFT JOIN objects o ON
         v.vault_id = o.vault_id AND v.kind = o.kind AND v.name = o.name WHERE o.name IS NULL""",
-    "a secret of no vault": "SELECT name FROM objects WHERE vault_id NOT IN (SELECT vault_id FROM vaults)",
+    "an object of no vault": "SELECT name FROM objects WHERE vault_id NOT IN (SELECT vault_id FROM vaults)",
     "a vault without its key": """SELECT name FROM vaults WHERE vault_id NOT IN
         (SELECT scope FROM data_keys WHERE purpose = 'vault')""",
     "a key of no vault": """SELECT scope FROM data_keys WHERE purpose = 'vault'
         AND scope NOT IN (SELECT vault_id FROM vaults)""",
+    "a rotation policy of no key": """SELECT p.name FROM rotation_policies p LEFT JOIN objects o ON
+        o.vault_id = p.vault_id AND o.kind = 'keys' AND o.name = p.name WHERE o.name IS NULL""",
     "a record still on its way": "SELECT hex(id) FROM outbox",
 }
 
@@ -96,11 +102,19 @@ def _records_that_differ(entries, records):
 async def _read_lives(data, entries):
     stores = data.storage.read()
     vault = await stores.vaults.find("dev")
-    secrets = Secrets(stores.secrets, stores.keyring, data.custodian, vault=vault, now=real_now())
-    return {
-        (kind, name): await (_secret_life(secrets, name) if kind == "secrets" else _vault_life(stores, name))
-        for kind, name in lives_of(entries)
+    shared = {"vault": vault, "now": real_now()}
+    secrets = Secrets(stores.secrets, stores.keyring, data.custodian, **shared)
+    keepers = Keepers(software=SoftwareProvider(data.custodian))
+    keys = Keys(stores.keys, stores.keyring, data.custodian, keepers=keepers, **shared)
+    read = {
+        "secrets": lambda name: _secret_life(secrets, name),
+        "keys": lambda name: read_key(keys, name),
+        "vaults": lambda name: _vault_life(stores, name),
     }
+    try:
+        return {(kind, name): await read[kind](name) for kind, name in lives_of(entries)}
+    finally:
+        keepers.close()
 
 
 async def _secret_life(secrets, name):
@@ -123,8 +137,7 @@ async def _vault_life(stores, name):
 def _life_that_differs(thing, entries, records, kept, ends):
     """What was answered was done; what was not answered was done whole, with its record, or not at all, without."""
     kind, name = thing
-    step = secret_outcome if kind == "secrets" else vault_outcome
-    life = FREE
+    life, versions = FREE, ToldVersions()
     for entry in entries:
         if not entry.is_write or entry.status == UNRECORDED:
             continue
@@ -132,5 +145,9 @@ def _life_that_differs(thing, entries, records, kept, ends):
             ends["done" if entry.ident in records else "undone"] += 1
             if entry.ident not in records:
                 continue
-        _, life = step(life, entry.act)
-    return [] if life == kept else [f"{kind} {name} should be {life} and is {kept}"]
+        _, after = OUTCOMES[kind](life, entry.act)
+        versions.follow(entry, life, after)
+        life = after
+    wrong = versions.compare(name, kept) if isinstance(kept, KeptKey) else []
+    found = kept.life if isinstance(kept, KeptKey) else kept
+    return wrong if life == found else [*wrong, f"{kind} {name} should be {life} and is {found}"]

@@ -29,14 +29,18 @@ def test_nothing_is_lost_by_kills_under_load(run):
     assert report.kills.total() == KILLS
     assert report.is_enough(IN_FLIGHT), report.words()
     assert report.answers > report.writes > 0
+    done = {entry.act.kind for entry in run.journal.entries if entry.kind == "keys" and entry.status == 200}
+    assert {"create", "import", "rotate", "sign"} <= done, report.words()
 
 
+OLDER_KEY = """(SELECT max(seq) FROM versions JOIN objects USING (vault_id, kind, name)
+    WHERE kind = 'keys' AND version != latest)"""
 SABOTAGE = {
     "a version that was acknowledged is lost": (
         "strongroom.db",
         ("DELETE FROM versions WHERE seq = (SELECT max(seq) FROM versions JOIN objects USING (vault_id, kind, name)"
         " WHERE version = latest)"),
-        "a secret whose newest version is not there",
+        "an object whose newest version is not there",
     ),
     "an older version is lost": (
         "strongroom.db",
@@ -47,10 +51,32 @@ SABOTAGE = {
     "a deletion is lost": (
         "strongroom.db",
         "DELETE FROM objects WHERE name = (SELECT max(name) FROM objects WHERE deleted IS NOT NULL)",
-        "a version of no secret",
+        "a version of no object",
     ),
     "a key is lost": ("strongroom.db", ("DELETE FROM data_keys WHERE scope = (SELECT max(vault_id) FROM vaults"
         " WHERE name != 'dev')"), "a vault without its key"),
+    "a version of a key is lost": (
+        "strongroom.db",
+        f"DELETE FROM versions WHERE seq = {OLDER_KEY}",
+        "versions and has",
+    ),
+    "what is private of a key lies with another": (
+        "strongroom.db",
+        (f"UPDATE versions SET sealed = (SELECT sealed FROM versions WHERE kind = 'keys' AND seq != {OLDER_KEY})"
+        f" WHERE seq = {OLDER_KEY}"),
+        "does not sign",
+    ),
+    "a policy outlives its key": (
+        "strongroom.db",
+        ("INSERT INTO rotation_policies (vault_id, name, due, document, mac)"
+        " SELECT vault_id, 'purged', NULL, x'', x'' FROM vaults WHERE name = 'dev'"),
+        "a rotation policy of no key: purged",
+    ),
+    "a record of a new key is lost": (
+        "audit.db",
+        "DELETE FROM records WHERE seq = (SELECT max(seq) FROM records WHERE CAST(body AS TEXT) LIKE '%KeyRotate%')",
+        "its records: []",
+    ),
     "a record is lost": (
         "audit.db",
         "DELETE FROM records WHERE seq = (SELECT max(seq) FROM records WHERE CAST(body AS TEXT) LIKE '%SecretSet%')",
@@ -84,6 +110,17 @@ def test_the_oracle_notices(run, file, statement, told):
         assert any(told in text for text in wrong), wrong
     finally:
         path.write_bytes(whole)
+
+
+def test_the_oracle_notices_a_public_part_that_was_told_and_is_not_kept(run):
+    made = next(entry for entry in run.journal.entries if entry.act.kind == "create" and entry.status == 200)
+    other = next(each.key for each in run.journal.entries if each.key and each.key["kid"] != made.key["kid"])
+    kept, made.key = made.key, other | {"kid": made.key["kid"]}
+    try:
+        wrong, _ = compare(run.server, run.journal)
+        assert any("was told to have" in text for text in wrong), wrong
+    finally:
+        made.key = kept
 
 
 def test_the_oracle_notices_a_record_without_its_change(run):
