@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -31,6 +32,7 @@ class Plane:
     def __init__(self):
         self.steps = []
         self.failing = {}
+        self.meanwhile = lambda _call: None
         self.table = Table(
             [
                 Operation(method="GET", path="/things/{name}", handler=self.read, log="ThingGet", gives=None),
@@ -40,6 +42,15 @@ class Plane:
                     handler=self.write,
                     log="ThingSet",
                     takes=Body,
+                    gives=None,
+                    changes=True,
+                ),
+                Operation(
+                    method="POST",
+                    path="/things/{name}/make",
+                    handler=self.read,
+                    prepare=self.prepare,
+                    log="ThingMake",
                     gives=None,
                     changes=True,
                 ),
@@ -72,6 +83,10 @@ class Plane:
     def parse_body(self, call):
         self.step("parse")
         return parse_json(call.request.body, call.operation.takes)
+
+    async def prepare(self, call):
+        self.step("prepare")
+        self.meanwhile(call)
 
     async def read(self, call):
         self.step("handler")
@@ -417,3 +432,49 @@ async def test_a_slow_body_of_who_still_may_is_taken(ask, plane, monkeypatch):
     monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)
     assert (await ask("PUT", body=b'{"value":"x"}')).status == 200
     assert plane.steps.count("authorize") == 2
+
+
+@pytest.mark.parametrize(("step", "status"), [("locate", 404), ("authenticate", 401), ("authorize", 403)])
+async def test_who_is_revoked_while_something_is_made_is_refused(ask, plane, storage, monkeypatch, step, status):
+    errors = {404: NotFound("no vault"), 401: Unauthenticated("disabled"), 403: Forbidden("no more")}
+
+    def revoke(_call):
+        monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)  # nothing is made fast enough
+        plane.failing[step] = errors[status]
+
+    plane.meanwhile = revoke
+    assert (await ask("POST", "/things/a/make")).status == status
+    assert "handler" not in plane.steps
+    (record,) = storage.bodies()
+    assert record["resultType"] == "Failed"
+    assert "reason" not in record["properties"]
+
+
+async def test_who_still_may_when_something_was_made_slowly_is_asked_by_the_time_it_is_then(ask, plane, monkeypatch):
+    moments = []
+
+    def make(call):
+        moments.append(call.real_now)
+        monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)
+        monkeypatch.setattr("strongroom.planes.gate.real_now", lambda: moments[0] + timedelta(hours=1))
+        monkeypatch.setattr(plane, "authorize", authorize)
+
+    async def authorize(call):
+        moments.extend((call.real_now, call.now))
+
+    plane.meanwhile = make
+    assert (await ask("POST", "/things/a/make")).status == 200
+    assert moments[1:] == [moments[0] + timedelta(hours=1)] * 2
+
+
+async def test_what_was_made_for_a_vault_does_not_go_into_another_of_its_name(ask, plane, monkeypatch):
+    found = [a_vault(), replace(a_vault(), vault_id="another")]
+
+    async def locate(call):
+        call.vault = found.pop(0)
+
+    monkeypatch.setattr(plane, "locate", locate)
+    plane.meanwhile = lambda _call: monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)
+    response = await ask("POST", "/things/a/make")
+    assert (response.status, json.loads(response.body)["code"]) == (404, "VaultNotFound")
+    assert "handler" not in plane.steps

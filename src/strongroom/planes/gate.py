@@ -25,10 +25,11 @@ from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
 from strongroom.planes.record import Subject, compose
 from strongroom.planes.stores import Storage, Stores
+from strongroom.vaults.model import Vault
 
 ReadBody = Callable[[int], Awaitable[bytes]]
 PATIENCE_SECONDS = 1.0
-"""For how long a body may be waited for on the word of who was asked before it."""
+"""For how long a body may be waited for, or something be made, on the word of who was asked before it."""
 UNKNOWN_OPERATION = "Unknown"
 OPAQUE = "An internal error occurred; the log of the server has its details."
 
@@ -144,14 +145,28 @@ class Gate:
             call.request.body = body
         call.body = self._plane.parse_body(call)
         if operation.prepare is not None:
-            await operation.prepare(call)
+            operation = await self._prepare(operation, call)
         if operation.changes:
             return await self._change(operation, run)
         return self._plane.finish(await operation.handler(call), call)
 
+    async def _prepare(self, operation: Operation, call: Call) -> Operation:
+        """Make what the change needs. That may wait in a line for minutes: who may not any more is refused after it."""
+        assert operation.prepare is not None
+        began, vault = time.perf_counter(), call.vault
+        await operation.prepare(call)
+        if time.perf_counter() - began <= PATIENCE_SECONDS:
+            return operation
+        operation = await self._admit_again(call)
+        if vault is not None and call.known_vault().vault_id != vault.vault_id:
+            raise _purged(vault)
+        return operation
+
     async def _admit_again(self, call: Call) -> Operation:
-        """Ask again who may do this: the body took its time, and what was revoked meanwhile counts."""
-        call.stores, call.caller, call.admission = self._storage.read(), None, None
+        """Ask again who may do this: it took its time, and what was revoked or has expired meanwhile counts."""
+        call.real_now = call.now = real_now()
+        await self._begin(call)
+        call.caller, call.admission = None, None
         call.notes.clear()  # why the caller might: whoever may not any more has no such reason in the record
         return await self._admit(call)
 
@@ -164,7 +179,7 @@ class Gate:
             return gone
         if vault is None or call.vault is None or call.vault.vault_id == vault.vault_id:
             return error
-        return NotFound(f"The vault '{vault.name}' was purged.", code="VaultNotFound")
+        return _purged(vault)
 
     async def _admit(self, call: Call) -> Operation:
         """Return the operation that the caller may do, and count it.
@@ -231,6 +246,10 @@ class Gate:
             return response
         headers = (*response.headers, _retry_after(error.retry_after))
         return Response(response.status, response.body, headers, response.always)
+
+
+def _purged(vault: Vault) -> NotFound:
+    return NotFound(f"The vault '{vault.name}' was purged.", code="VaultNotFound")
 
 
 def _retry_after(seconds: int) -> tuple[bytes, bytes]:
