@@ -186,7 +186,8 @@ async def _place(storage):
     return await keys.vault_key(), keys.place("k", "0" * 32)
 
 
-async def test_a_policy_that_was_edited_holds_up_no_other(tmp_path):
+@pytest.mark.parametrize("edit", ["due - 1", "due - 0.5", "due - 0.000001", "0", "-0.5"])
+async def test_a_policy_that_was_edited_holds_up_no_other(tmp_path, edit):
     place = a_data_directory(tmp_path / "data")
     storage = SqliteStorage.open(place, a_custodian())
     keepers = Keepers(software=SoftwareProvider(a_custodian()))
@@ -215,8 +216,10 @@ async def test_a_policy_that_was_edited_holds_up_no_other(tmp_path):
 
         await storage.change(add)
     with closing(sqlite3.connect(place / "strongroom.db")) as connection, connection:
-        connection.execute("UPDATE rotation_policies SET due = due - 1 WHERE name = 'a'")
+        connection.execute(f"UPDATE rotation_policies SET due = {edit} WHERE name = 'a'")
     now = NOON + days(30)
+    (first,) = await storage.read().keys.list_due(now, after=None, limit=1)
+    assert first not in await storage.read().keys.list_due(now, after=first, limit=1)  # else a sweep would never end
     with structlog.testing.capture_logs() as lines:
         assert await Rotation(storage, a_custodian(), keepers, now, REAL).run() == 1
     assert [line["key"] for line in lines if line["log_level"] == "error"] == ["a"]

@@ -14,9 +14,11 @@ from strongroom.storage.session import Documents, Session
 
 STATEMENTS = Statements(Kind.KEY)
 POLICIES = Documents("rotation_policies", RotationPolicy, "vault_id", "name", "due", keys=2)
-LIST_DUE = (  # who is named here is looked at closely when it is found: a row that was edited holds up no other
-    "SELECT vault_id, name, due FROM rotation_policies WHERE due <= ? AND (due, vault_id, name) > (?, ?, ?)"
-    " ORDER BY due, vault_id, name LIMIT ?"
+# Who is named here is looked at closely when it is found: a row that was edited holds up no other. Nor does one whose
+# time was made a fraction, which a page that begins past whole seconds would show again and again.
+LIST_DUE = (
+    "SELECT vault_id, name, CAST(due AS INTEGER) AS second FROM rotation_policies"
+    " WHERE due <= ? AND (second, vault_id, name) > (?, ?, ?) ORDER BY second, vault_id, name LIMIT ?"
 )
 
 
