@@ -299,6 +299,19 @@ async def test_others_do_not_wait_for_a_key_that_is_being_made(fresh, place, mon
     assert await use(fresh, await making, place)
 
 
+async def test_keys_of_a_moment_are_not_made_behind_those_of_seconds(fresh, place, monkeypatch):
+    end = threading.Event()
+    real = library.generate_private_key
+    monkeypatch.setattr(library, "generate_private_key", lambda *given: end.wait(30) and real(*given))
+    line = [asyncio.ensure_future(fresh.make(RSA_KEYS[0], place)) for _ in range(8)]
+    for spec in (EC_KEYS[0], OCT_KEYS[0]):
+        assert await use(fresh, await fresh.make(spec, place), place)
+    assert await use(fresh, await fresh.take(PrivateParts(type=KeyType.OCT, k=Sensitive(bytes(16))), place), place)
+    assert not any(making.done() for making in line)
+    end.set()
+    await asyncio.gather(*line)
+
+
 async def test_others_do_not_wait_for_a_key_that_is_being_checked(fresh, place, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     monkeypatch.setattr(rsa, "is_prime", lambda _number: begun.set() or end.wait(30))

@@ -2,7 +2,7 @@
 
 A handle is the sealed key. What was opened once stays open in this process for a while (`loaded`), for its place
 alone. Small keys are used at once; what takes longer, and the making of every key, goes to threads, so that others do
-not wait.
+not wait: the making of RSA keys to threads of its own, since a line of those takes minutes.
 """
 
 from collections.abc import Callable
@@ -40,16 +40,20 @@ USING_THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How keys of a type come to be. load raises ValueError for material that is no such key."""
+    """How keys of a type come to be. load raises ValueError for material that is no such key.
+
+    is_slow: to make or to check one takes a tenth of a second to some seconds, and not less than a millisecond.
+    """
 
     generate: Callable[[KeySpec], LoadedKey]
     load: Callable[[Sensitive[bytes]], LoadedKey]
     take: Callable[[PrivateParts], LoadedKey]
+    is_slow: bool = False
 
 
 _KINDS = MappingProxyType(
     {
-        KeyType.RSA: _Kind(rsa.generate, rsa.load, rsa.take),
+        KeyType.RSA: _Kind(rsa.generate, rsa.load, rsa.take, is_slow=True),
         KeyType.EC: _Kind(elliptic.generate, elliptic.load, elliptic.take),
         KeyType.OCT: _Kind(symmetric.generate, symmetric.load, symmetric.take),
         KeyType.AKP: _Kind(lattice.generate, lattice.load, lattice.take),
@@ -77,12 +81,14 @@ class SoftwareProvider:
         return True
 
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
-        """Return a new key; with 4096 bits that takes seconds, in a thread."""
-        return self._seal(await self._making.run(_KINDS[spec.type].generate, spec), place)
+        """Return a new key; an RSA key of 4096 bits takes seconds, in a thread."""
+        kind = _KINDS[spec.type]
+        return self._seal(await self._threads_of(kind).run(kind.generate, spec), place)
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
-        """Return a key that a caller brings, after checking all of it: up to a second, in a thread."""
-        return self._seal(await self._making.run(_KINDS[parts.type].take, parts), place)
+        """Return a key that a caller brings, after checking all of it: up to a second for RSA, in a thread."""
+        kind = _KINDS[parts.type]
+        return self._seal(await self._threads_of(kind).run(kind.take, parts), place)
 
     async def take_wrapped(
         self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
@@ -185,6 +191,10 @@ class SoftwareProvider:
         """Begin nothing more in threads."""
         self._making.close()
         self._using.close()
+
+    def _threads_of(self, kind: _Kind) -> Threads:
+        """Return where keys of a kind are made: those of a moment do not stand in line behind those of seconds."""
+        return self._making if kind.is_slow else self._using
 
     async def _decrypt(self, key: KeptKey, place: Place, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
         loaded = self._cipher(key, place)
