@@ -166,6 +166,7 @@ async def test_whatever_does_not_unwrap_is_refused_with_one_text(keeper, custodi
         (pkcs8(ed25519.Ed25519PrivateKey.generate()), {}, "of another kty or crv"),
         (pkcs8(rsa.generate_private_key(65537, 1024)), {}, "Unsupported key size"),
     ],
+    ids=["text", "zeros", "no RSA", "no EC", "another curve", "a curve that is none here", "Ed25519", "short RSA"],
 )
 async def test_what_comes_in_must_be_sound(keeper, custodian, exchange, material, said, told):
     with pytest.raises(BadRequest) as refused:
