@@ -35,6 +35,7 @@ def kills(count, in_flight, seed):
     """Kill -9 workers, the parent and the whole server under load; the clients' journals judge.
 
     No acknowledged write may be lost, no answer be without its record, no change without its record, nothing half made.
+    Every version of a key must sign, by the public part that was told when it was made.
     Takes about half a minute for 100 kills.
     """
     from soak.kills import Run
@@ -46,6 +47,26 @@ def kills(count, in_flight, seed):
     _say(report.words())
     reason = "see above" if report.wrong else f"{needed} kills during a write were asked for"
     _end(passed=not report.wrong and report.is_enough(needed), reason=reason)
+
+
+@main.command()
+@click.option("--count", type=click.IntRange(1), default=20, show_default=True, help="How often all keys come due.")
+@click.option("--keys", type=click.IntRange(4), default=60, show_default=True, help="How many keys.")
+@SEED
+def rotations(count, keys, seed):
+    """Kill -9 who rotates keys by their policy, the parent and the whole server while keys are due.
+
+    Each key must be rotated once every time that it comes due, with its record, and every version must sign.
+    Takes some ten seconds for each time. In more than half of the kills some keys must be rotated and others not.
+    """
+    from soak.rotations import Run
+
+    seed = _chosen(seed)
+    with _folder() as folder:
+        report = Run(folder, seed, _say, keys=keys).play(count)
+    _say(report.words())
+    is_enough = report.cut.total() * 2 > report.kills.total()
+    _end(passed=not report.wrong and is_enough, reason="see above")
 
 
 @main.command()

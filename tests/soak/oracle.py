@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 
 from clients.acts import RECORDED_AS
 from clients.direct import on_server_data
@@ -46,7 +46,7 @@ def compare(server, journal):
     wrong = list(journal.faults)
     if not whole:
         wrong.append("the chain of records is not whole")
-    wrong += _half_made(server.data_dir)
+    wrong += what_is_half_made(server.data_dir)
     wrong += _records_that_differ(journal.entries, records)
     kept = on_server_data(server, lambda data: _read_lives(data, journal.entries))
     ends = Counter()
@@ -65,7 +65,8 @@ async def _read_records(data):
     return found, is_whole(data.storage)
 
 
-def _half_made(data_dir):
+def what_is_half_made(data_dir):
+    """Return what is there in part only, in words."""
     wrong = []
     for file in ("strongroom.db", "audit.db"):
         with closing(sqlite3.connect(data_dir / file)) as connection:
@@ -102,19 +103,23 @@ def _records_that_differ(entries, records):
 async def _read_lives(data, entries):
     stores = data.storage.read()
     vault = await stores.vaults.find("dev")
-    shared = {"vault": vault, "now": real_now()}
-    secrets = Secrets(stores.secrets, stores.keyring, data.custodian, **shared)
-    keepers = Keepers(software=SoftwareProvider(data.custodian))
-    keys = Keys(stores.keys, stores.keyring, data.custodian, keepers=keepers, **shared)
-    read = {
-        "secrets": lambda name: _secret_life(secrets, name),
-        "keys": lambda name: read_key(keys, name),
-        "vaults": lambda name: _vault_life(stores, name),
-    }
-    try:
+    secrets = Secrets(stores.secrets, stores.keyring, data.custodian, vault=vault, now=real_now())
+    async with keys_of(data) as keys:
+        read = {
+            "secrets": lambda name: _secret_life(secrets, name),
+            "keys": lambda name: read_key(keys, name),
+            "vaults": lambda name: _vault_life(stores, name),
+        }
         return {(kind, name): await read[kind](name) for kind, name in lives_of(entries)}
-    finally:
-        keepers.close()
+
+
+@asynccontextmanager
+async def keys_of(data):
+    """The keys of the rehearsal vault, kept by software as the server keeps them."""
+    stores, keepers = data.storage.read(), Keepers(software=SoftwareProvider(data.custodian))
+    vault = await stores.vaults.find("dev")
+    yield Keys(stores.keys, stores.keyring, data.custodian, keepers=keepers, vault=vault, now=real_now())
+    keepers.close()
 
 
 async def _secret_life(secrets, name):
