@@ -43,11 +43,13 @@ def test_the_row_of_a_path(method, path, found, parameters):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/secret", "/secrets/a/b/c", "/keys/k/v/verify", "/subscriptions/S/groups/G"]
+    "path",
+    ["", "/", "/secret", "/secrets/a/b/c", "/keys/k/v/verify", "/subscriptions/S/groups/G", "/%E2%84%AAeys/k/v/sign"],
 )
 def test_a_path_that_no_row_has(path):
-    with pytest.raises(NotFound):
-        TABLE.match("GET", path)
+    for method in ("GET", "POST"):
+        with pytest.raises(NotFound):
+            TABLE.match(method, path)
 
 
 @pytest.mark.parametrize(

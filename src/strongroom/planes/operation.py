@@ -114,7 +114,7 @@ class Table:
 
     def _search(self, method: str, path: str) -> Match:
         segments = split_path(path)
-        lowered = [segment.lower() for segment in segments]
+        lowered = [_folded(segment) for segment in segments]
         known: set[str] = set()
         for literals in self._shapes.get(len(segments), ()):
             verbs = self._rows.get((len(segments), literals, tuple(lowered[i] for i in literals)))
@@ -144,6 +144,11 @@ class Table:
         if literals not in shapes:
             shapes.append(literals)
             shapes.sort(key=len, reverse=True)
+
+
+def _folded(segment: str) -> str:
+    """Return a segment as literals compare with it: letters beyond ASCII are none of theirs, U+212A is no k."""
+    return segment.lower() if segment.isascii() else segment
 
 
 def split_path(path: str) -> list[str]:
