@@ -49,6 +49,18 @@ async def test_a_key_is_made_signs_and_verifies(keys):
     assert made.version.operations == (Operation.SIGN, Operation.VERIFY)
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "hsm"), [(spec_of(KeyType.RSA), False), (spec_of(KeyType.EC, curve="P-384"), False), (EC, True)]
+)
+async def test_a_key_that_became_another_while_its_next_version_was_made_is_not_rotated(keys, meanwhile, hsm):
+    await make(keys)
+    made = await keys.make_next("k")
+    other = await make(keys, spec=meanwhile, hsm=hsm)
+    with pytest.raises(Conflict, match="another type"):
+        await keys.rotate("k", made)
+    assert await keys.get("k") == other
+
+
 async def test_a_new_version_takes_nothing_over_and_the_old_one_stays(keys):
     first = await make(keys, "Name", tags=(("a", "b"),), expires=NOON + days(1), operations=(Operation.SIGN,))
     second = await make(keys, "name")

@@ -153,9 +153,14 @@ class Keys(Objects[KeyVersion]):
     async def rotate(self, name: str, made: Made) -> Key:
         """Add the next version of a living key, enabled, with the operations and tags of its newest version.
 
-        It expires as the rotation policy says, never without one.
+        It expires as the rotation policy says, never without one. Conflict when the newest version is of another type
+        than it was when `made` was made: its operations would not be what such a key can do.
         """
         newest = (await self.living(name)).version
+        if (newest.spec, newest.hsm) != (made.kept.spec, made.hsm):
+            raise Conflict(
+                f"The key {name} became one of another type while its next version was made; rotate it anew."
+            )
         policy = await self.keys.find_policy(self.vault.vault_id, name)
         expires = policy.expires(whole_seconds(self.now)) if policy else None
         return await self.add(name, made, KeyEdit(operations=newest.operations, tags=newest.tags, expires=expires))

@@ -212,6 +212,7 @@ def _makings(keepers: Keepers) -> Iterator[Operation]:
         needs=actions.KEY_ROTATE,
         log="KeyRotate",
         gives=wire.KeyBundle,
+        refuses=(409,),
         changes=True,
         since="7.3",
     )
