@@ -1,3 +1,4 @@
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -478,3 +479,51 @@ async def test_what_was_made_for_a_vault_does_not_go_into_another_of_its_name(as
     response = await ask("POST", "/things/a/make")
     assert (response.status, json.loads(response.body)["code"]) == (404, "VaultNotFound")
     assert "handler" not in plane.steps
+
+
+@pytest.mark.parametrize("waiting", ["body", "prepare", "handler"])
+async def test_a_request_that_is_under_way_when_the_server_stops_is_recorded(plane, storage, monkeypatch, waiting):
+    begun = asyncio.Event()
+
+    async def wait(*_):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def read(_limit):
+        return await wait() if waiting == "body" else b""
+
+    for operation in plane.table.operations:
+        if operation.log == "ThingMake" and waiting == "prepare":
+            object.__setattr__(operation, "prepare", wait)
+        if operation.log == "ThingGet" and waiting == "handler":
+            object.__setattr__(operation, "handler", wait)
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+    method, path = ("POST", "/things/a/make") if waiting == "prepare" else ("GET", "/things/a")
+    serving = asyncio.ensure_future(gate.serve(Request(method, "v.localhost", path, b"", {}, "127.0.0.1"), read))
+    await begun.wait()
+    serving.cancel()
+    response = await serving
+    assert (response.status, json.loads(response.body)["code"]) == (503, "ServiceUnavailable")
+    (record,) = storage.bodies()
+    assert (record["operationName"][:5], record["resultType"]) == ("Thing", "Failed")
+
+
+async def test_a_change_that_is_under_way_when_the_server_stops_has_no_second_record(plane, storage, monkeypatch):
+    begun = asyncio.Event()
+
+    async def change(_work):
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(storage, "change", change)
+
+    async def read(_limit):
+        return b'{"value":"x"}'
+
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+    serving = asyncio.ensure_future(gate.serve(Request("PUT", "v.localhost", "/things/a", b"", {}, ""), read))
+    await begun.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert storage.bodies() == []

@@ -4,6 +4,7 @@ The order is the service's: token, then path, verb and api-version, then permiss
 whether what is named exists. The answer leaves when its record is durable; a change and its record commit together.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -31,6 +32,7 @@ ReadBody = Callable[[int], Awaitable[bytes]]
 PATIENCE_SECONDS = 1.0
 """For how long a body may be waited for, or something be made, on the word of who was asked before it."""
 UNKNOWN_OPERATION = "Unknown"
+STOPPING = "The server is stopping; nothing was done. Send the request again."
 OPAQUE = "An internal error occurred; the log of the server has its details."
 
 log = structlog.get_logger(__name__)
@@ -111,6 +113,10 @@ class Gate:
             response = self._fail(call, await self._explain(call, error))
         except StrongroomError as error:
             response = self._fail(call, error)
+        except asyncio.CancelledError:
+            if run.changing:  # the change and its record are on their way together, whoever waits for them
+                raise
+            response = self._fail(call, ServiceUnavailable(STOPPING))
         except Exception:
             log.exception("request failed", method=call.request.method, path=call.request.path)
             response = self._fail(call, StrongroomError("an error of another kind, told above"))
@@ -222,6 +228,7 @@ class Gate:
             response = self._plane.finish(await operation.handler(run.call), run.call)
             return response, run.record(response)
 
+        run.changing = True
         response = await self._storage.change(work)
         run.recorded = True
         return response
@@ -257,15 +264,16 @@ def _retry_after(seconds: int) -> tuple[bytes, bytes]:
 
 
 class _Run:
-    """One request under way: what its record needs beside the call."""
+    """One request under way: what its record needs beside the call. changing: its change was handed to the storage."""
 
-    __slots__ = ("call", "plane", "recorded", "started", "ticks")
+    __slots__ = ("call", "changing", "plane", "recorded", "started", "ticks")
 
     def __init__(self, plane: Plane, call: Call, started: datetime, ticks: float) -> None:
         self.plane = plane
         self.call = call
         self.started = started
         self.ticks = ticks
+        self.changing = False
         self.recorded = False
 
     def record(self, response: Response) -> Record:
