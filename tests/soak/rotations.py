@@ -1,7 +1,8 @@
 """Keys that rotate by their policy while whoever rotates them is killed: each once every time that it is due.
 
-What is due is rotated as soon as a worker starts. So the rehearsal clock is advanced, the server is killed and started
-anew, and killed again while some keys are rotated already and others are not.
+What is due is rotated as soon as a worker starts. So the rehearsal clock is advanced, the worker is killed and started
+anew, and killed again while some keys are rotated already and others are not. There is one worker: a second one would
+take over from one that was killed, but only when it sweeps the next time, within a minute.
 """
 
 import json
@@ -93,7 +94,7 @@ class Run:
     def _play_round(self, due):
         """Let the keys come due and kill whoever rotates them, until there are as many versions as are `due`."""
         self.server.strongroom("clock", "advance", ADVANCE)
-        self._kill("server")
+        self._kill("sweeper")
         for victim in VICTIMS:
             goal = self._count() + self._random.randint(1, max(1, len(self._names) // len(VICTIMS)))
             wait_until(lambda goal=goal: self._count() >= min(goal, due))
@@ -119,7 +120,7 @@ class Run:
         tree.wait(END_SECONDS)
 
     def _start(self):
-        self.server = start_server(self._folder, "--dev", "--no-proxy", "--workers", "2")
+        self.server = start_server(self._folder, "--dev", "--no-proxy", "--workers", "1")
 
     def _count(self):
         with closing(sqlite3.connect(self.server.data_dir / "strongroom.db")) as connection:
