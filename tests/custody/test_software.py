@@ -283,7 +283,7 @@ async def test_keys_are_made_and_checked_in_threads(fresh, place, monkeypatch):
     rules = Watched(monkeypatch, rsa, "is_roca")
     await fresh.take(parts, place)
     assert generated.threads[0].startswith("key-making")
-    assert [name.startswith("key-making") for name in rules.threads] == [True]
+    assert [name.startswith("key-checking") for name in rules.threads] == [True]
 
 
 async def test_others_do_not_wait_for_a_key_that_is_being_made(fresh, place, monkeypatch):
@@ -310,6 +310,14 @@ async def test_keys_of_a_moment_are_not_made_behind_those_of_seconds(fresh, plac
     assert not any(making.done() for making in line)
     end.set()
     await asyncio.gather(*line)
+
+
+async def test_keys_are_checked_one_at_a_time(fresh, place, monkeypatch):
+    """What checks them holds the lock of the interpreter: two at once are no faster, and twice in others' way."""
+    checks = Watched(monkeypatch, rsa, "is_roca")
+    parts = rsa_parts(library.generate_private_key(65537, 2048))
+    await asyncio.gather(*(fresh.take(parts, place) for _ in range(6)))
+    assert (len(checks.threads), len(set(checks.threads))) == (6, 1)
 
 
 async def test_others_do_not_wait_for_a_key_that_is_being_checked(fresh, place, monkeypatch):

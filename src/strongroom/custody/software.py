@@ -2,7 +2,7 @@
 
 A handle is the sealed key. What was opened once stays open in this process for a while (`loaded`), for its place
 alone. Small keys are used at once; what takes longer, and the making of every key, goes to threads, so that others do
-not wait: the making of RSA keys to threads of its own, since a line of those takes minutes.
+not wait: the making and the checking of RSA keys to threads of their own, since a line of those takes minutes.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,8 @@ from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
 MAKING_THREADS = 2
+CHECKING_THREADS = 1
+"""What checks keys holds Python's lock: two would be no faster together, and in the way of others twice as often."""
 USING_THREADS = 2
 """Of every worker, of which there is one a core: more than one, so that one slow key does not hold up all others."""
 
@@ -68,6 +70,7 @@ class SoftwareProvider:
         self._custodian = custodian
         self._loaded = loaded or LoadedKeys()
         self._making = Threads("key-making", MAKING_THREADS)
+        self._checking = Threads("key-checking", CHECKING_THREADS)
         self._using = Threads("key-using", USING_THREADS)
 
     @property
@@ -83,12 +86,14 @@ class SoftwareProvider:
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
         """Return a new key; an RSA key of 4096 bits takes seconds, in a thread."""
         kind = _KINDS[spec.type]
-        return self._seal(await self._threads_of(kind).run(kind.generate, spec), place)
+        threads = self._making if kind.is_slow else self._using
+        return self._seal(await threads.run(kind.generate, spec), place)
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it: up to a second for RSA, in a thread."""
         kind = _KINDS[parts.type]
-        return self._seal(await self._threads_of(kind).run(kind.take, parts), place)
+        threads = self._checking if kind.is_slow else self._using
+        return self._seal(await threads.run(kind.take, parts), place)
 
     async def take_wrapped(
         self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
@@ -190,11 +195,8 @@ class SoftwareProvider:
     def close(self) -> None:
         """Begin nothing more in threads."""
         self._making.close()
+        self._checking.close()
         self._using.close()
-
-    def _threads_of(self, kind: _Kind) -> Threads:
-        """Return where keys of a kind are made: those of a moment do not stand in line behind those of seconds."""
-        return self._making if kind.is_slow else self._using
 
     async def _decrypt(self, key: KeptKey, place: Place, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
         loaded = self._cipher(key, place)
