@@ -370,3 +370,10 @@ async def test_a_rotation_policy_without_sense_is_refused(world, body):
     await create(world)
     assert (await world.ask("PUT", "/keys/k/rotationpolicy", body)).says(400, "BadParameter")
     assert (await world.ask("PUT", "/keys/none/rotationpolicy", {})).says(404, "KeyNotFound")
+
+
+@pytest.mark.parametrize(("said", "told"), [("ES256", "ES256"), (encoded(b"a plaintext"), None), ("", None)])
+async def test_records_name_algorithms_and_nothing_else_that_a_caller_put_there(world, said, told):
+    await create(world)
+    await world.ask("POST", "/keys/k/sign", {"alg": said, "value": DIGEST})
+    assert world.last_record["properties"].get("algorithm") == told

@@ -6,6 +6,7 @@ from typing import Any
 
 from strongroom.access.authorization import actions
 from strongroom.access.authorization.model import Action
+from strongroom.custody.algorithms import ALGORITHMS
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.data import keyrequests as asked
@@ -15,8 +16,6 @@ from strongroom.planes.http import Response
 from strongroom.planes.operation import Operation
 
 Handle = Callable[[Keepers, Call], Awaitable[Response]]
-
-ALGORITHM_LENGTH = 64
 
 
 async def encrypt_data(keepers: Keepers, call: Call) -> Response:
@@ -78,8 +77,12 @@ async def verify_signature(keepers: Keepers, call: Call) -> Response:
 
 
 def _named(call: Call, algorithm: str) -> tuple[str, str | None]:
-    """Return the key that the path names, and note for the record what is done with it."""
-    call.notes["algorithm"] = algorithm[:ALGORITHM_LENGTH]
+    """Return the key that the path names, and note for the record what is done with it.
+
+    Only an algorithm that there is: who sends his plaintext in the wrong place does not find it in the records.
+    """
+    if algorithm in ALGORITHMS:
+        call.notes["algorithm"] = algorithm
     return call.parameters["name"], version_in(call)
 
 
