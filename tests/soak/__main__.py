@@ -57,7 +57,7 @@ def rotations(count, keys, seed):
     """Kill -9 who rotates keys by their policy, the parent and the whole server while keys are due.
 
     Each key must be rotated once every time that it comes due, with its record, and every version must sign.
-    Takes some ten seconds for each time. In more than half of the kills some keys must be rotated and others not.
+    Takes some four seconds for each time. In more than half of the kills some keys must be rotated and others not.
     """
     from soak.rotations import Run
 
