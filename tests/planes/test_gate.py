@@ -527,3 +527,22 @@ async def test_a_change_that_is_under_way_when_the_server_stops_has_no_second_re
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert storage.bodies() == []
+
+
+async def test_handlers_see_what_was_changed_while_the_body_came(plane, storage, monkeypatch):
+    """A storage remembers rows until it is asked for stores again: those of before the body are out of date."""
+    asked, seen = [], []
+    read_stores = storage.read
+
+    def read():
+        asked.append(len(seen))
+        return read_stores()
+
+    async def read_body(_limit):
+        seen.append("body")
+        return b""
+
+    monkeypatch.setattr(storage, "read", read)
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+    assert (await gate.serve(Request("GET", "v.localhost", "/things/a", b"", {}, "127.0.0.1"), read_body)).status == 200
+    assert asked == [0, 1]

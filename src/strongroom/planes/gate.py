@@ -147,6 +147,8 @@ class Gate:
         body = await read_body(operation.body_limit)
         if time.perf_counter() - run.ticks > PATIENCE_SECONDS:
             operation = await self._admit_again(call)
+        else:  # rows that are remembered are of before the wait: a key may have been disabled since
+            call.stores = self._storage.read()
         if body:
             call.request.body = body
         call.body = self._plane.parse_body(call)
