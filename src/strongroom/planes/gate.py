@@ -23,7 +23,7 @@ from strongroom.meters import RequestMeter
 from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
-from strongroom.planes.operation import Operation, Table
+from strongroom.planes.operation import BODILESS, Operation, Table
 from strongroom.planes.record import Subject, compose
 from strongroom.planes.stores import Storage, Stores
 from strongroom.vaults.model import Vault
@@ -144,12 +144,12 @@ class Gate:
     async def _answer(self, run: "_Run", read_body: ReadBody) -> Response:
         call = run.call
         operation = await self._admit(call)
-        body = await read_body(operation.body_limit)
-        if time.perf_counter() - run.ticks > PATIENCE_SECONDS:
-            operation = await self._admit_again(call)
-        else:  # rows that are remembered are of before the wait: a key may have been disabled since
-            call.stores = self._storage.read()
-        if body:
+        if call.caller is not None:
+            self._plane.throttle(call)
+        if call.request.method not in BODILESS:
+            seen = call.stores.unchanged.generation
+            body = await read_body(operation.body_limit)
+            operation = await self._admit_after(call, operation, run.ticks, seen)
             call.request.body = body
         call.body = self._plane.parse_body(call)
         if operation.prepare is not None:
@@ -161,14 +161,23 @@ class Gate:
     async def _prepare(self, operation: Operation, call: Call) -> Operation:
         """Make what the change needs. That may wait in a line for minutes: who may not any more is refused after it."""
         assert operation.prepare is not None
-        began, vault = time.perf_counter(), call.vault
+        began, vault, seen = time.perf_counter(), call.vault, call.stores.unchanged.generation
         await operation.prepare(call)
-        if time.perf_counter() - began <= PATIENCE_SECONDS:
-            return operation
-        operation = await self._admit_again(call)
+        operation = await self._admit_after(call, operation, began, seen)
         if vault is not None and call.known_vault().vault_id != vault.vault_id:
             raise _purged(vault)
         return operation
+
+    async def _admit_after(self, call: Call, operation: Operation, began: float, seen: int) -> Operation:
+        """Return the operation that a caller may still do who waited since `began` (of `time.perf_counter`).
+
+        He is asked again where anything has changed since, which `seen` tells, or after a while: tokens end. What was
+        remembered is of before the wait and is looked up anew.
+        """
+        call.stores = self._storage.read()
+        if call.stores.unchanged.generation == seen and time.perf_counter() - began <= PATIENCE_SECONDS:
+            return operation
+        return await self._admit_again(call)
 
     async def _admit_again(self, call: Call) -> Operation:
         """Ask again who may do this: it took its time, and what was revoked or has expired meanwhile counts."""
@@ -190,7 +199,7 @@ class Gate:
         return _purged(vault)
 
     async def _admit(self, call: Call) -> Operation:
-        """Return the operation that the caller may do, and count it.
+        """Return the operation that the caller may do.
 
         What was found of a request that asks the same, by the same token, is believed while nothing has changed.
         """
@@ -202,8 +211,6 @@ class Gate:
             operation = await self._find_admission(call)
             if call.caller is not None and asked is not None:
                 remember(asked, call, call.caller)
-        if call.caller is not None:
-            self._plane.throttle(call)
         return operation
 
     async def _find_admission(self, call: Call) -> Operation:

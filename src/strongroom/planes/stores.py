@@ -19,8 +19,11 @@ T = TypeVar("T")
 class Unchanged(Protocol):
     """What was found since anything last changed: the next change of any process ends it, and every second does.
 
-    Inside a transaction nothing is kept.
+    Inside a transaction nothing is kept. generation: how often it ended so far.
     """
+
+    @property
+    def generation(self) -> int: ...
 
     def get(self, key: Any, /) -> Any:
         """Return what was kept, None when nothing was."""

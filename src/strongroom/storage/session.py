@@ -29,11 +29,12 @@ class Unchanged:
     forgetful: nothing is kept, as inside a transaction.
     """
 
-    __slots__ = ("_forgetful", "_kept", "get")
+    __slots__ = ("_forgetful", "_kept", "generation", "get")
 
     def __init__(self, *, forgetful: bool) -> None:
         self._forgetful = forgetful
         self._kept: dict[Any, Any] = {}
+        self.generation = 0
         self.get = self._kept.get
 
     def keep(self, key: Any, value: Any, size: int = 0) -> None:
@@ -47,6 +48,7 @@ class Unchanged:
     def forget(self) -> None:
         """Forget everything: the file has changed."""
         self._kept.clear()
+        self.generation += 1
 
 
 class Session:

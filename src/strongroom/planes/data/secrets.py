@@ -105,7 +105,7 @@ def _bundle(call: Call, secret: Secret, value: Sensitive[bytes] | None = None) -
 def _shown(call: Call, secret: Secret) -> tuple[str, bytes]:
     """Return the id of a version and what is shown of it beside its value, which is never remembered."""
     base, unchanged = call.request.base, call.stores.unchanged
-    asked = (base, secret.state.vault_id, secret.state.name, secret.version.version)
+    asked = ("secret", base, secret.state.vault_id, secret.state.name, secret.version.version)
     shown: tuple[str, bytes] | None = unchanged.get(asked)
     if shown is None:
         bundle = wire.write_bundle(base, call.known_vault(), secret)
