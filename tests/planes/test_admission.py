@@ -59,11 +59,11 @@ def ask(plane, storage):
 async def test_who_asks_the_same_again_is_let_in_again_and_recorded_alike(ask, plane, storage):
     assert (await ask()).status == 200
     assert "authorize" in plane.steps
-    assert (await ask(client="192.0.2.7")).status == 200
+    assert (await ask(headers=TOKEN | {b"x-ms-client-request-id": b"second"})).status == 200
     assert plane.steps == ["throttle", "parse", "handler"]
     first, second = storage.bodies()
-    assert second["callerIpAddress"] == "192.0.2.7"
-    differing = {"time", "durationMs", "callerIpAddress"}
+    assert second["correlationId"] == "second"
+    differing = {"time", "durationMs", "correlationId"}
     assert {k: v for k, v in first.items() if k not in differing} == {
         k: v for k, v in second.items() if k not in differing
     }
@@ -79,6 +79,7 @@ async def test_who_asks_the_same_again_is_let_in_again_and_recorded_alike(ask, p
         {"raw_query": b"api-version=7.5"},
         {"headers": {b"authorization": b"Bearer two"}},
         {"headers": {}},
+        {"client": "192.0.2.7"},
     ],
 )
 async def test_whatever_decides_is_part_of_the_question(ask, plane, other):
@@ -130,10 +131,24 @@ async def test_a_handler_that_found_another_operation_is_recorded_as_that(ask, p
     original = plane.table.operations[0]
 
     async def read(call):
-        call.operation = replace(call.operation, log="ThingPeek") if call.request.client == "192.0.2.7" else original
+        call.operation = replace(call.operation, log="ThingPeek") if b"x-peek" in call.request.headers else original
         return await plane.read(call)
 
     object.__setattr__(original, "handler", read)
-    await ask(client="192.0.2.7")
+    await ask(headers=TOKEN | {b"x-peek": b"1"})
     await ask()
     assert [body["operationName"] for body in storage.bodies()] == ["ThingPeek", "ThingGet"]
+
+
+async def test_who_waited_is_asked_again_where_anything_has_changed_since(plane, storage):
+    gate = Gate(plane, storage, a_custodian(), "localhost")
+
+    async def read_while_all_changes(_limit):
+        storage.stores.unchanged.forget()
+        plane.failing["authorize"] = Forbidden("no more")
+        return b'{"value": "v"}'
+
+    refused = await gate.serve(Request(**(FIRST | {"method": "PUT"})), read_while_all_changes)
+    assert refused.status == 403
+    assert plane.steps.count("throttle") == 1
+    assert "handler" not in plane.steps

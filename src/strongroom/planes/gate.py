@@ -23,7 +23,7 @@ from strongroom.meters import RequestMeter
 from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
-from strongroom.planes.operation import BODILESS, Operation, Table
+from strongroom.planes.operation import Operation, Table
 from strongroom.planes.record import Subject, compose
 from strongroom.planes.stores import Storage, Stores
 from strongroom.vaults.model import Vault
@@ -146,11 +146,9 @@ class Gate:
         operation = await self._admit(call)
         if call.caller is not None:
             self._plane.throttle(call)
-        if call.request.method not in BODILESS:
-            seen = call.stores.unchanged.generation
-            body = await read_body(operation.body_limit)
-            operation = await self._admit_after(call, operation, run.ticks, seen)
-            call.request.body = body
+        seen = call.stores.unchanged.generation
+        call.request.body = await read_body(operation.body_limit)
+        operation = await self._admit_after(call, operation, run.ticks, seen)
         call.body = self._plane.parse_body(call)
         if operation.prepare is not None:
             operation = await self._prepare(operation, call)
