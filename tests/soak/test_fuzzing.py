@@ -70,10 +70,15 @@ def follow(plane, server, direct, reach, folder, attestor):
             ManagementRecipes(server, direct, reach, strict).follow()
 
 
+RACED = ["rotateKey 409"]
+"""Answers that only a race gives: a key became one of another type while its next version was made. It is met in
+`tests/objects/keys/test_service.py`."""
+
+
 @every_plane
 def test_every_documented_answer_was_met_and_no_other(run, record_property):
     record_property("counts", [f"{run.plane} plane", *run.reach.table(), ""])
-    assert run.reach.missing == []
+    assert [answer for answer in run.reach.missing if answer not in RACED] == []
     assert run.reach.undocumented == []
 
 
