@@ -25,8 +25,8 @@ from strongroom.errors import (
     Throttled,
     Unauthenticated,
 )
-from strongroom.planes.octets import PATTERN as OCTETS
-from strongroom.planes.octets import Octets, SensitiveOctets
+from strongroom.octets import PATTERN as OCTETS
+from strongroom.octets import Octets, SensitiveOctets
 from strongroom.planes.operation import BODILESS, JSON_BODY, Operation, Parameter, Table
 from strongroom.sensitive import Sensitive
 

@@ -7,8 +7,6 @@ nine minutes and use it for every resource (MSAL's `AutoRefresher`), so `jti` ca
 Sources: RFC 7521, RFC 7523; Entra "Certificate credentials".
 """
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +20,7 @@ from jwt.exceptions import PyJWTError
 
 from strongroom.access.identity import refusals
 from strongroom.access.identity.model import Application, ClientCertificate
+from strongroom.octets import decode_octets
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS: Final = ("RS256", "PS256")
@@ -123,10 +122,9 @@ def _require_claims(claims: _Claims, application: Application, endpoint: Endpoin
 
 def _from_base64url(text: str) -> bytes:
     """Return the bytes of a base64url text, with or without its padding; clients write it both ways."""
-    bare = text.rstrip("=")
     try:
-        return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return decode_octets(text)
+    except ValueError:
         raise refusals.assertion_malformed() from None
 
 

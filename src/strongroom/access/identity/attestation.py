@@ -5,9 +5,8 @@ header brings along (`jku`, `jwk`, `x5c`) counts for nothing. Times are compared
 Sources: RFC 7515, 7517, 7519, 8725; OpenID Connect Discovery 1.0; Azure Attestation, "Attestation token".
 """
 
-import base64
-import binascii
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
 from strongroom.errors import Forbidden
+from strongroom.octets import decode_octets
 
 TOKEN_BYTES = 48 * 1024
 LEEWAY = timedelta(minutes=1)
@@ -195,7 +195,7 @@ def _public_key(described: _WebKey) -> PublicKey | None:
     if described.kty == "EC" and described.x and described.y and curve is not None:
         return ec.EllipticCurvePublicNumbers(_number(described.x), _number(described.y), curve).public_key()
     if described.x5c:
-        key = x509.load_der_x509_certificate(base64.b64decode(described.x5c[0], validate=True)).public_key()
+        key = x509.load_der_x509_certificate(b64decode(described.x5c[0], validate=True)).public_key()
         return key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None
     return None
 
@@ -242,11 +242,3 @@ def _decode(raw: bytes, into: type[T]) -> T:
 
 def _number(text: str) -> int:
     return int.from_bytes(decode_octets(text), "big")
-
-
-def decode_octets(text: str) -> bytes:
-    """Return the bytes of base64url text, with or without padding; ValueError when it is none."""
-    try:
-        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None

@@ -4,7 +4,6 @@ A new key is published before it begins to sign; the one before is retired at th
 token that it signed has expired. Which key does what follows from the keys and the time alone: no worker is told.
 """
 
-import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from strongroom.access.identity.store import IdentityStore
 from strongroom.custody.sealing import Context, Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, KeyringStore
 from strongroom.errors import ServiceUnavailable
+from strongroom.octets import encode_octets
 from strongroom.sensitive import Sensitive
 
 TOKEN_LIFETIME = timedelta(hours=1)
@@ -46,7 +46,7 @@ def make_signing_key(
     """Return a new signing key, its private half sealed under `server_key` (Purpose.SERVER). Takes some 50 ms."""
     private = generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     public_der = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    kid = base64.urlsafe_b64encode(hashlib.sha256(public_der).digest()).rstrip(b"=").decode()
+    kid = encode_octets(hashlib.sha256(public_der).digest())
     private_der = Sensitive(private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
     sealed = custodian.seal(server_key, private_der, private_place(kid))
     return SigningKey(kid=kid, public_der=public_der, sealed_private=sealed, created=now, begins=begins)

@@ -4,7 +4,6 @@ Every claim stands in one class here and nowhere else: `VERIFIED` ones are check
 inform whoever holds the token. Source: Entra "Access token claims reference".
 """
 
-import base64
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from jwt.api_jws import PyJWS
 
 from strongroom.access.identity.model import Application
 from strongroom.access.identity.signing import TOKEN_LIFETIME, LoadedKey
+from strongroom.octets import encode_octets
 
 ALGORITHM: Final = "RS256"
 TYPE: Final = "JWT"
@@ -80,10 +80,10 @@ def claims_for(
         appidacr=credential.value,
         idtyp="app",
         oid=application.object_id,
-        rh="1." + _short(uuid.UUID(application.tenant_id).bytes + uuid.UUID(application.app_id).bytes) + ".",
+        rh="1." + encode_octets(uuid.UUID(application.tenant_id).bytes + uuid.UUID(application.app_id).bytes) + ".",
         sub=application.object_id,
         tid=application.tenant_id,
-        uti=_short(secrets.token_bytes(16)),
+        uti=encode_octets(secrets.token_bytes(16)),
         ver=VERSION,
     )
 
@@ -96,7 +96,3 @@ def sign_token(claims: Claims, key: LoadedKey) -> str:
 def sign_payload(payload: bytes, key: LoadedKey) -> str:
     """Return a JSON Web Signature of any payload; one without the claims of a token is no token."""
     return _jws.encode(payload, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
-
-
-def _short(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

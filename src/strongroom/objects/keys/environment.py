@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strongroom.access.identity.attestation import cannot_verify, decode_octets
+from strongroom.access.identity.attestation import cannot_verify
 from strongroom.custody.provider import TransferKey
+from strongroom.octets import decode_octets
 
 RUNTIME = "x-ms-runtime"
 

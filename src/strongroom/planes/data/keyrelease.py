@@ -22,12 +22,12 @@ from strongroom.objects.keys.environment import Attested, attested_by
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
 from strongroom.objects.model import invalid_property
+from strongroom.octets import encode_octets
 from strongroom.planes.call import Call
 from strongroom.planes.data import keywire as wire
 from strongroom.planes.data.keys import keys_of, version_in
 from strongroom.planes.data.transferwire import write_transfer
 from strongroom.planes.http import JSON, Response
-from strongroom.planes.octets import encode_octets
 from strongroom.planes.operation import Operation
 
 Form = Annotated[str, Meta(extra_json_schema={"enum": [form.value for form in TransferForm]})]

@@ -16,9 +16,9 @@ from strongroom.objects.keys.keepers import not_exportable_here
 from strongroom.objects.keys.model import HSM_SUFFIX, MAX_TAG_TEXT, KeyEdit, Operation, known_operations
 from strongroom.objects.keys.release import AskedPolicy
 from strongroom.objects.model import MAX_TAGS, invalid_property
+from strongroom.octets import Octets, SensitiveOctets
 from strongroom.planes.data.transferwire import read_transfer
 from strongroom.planes.data.wire import AttributesPatch, moment_of
-from strongroom.planes.octets import Octets, SensitiveOctets
 
 TYPES = {
     **{type_.lower(): (type_, False) for type_ in KeyType},

@@ -14,9 +14,9 @@ from strongroom.custody.provider import Ciphertext
 from strongroom.objects.keys.model import HSM_SUFFIX, Key
 from strongroom.objects.keys.release import CONTENT_TYPE
 from strongroom.objects.lifecycle import recovery_level
+from strongroom.octets import PATTERN, SensitiveOctets, encode_octets
 from strongroom.planes.data.keyrequests import Curve, Operations, Tags, Type
 from strongroom.planes.data.wire import Moment, seconds_of
-from strongroom.planes.octets import PATTERN, SensitiveOctets, encode_octets
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
 

@@ -11,7 +11,7 @@ import msgspec
 
 from strongroom.custody.provider import TransferForm
 from strongroom.objects.model import invalid_property
-from strongroom.planes.octets import decode_octets, encode_octets
+from strongroom.octets import decode_octets, encode_octets
 
 SCHEMA_VERSION: Final = "1.0"
 SCHEMAS_TAKEN: Final = frozenset({SCHEMA_VERSION, "1.0.0"})

@@ -21,7 +21,7 @@ from strongroom.objects.secrets.model import (
     Secret,
     SecretEdit,
 )
-from strongroom.planes.octets import Octets, SensitiveOctets, decode_octets
+from strongroom.octets import Octets, SensitiveOctets, decode_octets
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
 

@@ -3,7 +3,6 @@
 Sources: OpenID Connect Discovery 1.0; RFC 6749 and RFC 7517; the shapes that MSAL for Python and for JavaScript read.
 """
 
-import base64
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -15,6 +14,7 @@ from strongroom.access.identity.model import SigningKey
 from strongroom.access.identity.signing import load_public_key
 from strongroom.access.identity.tokens import ALGORITHM, EXPIRES_IN_SECONDS, Claims, issuer_of
 from strongroom.errors import SignInFailed
+from strongroom.octets import encode_octets
 
 ANY_TENANT: Final = "{tenantid}"
 CLAIMS_SUPPORTED: Final = ("sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "ver")
@@ -189,8 +189,7 @@ def _web_key(key: SigningKey) -> WebKey:
 
 
 def _base64url_integer(number: int) -> str:
-    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return encode_octets(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def instance(*, base: str, segment: str) -> Instance:

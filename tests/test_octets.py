@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.planes.octets import PATTERN, Octets, SensitiveOctets, decode_octets, encode_octets
+from strongroom.octets import PATTERN, Octets, SensitiveOctets, decode_octets, encode_octets
 
 
 @given(st.binary(max_size=100), st.booleans())
