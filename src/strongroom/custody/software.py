@@ -101,7 +101,7 @@ class SoftwareProvider:
         """Return a key that comes wrapped to an RSA key kept here, after checking all of it, in a thread."""
         opener = self._open(exchange, exchange_place)
         assert isinstance(opener, RsaKey), "no other key is a key exchange key"
-        return self._seal(await self._making.run(_take_wrapped, wrapped, opener), place)
+        return self._seal(await self._checking.run(_take_wrapped, wrapped, opener), place)
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key for another place; the handle for the old one stays good until it is thrown away."""
