@@ -225,14 +225,6 @@ class Keys(Objects[KeyVersion]):
         provider = self.keepers.of(key.version)
         return key, await provider.release(key.version.kept(handle), place, form, attested.key)
 
-    async def sealed_anew(self, held: Key, key: DataKey) -> bytes:
-        """Return the handle of a version under another key of the vault; SealBroken when it was edited."""
-        lies_under, handle = await self.sealing_key(held)
-        context = self.place(held.state.name, held.version.version)
-        provider = self.keepers.of(held.version)
-        moved = await provider.move(held.version.kept(handle), Place(lies_under, context), Place(key, context))
-        return moved.handle
-
     # --- what keys do
 
     async def sign(
