@@ -65,9 +65,9 @@ def create_app(
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
-    room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys
-    of vaults. meters: what is counted, as `new_meters`
-    makes them. authorities: who may attest environments that keys are released to, None for nobody.
+    room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys of
+    vaults. meters: what is counted, as `new_meters` makes them. authorities: who may attest environments that
+    keys are released to, None for nobody.
     """
     planes = make_planes(
         custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers, authorities=authorities

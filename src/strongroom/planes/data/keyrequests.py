@@ -122,7 +122,7 @@ class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
         """Return what this asks for beside the key; BadRequest when a time or an operation cannot be one.
 
         An empty list of operations says nothing: the Java client sends one with each key whose operations its user does
-        not name, and its own tests, recorded at the service, decrypt with such a key.
+        not name, and its own tests decrypt with such a key.
         """
         return _edit(self.attributes, self.tags, self.release_policy, self.key.key_ops or None)
 
