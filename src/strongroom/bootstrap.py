@@ -16,13 +16,14 @@ from strongroom.access.identity.model import Application, Tenant
 from strongroom.access.identity.signing import make_signing_key
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.clock import CLOCK_FACT, whole_seconds
+from strongroom.clock import whole_seconds
 from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Context, Custodian, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import ServiceUnavailable, SignInFailed, StrongroomError
 from strongroom.ids import new_guid, subscription_scope
 from strongroom.planes.stores import Storage, Stores
+from strongroom.resources.facts import clock_offset
 from strongroom.resources.locations import Locations
 from strongroom.resources.model import Subscription
 from strongroom.resources.service import Author, put_group
@@ -89,7 +90,7 @@ async def begin(
     """
     stores = storage.read()
     installation = await find_installation(stores, custodian, now)
-    if not dev and int(await stores.facts.get(CLOCK_FACT) or b"0"):
+    if not dev and await clock_offset(stores.facts):
         raise ClockIsAhead(
             "this data directory lives on a rehearsal clock: start with --dev, or run `strongroom clock reset` first"
         )

@@ -36,9 +36,10 @@ def command() -> None:
 def show(**flags: Any) -> None:
     """Show the time that vaults and secrets live in, and how far ahead it is."""
     from strongroom.cli.data import on_data
+    from strongroom.resources.facts import clock_offset
 
     async def work(data: "Data") -> int:
-        return await _offset(data.storage.read())
+        return await clock_offset(data.storage.read().facts)
 
     _tell(on_data(settings_from(flags), work))
 
@@ -63,9 +64,10 @@ def _move(flags: dict[str, Any], moved: Callable[[int], int]) -> None:
     from strongroom.bootstrap import DEV_FACT
     from strongroom.cli.data import on_data
     from strongroom.clock import CLOCK_FACT
+    from strongroom.resources.facts import clock_offset
 
     async def unit(stores: "Stores") -> tuple[int, "Record"]:
-        before = await _offset(stores)
+        before = await clock_offset(stores.facts)
         after = moved(before)
         if after and await stores.facts.get(DEV_FACT) != b"1":
             raise CommandFailed("only the clock of a rehearsal server moves; start it with --dev")
@@ -78,12 +80,6 @@ def _move(flags: dict[str, Any], moved: Callable[[int], int]) -> None:
         return await data.storage.change(unit)
 
     _tell(on_data(settings_from(flags), work))
-
-
-async def _offset(stores: "Stores") -> int:
-    from strongroom.clock import CLOCK_FACT
-
-    return int(await stores.facts.get(CLOCK_FACT) or 0)
 
 
 def _record(before: int, after: int) -> "Record":

@@ -26,6 +26,7 @@ from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
 from strongroom.planes.record import Subject, compose
 from strongroom.planes.stores import Storage, Stores
+from strongroom.resources.facts import clock_offset
 from strongroom.vaults.model import Vault
 
 ReadBody = Callable[[int], Awaitable[bytes]]
@@ -136,7 +137,7 @@ class Gate:
         unchanged = call.stores.unchanged
         offset: int | None = unchanged.get(CLOCK_FACT)
         if offset is None:
-            offset = int(await call.stores.facts.get(CLOCK_FACT) or 0)
+            offset = await clock_offset(call.stores.facts)
             unchanged.keep(CLOCK_FACT, offset)
         if offset:
             call.now = shift(call.real_now, offset)

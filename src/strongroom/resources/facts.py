@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from strongroom.clock import CLOCK_FACT
+
 
 class FactStore(Protocol):
     """Named byte strings; each is authenticated, none is sealed by the store (seal before putting a secret here)."""
@@ -14,3 +16,8 @@ class FactStore(Protocol):
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""
+
+
+async def clock_offset(facts: FactStore) -> int:
+    """Return by how many seconds the time of vaults and objects is ahead of real time: 0 but in a rehearsal."""
+    return int(await facts.get(CLOCK_FACT) or 0)

@@ -10,10 +10,11 @@ import structlog
 
 from strongroom.audit.event import Category, Record
 from strongroom.audit.local import local_record
-from strongroom.clock import CLOCK_FACT, real_now, shift
+from strongroom.clock import real_now, shift
 from strongroom.ids import vault_scope
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.store import every_kind, store_of
+from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
 from strongroom.vaults.model import Vault
 from strongroom.vaults.service import is_expired
@@ -31,8 +32,7 @@ class _Gone(Exception):
 async def sweep_now(storage: SweptStorage) -> int:
     """Run a sweep at the time that vaults live in, as the rehearsal clock has it; return how much was purged."""
     real = real_now()
-    offset = await storage.read().facts.get(CLOCK_FACT)
-    return await sweep(storage, shift(real, int(offset)) if offset else real, real)
+    return await sweep(storage, shift(real, await clock_offset(storage.read().facts)), real)
 
 
 async def sweep(storage: SweptStorage, now: datetime, recorded: datetime) -> int:

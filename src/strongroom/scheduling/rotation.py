@@ -11,7 +11,7 @@ import structlog
 
 from strongroom.audit.event import Category, Record
 from strongroom.audit.local import local_record
-from strongroom.clock import CLOCK_FACT, real_now, shift
+from strongroom.clock import real_now, shift
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable, StrongroomError
 from strongroom.ids import vault_scope
@@ -19,6 +19,7 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.keys.store import Due
+from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
 from strongroom.vaults.model import Vault
 
@@ -113,8 +114,7 @@ class Rotation:
 async def rotate_now(storage: SweptStorage, custodian: Custodian, keepers: Keepers) -> int:
     """Rotate what is due at the time that vaults live in, as the rehearsal clock has it; return how many keys."""
     real = real_now()
-    offset = await storage.read().facts.get(CLOCK_FACT)
-    now = shift(real, int(offset)) if offset else real
+    now = shift(real, await clock_offset(storage.read().facts))
     return await Rotation(storage, custodian, keepers, now, real).run()
 
 

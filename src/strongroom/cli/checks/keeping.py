@@ -8,10 +8,10 @@ from strongroom.audit.log import from_microseconds
 from strongroom.cli.archives import LAST_BACKUP, read_last_backup
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.shown import shown_time
-from strongroom.clock import CLOCK_FACT
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
 from strongroom.hosting.ca import Authority, find_authority
+from strongroom.resources.facts import clock_offset
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import AUDIT_FILE
 from strongroom.storage.inspection import stores_of
@@ -69,7 +69,7 @@ def _check_backup(stores: SqlStores, now: datetime) -> Finding:
 
 
 def _check_offset(stores: SqlStores) -> Finding:
-    seconds = int(drive(stores.facts.get(CLOCK_FACT)) or b"0")
+    seconds = drive(clock_offset(stores.facts))
     if seconds:
         told = f"vaults and secrets live {timedelta(seconds=seconds)} ahead of real time"
         return warning("rehearsal clock", told, "strongroom clock reset, unless this is a rehearsal")

@@ -19,6 +19,7 @@ from strongroom.planes.http import Response
 from strongroom.planes.management import wire
 from strongroom.planes.management.answers import Time, wire_date
 from strongroom.planes.operation import Operation
+from strongroom.resources.facts import clock_offset
 
 DEV_FACT = "dev"
 PATH = "/providers/Strongroom.Rehearsal/clock"
@@ -42,7 +43,7 @@ async def get(call: Call) -> Response:
     """Tell the rehearsal time."""
     await _require_dev(call)
     await _authorize(call, READ)
-    return _told(call, await _offset(call))
+    return _told(call, await clock_offset(call.stores.facts))
 
 
 async def put(call: Call) -> Response:
@@ -50,7 +51,7 @@ async def put(call: Call) -> Response:
     await _require_dev(call)
     await _authorize(call, WRITE)
     await _authorize(call, ROLE_ASSIGNMENT_WRITE)
-    present = await _offset(call)
+    present = await clock_offset(call.stores.facts)
     offset = _asked_offset(call.body, present)
     await call.stores.facts.put(CLOCK_FACT, b"%d" % offset)
     call.notes["offsetSeconds"] = offset
@@ -89,10 +90,6 @@ async def _authorize(call: Call, action: str) -> None:
     for subscription in await call.stores.resources.list_subscriptions():
         scope = subscription_scope(subscription.subscription_id)
         await authorize_management(call.stores.assignments, call.known_caller(), action, scope)
-
-
-async def _offset(call: Call) -> int:
-    return int(await call.stores.facts.get(CLOCK_FACT) or b"0")
 
 
 def _told(call: Call, offset: int) -> Response:
