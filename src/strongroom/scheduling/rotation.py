@@ -50,9 +50,10 @@ class Rotation:
 
         A key that cannot be rotated, since its HSM is away or its row was edited, is told and holds up no other.
         """
-        vaults = await _living(self._storage.read())
+        vaults: dict[str, Vault] = {}
         count = 0
         async for due in self._due():
+            vaults = vaults or await _living(self._storage.read())
             vault = vaults.get(due.vault_id)
             if vault is None:
                 continue
