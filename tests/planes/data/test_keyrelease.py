@@ -132,6 +132,14 @@ async def test_the_record_says_who_attested_and_nothing_of_the_key(world):
     assert world.last_record["properties"]["attestationAuthority"] == AUTHORITY
 
 
+async def test_the_record_says_who_attested_also_when_the_caller_is_asked_again_after_it(world, monkeypatch):
+    await world.make()
+    monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1)
+    assert (await world.release()).status == 200
+    told = world.last_record["properties"]
+    assert (told["attestationAuthority"], told["algorithm"]) == (AUTHORITY, "CKM_RSA_AES_KEY_WRAP")
+
+
 async def test_the_answer_is_no_token(world):
     await world.make()
     jws = (await world.release()).json["value"]

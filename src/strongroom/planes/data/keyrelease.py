@@ -86,6 +86,8 @@ async def release_key(keepers: Keepers, call: Call) -> Response:
     body: KeyRelease = call.body
     attested: Attested = call.prepared
     form = body.form()
+    # Said again: what was noted before the authority was asked is gone when the caller was admitted anew after it.
+    call.notes |= {"algorithm": form.value, "attestationAuthority": attested.authority}
     key, wrapped = await keys_of(keepers, call).release(call.parameters["name"], version_in(call), attested, form)
     call.object_id = wire.key_id(call.request.base, key)
     signing_key = await SigningKeys(call.custodian).current(call.stores.identity, call.stores.keyring, call.real_now)
