@@ -9,6 +9,7 @@ from data_doubles import DOMAIN, an_application, token_for
 from strongroom.access.identity.audiences import Service
 from strongroom.clock import real_now
 from strongroom.custody.store import Purpose
+from strongroom.octets import encode_octets
 from strongroom.planes.data import throttling
 from strongroom.planes.data.plane import operations
 from strongroom.planes.data.versions import SUPPORTED
@@ -136,6 +137,20 @@ async def test_a_vault_that_is_not_here_is_told_so(world, name):
 async def test_a_deleted_vault_is_not_here(world):
     await world.change_vault(deletion=Deletion(deleted=real_now(), scheduled_purge=real_now()))
     assert (await world.ask("GET", "/secrets")).says(404, "VaultNotFound")
+
+
+async def test_no_key_of_a_deleted_vault_stays_loaded_and_those_of_others_do(world):
+    loaded = world.keepers.software._loaded
+    policies = world.vault.access_policies
+    await world.add_vault(a_vault("kv2", access_policies=policies))
+    for host in ("kv1.vault.localhost:8443", "kv2.vault.localhost:8443"):
+        assert (await world.ask("POST", "/keys/k/create", {"kty": "EC"}, host=host)).status == 200
+        body = {"alg": "ES256", "value": encode_octets(bytes(32))}
+        assert (await world.ask("POST", "/keys/k//sign", body, host=host)).status == 200
+    assert len(loaded) == 2
+    await world.change_vault(deletion=Deletion(deleted=real_now(), scheduled_purge=real_now()))
+    assert (await world.ask("POST", "/keys/k//sign", body)).says(404, "VaultNotFound")
+    assert [entry.context.owner for entry in loaded._entries.values()] == [a_vault("kv2").vault_id]
 
 
 @pytest.mark.parametrize("version", sorted(SUPPORTED))

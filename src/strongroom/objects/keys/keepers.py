@@ -1,5 +1,6 @@
 """Who keeps keys: software in the data, an HSM where there is one, or software in its stead where that was allowed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from strongroom.custody.provider import KeyProvider, KeyType
@@ -40,10 +41,18 @@ class Keepers:
             )
         return self.hsm
 
+    def forget_vault(self, vault: Vault) -> None:
+        """Drop what this process keeps loaded of a vault's keys."""
+        for provider in self._each():
+            provider.forget_owner(vault.vault_id)
+
     def close(self) -> None:
         """Begin nothing more that takes long: this process ends."""
-        for provider in {id(each): each for each in (self.software, self.hsm) if each is not None}.values():
+        for provider in self._each():
             provider.close()
+
+    def _each(self) -> Iterable[KeyProvider]:
+        return {id(each): each for each in (self.software, self.hsm) if each is not None}.values()
 
     def for_exportable(self, type_: KeyType, *, hsm: bool, vault: Vault) -> KeyProvider:
         """Return who keeps a new key that may leave; BadRequest where no such key may be."""

@@ -41,11 +41,14 @@ class DataPlane:
         self.unauthenticated = "Authentication"
         self._verifier = verifier
         self._limiter = limiter
+        self._keepers = keepers
 
     async def locate(self, call: Call) -> None:
-        """Find the vault by the first label of the host; a deleted vault is not there."""
+        """Find the vault by the first label of the host; a deleted vault is not there, and no key of it stays loaded."""
         name = call.request.host.partition(".")[0]
         vault = await call.stores.vaults.find(name)
+        if vault is not None and vault.deletion is not None:
+            self._keepers.forget_vault(vault)
         if vault is None or vault.deletion is not None:
             raise NotFound(f"There is no vault of the name '{name}' here.", code="VaultNotFound")
         call.vault = vault
