@@ -74,7 +74,8 @@ def what_strangers_send(facts, count, first=0):
 
 def test_every_request_of_a_flood_is_in_a_record_or_in_a_summary(limited):
     facts, each, clients = SimpleNamespace(**limited.connection), 150, 8
-    with ThreadPoolExecutor(clients) as pool:  # each begins elsewhere: in step, all would be past the limit before a kind
+    with ThreadPoolExecutor(clients) as pool:
+        # Each begins with another kind: in step, all would be past the limit before they came to the last.
         floods = pool.map(lambda first: flood(facts, what_strangers_send(facts, each, first)), range(clients))
         answers = sum(floods, Counter())
     assert sum(answers.values()) == each * clients

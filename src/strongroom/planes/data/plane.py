@@ -44,7 +44,7 @@ class DataPlane:
         self._keepers = keepers
 
     async def locate(self, call: Call) -> None:
-        """Find the vault by the first label of the host; a deleted vault is not there, and no key of it stays loaded."""
+        """Find the vault by the first label of the host; a deleted one is not there, and no key of it stays loaded."""
         name = call.request.host.partition(".")[0]
         vault = await call.stores.vaults.find(name)
         if vault is not None and vault.deletion is not None:
