@@ -89,6 +89,15 @@ class EcKey:
         return self._public_key.verify(row, digest, signature)
 
 
+def load_public(spec: KeySpec, public: PublicParts) -> EcPublicKey:
+    """Return the public half of a key that is kept elsewhere; ValueError when its point is not on the curve."""
+    assert spec.curve is not None
+    assert public.x is not None
+    assert public.y is not None
+    x, y = int.from_bytes(public.x, "big"), int.from_bytes(public.y, "big")
+    return EcPublicKey(ec.EllipticCurvePublicNumbers(x, y, _CURVES[spec.curve]).public_key())
+
+
 def generate(spec: KeySpec) -> EcKey:
     """Return a new key."""
     assert spec.curve is not None

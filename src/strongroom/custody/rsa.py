@@ -137,6 +137,14 @@ class RsaKey:
             raise undecipherable() from None
 
 
+def load_public(public: PublicParts) -> RsaPublicKey:
+    """Return the public half of a key that is kept elsewhere; ValueError when it can be none."""
+    assert public.n is not None
+    assert public.e is not None
+    numbers = rsa.RSAPublicNumbers(int.from_bytes(public.e, "big"), int.from_bytes(public.n, "big"))
+    return RsaPublicKey(numbers.public_key())
+
+
 def generate(spec: KeySpec) -> RsaKey:
     """Return a new key; takes 0.1 to some seconds."""
     assert spec.bits is not None

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from strongroom.custody import elliptic, lattice, rsa, symmetric, transfer
-from strongroom.custody.algorithms import Algorithm, Family, Use, get_algorithm, require_digest
+from strongroom.custody.algorithms import Algorithm, Use, get_algorithm
 from strongroom.custody.elliptic import EcKey
+from strongroom.custody.inputs import require_message, row_to_decrypt, row_to_encrypt
 from strongroom.custody.lattice import AkpKey
 from strongroom.custody.loaded import LoadedKey, LoadedKeys
 from strongroom.custody.provider import (
@@ -25,7 +26,6 @@ from strongroom.custody.provider import (
     TransferKey,
     WrappedKey,
 )
-from strongroom.custody.refusals import invalid
 from strongroom.custody.rsa import RsaKey
 from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
 from strongroom.custody.symmetric import OctKey
@@ -120,7 +120,7 @@ class SoftwareProvider:
     ) -> bytes:
         """Return the signature of `digest`."""
         row = get_algorithm(algorithm, Use.SIGN, key.spec)
-        _require_message(row, digest, "value", context, is_mu=is_mu)
+        require_message(row, digest, "value", context, is_mu=is_mu)
         loaded = self._open(key, place)
         if isinstance(loaded, AkpKey):
             return loaded.sign(digest, context, is_mu=is_mu)
@@ -141,7 +141,7 @@ class SoftwareProvider:
     ) -> bool:
         """Answer whether `signature` is one of `digest`; a malformed signature is none."""
         row = get_algorithm(algorithm, Use.SIGN, key.spec)
-        _require_message(row, digest, "digest", context, is_mu=is_mu)
+        require_message(row, digest, "digest", context, is_mu=is_mu)
         loaded = self._open(key, place)
         if isinstance(loaded, AkpKey):
             return loaded.verify(digest, signature, context, is_mu=is_mu)
@@ -158,20 +158,12 @@ class SoftwareProvider:
         aad: bytes | None = None,
     ) -> Ciphertext:
         """Return the ciphertext, with the iv and tag that decrypting it needs."""
-        row = get_algorithm(algorithm, Use.ENCRYPT, key.spec)
-        if iv is not None and not row.takes_iv:
-            raise invalid("iv", f"{row.name} takes none" + (": the service makes it" if row.iv_bytes else ""))
-        _require_taken(row, aad=aad)
+        row = row_to_encrypt(key.spec, algorithm, iv, aad)
         return self._cipher(key, place).encrypt(row, plaintext, iv, aad)
 
     async def decrypt(self, key: KeptKey, place: Place, algorithm: str, ciphertext: Ciphertext) -> Sensitive[bytes]:
         """Return the plaintext; one error for whatever does not decrypt."""
-        row = get_algorithm(algorithm, Use.ENCRYPT, key.spec)
-        if ciphertext.iv is not None and row.iv_bytes is None:
-            raise invalid("iv", f"{row.name} takes none")
-        if ciphertext.tag is not None and row.tag_bytes is None:
-            raise invalid("tag", f"{row.name} takes none")
-        _require_taken(row, aad=ciphertext.aad)
+        row = row_to_decrypt(key.spec, algorithm, ciphertext)
         return await self._decrypt(key, place, row, ciphertext)
 
     async def wrap(self, key: KeptKey, place: Place, algorithm: str, material: Sensitive[bytes]) -> Ciphertext:
@@ -231,22 +223,6 @@ class SoftwareProvider:
             return _KINDS[key.spec.type].load(material)
         except ValueError:
             raise SealBroken("a sealed key is of another type than its row says") from None
-
-
-def _require_message(row: Algorithm, digest: bytes, member: str, context: bytes, *, is_mu: bool) -> None:
-    """Raise BadRequest unless the algorithm signs this: a digest of its length, or for ML-DSA a message or its mu."""
-    if row.family is Family.ML_DSA:
-        return lattice.require_message(digest, context, is_mu=is_mu)
-    if is_mu:
-        raise invalid("external_mu", f"{row.name} takes none")
-    if context:
-        raise invalid("context", f"{row.name} takes none")
-    return require_digest(row, digest, member)
-
-
-def _require_taken(row: Algorithm, *, aad: bytes | None) -> None:
-    if aad is not None and not row.takes_aad:
-        raise invalid("aad", f"{row.name} takes none")
 
 
 def _take_wrapped(wrapped: WrappedKey, exchange: RsaKey) -> LoadedKey:

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from strongroom.custody.algorithms import OCT_BITS, Algorithm, Family, spec_of
+from strongroom.custody.inputs import BLOCK_BYTES, exactly, require_blocks, require_wrappable
 from strongroom.custody.members import octets
 from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, PublicParts
-from strongroom.custody.refusals import invalid, undecipherable, wrong_length
+from strongroom.custody.refusals import undecipherable
 from strongroom.sensitive import Sensitive
 
-BLOCK_BYTES = 16
 NO_PUBLIC_PARTS = PublicParts()
 
 
@@ -78,25 +78,25 @@ class OctKey:
         return Ciphertext(value=sealed[:-16], iv=nonce, tag=sealed[-16:], aad=aad)
 
     def _open(self, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
-        nonce = _exactly(row, "iv", ciphertext.iv, row.iv_bytes)
-        tag = _exactly(row, "tag", ciphertext.tag, row.tag_bytes)
+        nonce = exactly(row, "iv", ciphertext.iv, row.iv_bytes)
+        tag = exactly(row, "tag", ciphertext.tag, row.tag_bytes)
         try:
             return Sensitive(self._gcm.decrypt(nonce, ciphertext.value + tag, ciphertext.aad))
         except InvalidTag:
             raise undecipherable() from None
 
     def _encrypt_blocks(self, row: Algorithm, content: bytes, iv: bytes | None) -> Ciphertext:
-        start = os.urandom(BLOCK_BYTES) if iv is None else _exactly(row, "iv", iv, row.iv_bytes)
+        start = os.urandom(BLOCK_BYTES) if iv is None else exactly(row, "iv", iv, row.iv_bytes)
         if row.family is Family.CBC_PADDED:
             padder = PKCS7(BLOCK_BYTES * 8).padder()
             content = padder.update(content) + padder.finalize()
-        _require_blocks(row, content)
+        require_blocks(row, content)
         encryptor = Cipher(AES(self._raw.reveal()), modes.CBC(start)).encryptor()
         return Ciphertext(value=encryptor.update(content) + encryptor.finalize(), iv=start)
 
     def _decrypt_blocks(self, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
-        start = _exactly(row, "iv", ciphertext.iv, row.iv_bytes)
-        _require_blocks(row, ciphertext.value)
+        start = exactly(row, "iv", ciphertext.iv, row.iv_bytes)
+        require_blocks(row, ciphertext.value)
         decryptor = Cipher(AES(self._raw.reveal()), modes.CBC(start)).decryptor()
         content = decryptor.update(ciphertext.value) + decryptor.finalize()
         if row.family is Family.CBC:
@@ -109,12 +109,9 @@ class OctKey:
 
     def _wrap(self, row: Algorithm, content: bytes) -> bytes:
         key = self._raw.reveal()
+        require_wrappable(row, content)
         if row.family is Family.KEY_WRAP_PADDED:
-            if not content:
-                raise wrong_length("value", 0, row.name, "at least 1 byte")
             return keywrap.aes_key_wrap_with_padding(key, content)
-        if len(content) < 16 or len(content) % 8:
-            raise wrong_length("value", len(content), row.name, "16 bytes or more in multiples of 8")
         return keywrap.aes_key_wrap(key, content)
 
     def _unwrap(self, row: Algorithm, wrapped: bytes) -> Sensitive[bytes]:
@@ -151,16 +148,3 @@ def take(parts: PrivateParts) -> OctKey:
     raw = octets(parts, "k", max(OCT_BITS) // 8)
     spec_of(KeyType.OCT, bits=len(raw) * 8)
     return OctKey(Sensitive(raw))
-
-
-def _exactly(row: Algorithm, member: str, value: bytes | None, length: int | None) -> bytes:
-    if value is None:
-        raise invalid(member, f"{row.name} needs it")
-    if len(value) != length:
-        raise wrong_length(member, len(value), row.name, f"{length} bytes")
-    return value
-
-
-def _require_blocks(row: Algorithm, content: bytes) -> None:
-    if not content or len(content) % BLOCK_BYTES:
-        raise wrong_length("value", len(content), row.name, f"{BLOCK_BYTES} bytes or a multiple of them")
