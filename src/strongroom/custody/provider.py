@@ -166,6 +166,9 @@ class KeyProvider(Protocol):
         BadRequest for a key that is not exportable, whoever asks.
         """
 
+    async def discard(self, key: KeptKey, place: Place) -> None:
+        """Destroy for good what is kept elsewhere than in the handle: it was purged, or its making came to nothing."""
+
     async def sign(
         self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False
     ) -> bytes:

@@ -115,6 +115,11 @@ class SoftwareProvider:
             raise BadRequest("This key is not exportable: it never leaves.")
         return transfer.wrap(self._custodian.open(place.key, key.handle, place.context), form, to)
 
+    async def discard(self, key: KeptKey, place: Place) -> None:
+        """Drop what is loaded: there is nothing else than the handle."""
+        del place
+        self.forget(key.handle)
+
     async def sign(
         self, key: KeptKey, place: Place, algorithm: str, digest: bytes, *, context: bytes = b"", is_mu: bool = False
     ) -> bytes:
