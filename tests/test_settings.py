@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.settings import BY_NAME, OPTIONS, Settings, SettingsError, load_settings
+from strongroom.options import BY_NAME, OPTIONS
+from strongroom.settings import Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)

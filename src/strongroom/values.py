@@ -85,6 +85,13 @@ def path(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def token(text: str) -> str:
+    """Return what names a token of an HSM: its label, or its serial number after `serial:`."""
+    if not text.strip() or text == "serial:":
+        raise ValueError("a token goes by its label, or by serial: and its serial number")
+    return text
+
+
 def path_or_ask(text: str) -> Path | str:
     """Return a path, or ASK: a person is to be asked instead."""
     return ASK if text == ASK else path(text)

@@ -13,6 +13,7 @@ from strongroom.audit.local import local_record
 from strongroom.cli.main import COMMANDS, strongroom
 from strongroom.clock import real_now
 from strongroom.hosting.limits import KIB, MIB, Limits
+from strongroom.options import CONFIG, OPTIONS
 from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
 from strongroom.planes.identity import plane as identity
@@ -20,7 +21,6 @@ from strongroom.planes.management import discovery, groups, hsms, providers, reh
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.rotation import OPERATION
-from strongroom.settings import CONFIG, OPTIONS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "strongroom"

@@ -1,4 +1,4 @@
-"""The settings as options of commands: declared once in `settings.py`, worn by any command here."""
+"""The settings as options of commands: declared once in `strongroom/options.py`, worn by any command here."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from strongroom.settings import BY_NAME, CONFIG, OPTIONS, Option, Settings, load_settings
+from strongroom.options import BY_NAME, CONFIG, OPTIONS, Option
+from strongroom.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

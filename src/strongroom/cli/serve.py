@@ -16,6 +16,7 @@ from strongroom.cli.connection import connection, require_writable_folder, write
 from strongroom.cli.identity import Credentials
 from strongroom.cli.options import settings_from, settings_options
 from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
+from strongroom.cli.token import find_token, try_token
 from strongroom.settings import Settings, found_data_dir
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def serve_with(settings: Settings) -> int:
         require_writable_folder(settings.connection_file)
     known = require_usable(settings)
     operator = _operator_certificate(settings)
+    if (token := find_token(settings)) is not None:
+        try_token(token, settings)
     with _bound(settings) as sockets:
         make_data_folder(settings.data_dir)
         with ServerLock(settings.data_dir):

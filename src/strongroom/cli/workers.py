@@ -13,6 +13,7 @@ import structlog
 from strongroom.access.network.strangers import Strangers
 from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
+from strongroom.cli.token import find_token
 from strongroom.clock import real_now, steady_seconds
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.software import SoftwareProvider
@@ -63,8 +64,12 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
 
 def keepers_of(settings: Settings, custodian: Custodian) -> Keepers:
     """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so."""
-    software = SoftwareProvider(custodian)
-    return Keepers(software=software, hsm=software if settings.software_hsm else None)
+    software, token = SoftwareProvider(custodian), find_token(settings)
+    if token is None:
+        return Keepers(software=software, hsm=software if settings.software_hsm else None)
+    from strongroom.custody.pkcs11 import Pkcs11Provider
+
+    return Keepers(software=software, hsm=Pkcs11Provider(custodian, token))
 
 
 def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socket.socket]) -> tuple[Duty, ...]:

@@ -155,6 +155,11 @@ class Token:
             self._break(away.generation)
             raise unavailable("does not answer", away.__cause__) from away.__cause__
 
+    @property
+    def is_pin_refused(self) -> bool:
+        """Whether the token refused the PIN."""
+        return bool(self._pin_refused[0])
+
     def close(self) -> None:
         """End the sessions of this process, once nobody uses them."""
         if self._process == os.getpid():
@@ -214,7 +219,7 @@ class Token:
 
     def _open(self) -> pkcs11.Token:
         """Find the token and log in: one login counts for all sessions of a process."""
-        if self._pin_refused[0]:
+        if self.is_pin_refused:
             raise HsmUnavailable("The HSM refused the PIN; the server has to be started anew with the right one.")
         try:
             self._module = self._module or _Module(str(self.place.module))
