@@ -187,3 +187,38 @@ def test_domains_are_dns_names(domain):
 def test_a_folder_is_no_file_of_options(tmp_path):
     with pytest.raises(SettingsError, match=f"^{tmp_path} is a folder; --config names the TOML file itself$"):
         load_settings({"config": str(tmp_path)}, {})
+
+
+def hsm(home, **changes):
+    for name in ("module.so", "pin"):
+        (home / name).touch()
+    return {"hsm-module": "module.so", "hsm-token": "serial:42", "hsm-pin-file": "pin"} | changes
+
+
+def test_an_hsm_is_whole_and_nothing_stands_in_for_it(home):
+    settings = load_settings(hsm(home, dev="true"), {})
+    assert (settings.hsm_module, settings.hsm_token, settings.hsm_pin_file) == (
+        home / "module.so",
+        "serial:42",
+        home / "pin",
+    )
+    assert not settings.software_hsm
+    assert load_settings({"dev": "true"}, {}).software_hsm
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hsm-module": None}, "option 'hsm-module' (default): hsm-module, hsm-token, hsm-pin-file are given together"),
+        ({"hsm-pin-file": None}, "option 'hsm-pin-file' (default): hsm-module, hsm-token, hsm-pin-file are given"),
+        ({"hsm-token": " "}, "a token goes by its label, or by serial: and its serial number"),
+        ({"hsm-token": "serial:"}, "a token goes by its label, or by serial: and its serial number"),
+        ({"hsm-module": "none.so"}, "there is no file"),
+        ({"hsm-pin-file": ".strongroom/data/pin"}, "what opens the data must not lie in the data directory"),
+        ({"software-hsm": "true"}, "there is an HSM (hsm-module): nothing has to stand in for it"),
+    ],
+)
+def test_half_an_hsm_is_none(home, changes, message):
+    with pytest.raises(SettingsError) as raised:
+        load_settings(hsm(home, **changes), {})
+    assert message in str(raised.value)

@@ -63,3 +63,27 @@ def keys_of(storage, vault, now=NOON, keepers=None):
 
 def days(count):
     return timedelta(days=count)
+
+
+class AnHsm(SoftwareProvider):
+    """A keeper that stands for an HSM: it tells another platform, and notes what it was told to destroy."""
+
+    def __init__(self, custodian):
+        super().__init__(custodian)
+        self.destroyed = []
+        self.fails = None
+
+    @property
+    def platform(self):
+        return "an HSM"
+
+    async def discard(self, key, place):
+        if self.fails is not None:
+            raise self.fails
+        self.destroyed.append((key.public, place.context.name, place.context.version))
+
+
+def keepers_with_hsm(storage):
+    """Return keepers of whom one stands for an HSM, and that one."""
+    hsm = AnHsm(storage.custodian)
+    return Keepers(software=SoftwareProvider(storage.custodian), hsm=hsm), hsm

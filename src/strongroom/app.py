@@ -102,7 +102,7 @@ def make_planes(
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
-        "management": ManagementPlane(verifier, locations),
+        "management": ManagementPlane(verifier, locations, keepers),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 

@@ -55,7 +55,7 @@ def test_the_workers_are_started_as_the_settings_say(serving, done):
 
 async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, done, monkeypatch):
     swept = []
-    monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage: record(swept, storage))
+    monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage, _keepers: record(swept, storage))
     made = {}
     monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
     monkeypatch.setattr("strongroom.cli.workers.Courier", lambda _: None)  # there is no recorder here
@@ -77,7 +77,7 @@ async def test_refused_requests_that_no_disk_takes_are_told_and_keep_nothing_els
     serving, done, monkeypatch
 ):
     swept, made = [], {}
-    monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage: record(swept, storage))
+    monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage, _keepers: record(swept, storage))
     monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
     await asyncio.to_thread(done, "serve", "--port", "0", "--unauthenticated-per-minute", "1")
     storage, _ = serving["make_app"]()

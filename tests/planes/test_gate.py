@@ -14,6 +14,7 @@ from strongroom.audit.event import Category
 from strongroom.clock import CLOCK_FACT
 from strongroom.custody.sealing import SealBroken
 from strongroom.errors import BadRequest, Forbidden, NotFound, PayloadTooLarge, StorageUnavailable, Unauthenticated
+from strongroom.objects.keys.discarding import Discard
 from strongroom.planes.gate import Gate, parse_json
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
@@ -221,6 +222,47 @@ async def test_a_change_that_fails_halfway_leaves_nothing_but_its_record(ask, pl
     assert (await ask("PUT", body=b'{"value":"new"}')).status == 400
     assert await storage.read().facts.get("thing") is None
     assert [record["resultType"] for record in storage.bodies()] == ["Failed"]
+
+
+class Keeper:
+    """Notes what it destroys; implements as much of `KeyProvider` as that takes."""
+
+    def __init__(self):
+        self.destroyed = []
+
+    async def discard(self, kept, place):
+        self.destroyed.append((kept, place))
+
+
+@pytest.fixture
+def keeper(plane, monkeypatch):
+    """A keeper of whose keys each change makes one and removes one."""
+    keeper, locate = Keeper(), plane.locate
+
+    async def note(call):
+        call.made.append(Discard(keeper, "made", "place"))
+        call.removed.append(Discard(keeper, "removed", "place"))
+        await locate(call)
+
+    monkeypatch.setattr(plane, "locate", note)
+    return keeper
+
+
+async def test_what_a_change_removed_is_destroyed_when_it_has_committed(ask, keeper):
+    assert (await ask("PUT", body=b'{"value":"new"}')).status == 200
+    assert keeper.destroyed == [("removed", "place")]
+
+
+async def test_what_was_made_for_a_change_that_came_to_nothing_is_destroyed(ask, plane, keeper):
+    plane.failing["written"] = BadRequest("not so")
+    assert (await ask("PUT", body=b'{"value":"new"}')).status == 400
+    assert keeper.destroyed == [("made", "place")]
+
+
+async def test_where_nobody_knows_whether_a_change_was_kept_nothing_is_destroyed(ask, storage, keeper):
+    storage.broken = True
+    assert (await ask("PUT", body=b'{"value":"new"}')).status == 503
+    assert keeper.destroyed == []
 
 
 async def test_a_stranger_cannot_make_records_large(plane, storage):

@@ -28,6 +28,7 @@ COMMANDS = {
     "restore": "Make a data directory of such a file, or only check it.",
     "doctor": "Say what is wrong with an installation, and what to do.",
     "attest": "Run an attestation authority for rehearsals of key release.",
+    "hsm": "Say what the HSM can do, and whether its keys are those that the vaults refer to.",
     "clock": "Move the clock of a rehearsal server (--dev).",
 }
 

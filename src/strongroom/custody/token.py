@@ -8,9 +8,12 @@ Sources: PKCS#11 v3.1, sections 5.4 (initialisation, threads), 5.6 (sessions, lo
 """
 
 import ctypes
+import fcntl
 import mmap
 import os
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +33,10 @@ OS_LOCKING_OK = 0x2
 ALREADY_INITIALIZED = 0x191
 SERIAL = "serial:"
 """What a name of a token begins with when it is its serial number, not its label."""
+
+OPENINGS = 5
+"""How often a token is looked for at a time: SoftHSM shows none at the moment in which another process logs in to it.
+Processes of one server do so one after the other."""
 
 SURELY_AWAY = (
     pkcs11.DeviceRemoved,
@@ -135,6 +142,8 @@ class Token:
         self.place = place
         self._read_pin = read_pin
         self._pin_refused = mmap.mmap(-1, 1)
+        self._opening = _shared_lock()
+        weakref.finalize(self, os.close, self._opening)
         self._begin()
 
     def use(self, work: Callable[[Opened], T]) -> T:
@@ -218,16 +227,33 @@ class Token:
             return False
 
     def _open(self) -> pkcs11.Token:
-        """Find the token and log in: one login counts for all sessions of a process."""
-        if self.is_pin_refused:
-            raise HsmUnavailable("The HSM refused the PIN; the server has to be started anew with the right one.")
+        """Find the token and log in, after some attempts; HsmUnavailable."""
+        failed: pkcs11.PKCS11Error | None = None
+        with self._alone():
+            for _ in range(OPENINGS):
+                if self.is_pin_refused:
+                    raise HsmUnavailable("The HSM refused the PIN; start the server anew with the right one.")
+                try:
+                    return self._open_once()
+                except pkcs11.PKCS11Error as error:
+                    failed = error
+                    self._finalize()
+        raise unavailable("cannot be reached", failed) from failed
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only process of this server that opens the token."""
+        fcntl.lockf(self._opening, fcntl.LOCK_EX)
         try:
-            self._module = self._module or _Module(str(self.place.module))
-            found = self._find(self._module)
-            self._login = self._log_in(found)
-        except pkcs11.PKCS11Error as error:
-            self._finalize()
-            raise unavailable("cannot be reached", error) from error
+            yield
+        finally:
+            fcntl.lockf(self._opening, fcntl.LOCK_UN)
+
+    def _open_once(self) -> pkcs11.Token:
+        """Find the token and log in: one login counts for all sessions of a process."""
+        self._module = self._module or _Module(str(self.place.module))
+        found = self._find(self._module)
+        self._login = self._log_in(found)
         self._generation += 1
         self._found = found
         log.info("the HSM is there", token=found.label, serial=found.serial.decode(errors="replace"))
@@ -263,6 +289,12 @@ class Token:
         if self._module is not None:
             self._module.finalize()
             self._module = None
+
+
+def _shared_lock() -> int:
+    """Return a file without a name, whose lock (POSIX: of a process) those share that are forked from this one."""
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 class _Away(Exception):

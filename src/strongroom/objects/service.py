@@ -93,6 +93,10 @@ class Objects(Generic[V]):
         await self.get_deleted(name)
         if self.vault.purge_protection:
             raise purge_protected(self.vault.name, self.vault.location)
+        await self.remove(name)
+
+    async def remove(self, name: str) -> None:
+        """Remove an object with all its versions, whether it may be or not. Only inside a change."""
         await self.store.purge(self.vault.vault_id, name)
 
     async def free_state(self, name: str) -> ObjectState | None:
@@ -103,7 +107,7 @@ class Objects(Generic[V]):
         require_name(name)
         state = await self.store.find_state(self.vault.vault_id, name)
         if state is not None and state.is_expired(self.now):
-            await self.store.purge(self.vault.vault_id, name)
+            await self.remove(name)
             return None
         return state
 

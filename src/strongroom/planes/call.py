@@ -9,6 +9,7 @@ from msgspec import field
 from strongroom.access.identity.model import Caller
 from strongroom.audit.event import guid_of, new_record_id
 from strongroom.custody.sealing import Custodian
+from strongroom.objects.keys.discarding import Discard
 from strongroom.planes.http import Request
 from strongroom.planes.stores import Stores
 from strongroom.vaults.model import Vault
@@ -26,7 +27,8 @@ class Call(msgspec.Struct):
     The gate fills it in order: vault, operation and parameters, caller, body; a handler finds all of it there.
     domain: the base domain of this server, without a port. record_id: of its record; told the client as request id.
     now: the time that vaults and objects live in. real_now: real time. vault: set on the data plane.
-    prepared: what an operation made before its change (`Operation.prepare`).
+    prepared: what an operation made before its change (`Operation.prepare`); made: what keepers of keys destroy again
+    when the change came to nothing, removed: when it has committed.
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
     signed_in: the request carries no token, since it proved itself for one.
     refusal: the text of the error that the request met, for the record. admission: what let the request in, if that is
@@ -46,6 +48,8 @@ class Call(msgspec.Struct):
     vault: Vault | None = None
     body: Any = None
     prepared: Any = None
+    made: list[Discard] = field(default_factory=list)
+    removed: list[Discard] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     object_id: str | None = None
     refusal: str = ""

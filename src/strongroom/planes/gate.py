@@ -20,6 +20,7 @@ from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
 from strongroom.meters import RequestMeter
+from strongroom.objects.keys.discarding import discard_all
 from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
@@ -237,8 +238,14 @@ class Gate:
             return response, run.record(response)
 
         run.changing = True
-        response = await self._storage.change(work)
+        try:
+            response = await self._storage.change(work)
+        except StrongroomError as error:
+            if error.status < 500:  # the handler's own, which rolled the change back; of others nobody can be sure
+                await discard_all(run.call.made)
+            raise
         run.recorded = True
+        await discard_all(run.call.removed)
         return response
 
     def _refuse_stranger(self, call: Call, response: Response) -> StrongroomError | None:

@@ -61,7 +61,7 @@ class Chores:
         if not await self.steadiness.allows_purges(self.storage, real_now(), steady_seconds()):
             return
         try:
-            await sweep_now(self.storage)
+            await sweep_now(self.storage, self.keepers)
             await sweep_signing_keys(self.storage, real_now())
         finally:  # what cannot be purged keeps no records from leaving
             await asyncio.to_thread(self.pruning.run, real_now())

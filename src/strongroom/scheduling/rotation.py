@@ -15,6 +15,7 @@ from strongroom.clock import real_now, shift
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StorageUnavailable, StrongroomError
 from strongroom.ids import vault_scope
+from strongroom.objects.keys.discarding import discard_all
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
 from strongroom.objects.keys.service import Keys
@@ -93,6 +94,7 @@ class Rotation:
         try:
             await self._storage.change(work)
         except _Settled:
+            await discard_all([keys.undoing(name, made)])
             return False
         return True
 

@@ -23,6 +23,7 @@ from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import DataKey, KeyringStore
 from strongroom.errors import BadRequest, Conflict, Forbidden
 from strongroom.ids import new_version
+from strongroom.objects.keys.discarding import Discard, find_discards
 from strongroom.objects.keys.environment import Attested
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
@@ -61,11 +62,13 @@ class Ready:
 class Keys(Objects[KeyVersion]):
     """The keys of one vault at one moment: what `Objects` says, how they come about, and what they do.
 
+    removed: takes what keepers may destroy once the change that removed its key has committed (`discarding`).
+
     What uses a key raises KeyDisabled, KeyOperationForbidden, KeyNotYetValid or KeyExpired (403) when the key may not
     do it now, and BadRequest when algorithm, key and input do not fit.
     """
 
-    __slots__ = ("keepers", "keys")
+    __slots__ = ("keepers", "keys", "removed")
 
     def __init__(
         self,
@@ -76,10 +79,12 @@ class Keys(Objects[KeyVersion]):
         keepers: Keepers,
         vault: Vault,
         now: datetime,
+        removed: list[Discard] | None = None,
     ) -> None:
         super().__init__(store, keyring, custodian, vault=vault, now=now)
         self.keepers = keepers
         self.keys = store
+        self.removed = [] if removed is None else removed
 
     # --- how keys come about
 
@@ -94,10 +99,10 @@ class Keys(Objects[KeyVersion]):
     async def take(self, name: str, parts: PrivateParts, edit: KeyEdit, *, hsm: bool) -> Made:
         """Take a key that a caller brings, outside of a change; BadRequest for one that is none, Conflict as `add`."""
         terms = await self._terms(name, edit, parts.type, hsm=hsm)
+        edit.require_within_limits(KeySpec(type=parts.type), exportable=terms.exportable, hsm=hsm)
         provider = self._keeper(parts.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         kept = await provider.take(parts, place)
-        edit.require_within_limits(kept.spec, exportable=terms.exportable, hsm=hsm)
         return _made(version, place, kept, provider, terms, hsm=hsm)
 
     async def take_wrapped(
@@ -108,13 +113,13 @@ class Keys(Objects[KeyVersion]):
         exchange: name and version of that key. NotFound when it is not there, Forbidden when it is for something else.
         """
         terms = await self._terms(name, edit, wrapped.type, hsm=True)
+        edit.require_within_limits(KeySpec(type=wrapped.type), exportable=terms.exportable, hsm=True)
         provider = self._keeper(wrapped.type, terms, hsm=True)
         ready = await self._ready(*exchange, Operation.IMPORT)
         if ready.provider is not provider:
             raise BadRequest("The key exchange key is kept elsewhere than keys of this type are.")
         version, place = await self._next_place(name)
         kept = await provider.take_wrapped(wrapped, place, ready.kept, ready.place)
-        edit.require_within_limits(kept.spec, exportable=terms.exportable, hsm=True)
         return _made(version, place, kept, provider, terms, hsm=True)
 
     async def add(self, name: str, made: Made, edit: KeyEdit) -> Key:
@@ -144,6 +149,15 @@ class Keys(Objects[KeyVersion]):
         await self.store.add_version(state, version)
         await self._schedule(state.name, version)
         return Held(state, version)
+
+    def undoing(self, name: str, made: Made) -> Discard:
+        """Return what is destroyed when a key was made for a version that will not be."""
+        return Discard(self._maker(made), made.kept, Place(made.key, self.place(name, made.version)))
+
+    async def remove(self, name: str) -> None:
+        """Remove a key with all its versions; what an HSM keeps of them is noted, to go once this has committed."""
+        self.removed.extend(await find_discards(self, self.keepers, self.vault.vault_id, name))
+        await super().remove(name)
 
     async def make_next(self, name: str) -> Made:
         """Make the next key of a name, of the type, size and curve of its newest version, outside of a change."""
@@ -350,8 +364,10 @@ class Keys(Objects[KeyVersion]):
         if newest.key_id == made.key.key_id:
             return made.kept.handle
         context = self.place(name, made.version)
-        provider = self.keepers.hsm if made.hsm and self.keepers.hsm is not None else self.keepers.software
-        return (await provider.move(made.kept, Place(made.key, context), Place(newest, context))).handle
+        return (await self._maker(made).move(made.kept, Place(made.key, context), Place(newest, context))).handle
+
+    def _maker(self, made: Made) -> KeyProvider:
+        return self.keepers.hsm if made.hsm and self.keepers.hsm is not None else self.keepers.software
 
 
 def _made(version: str, place: Place, kept: KeptKey, provider: KeyProvider, terms: Terms, *, hsm: bool) -> Made:

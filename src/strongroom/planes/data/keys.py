@@ -8,7 +8,7 @@ from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key, KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy
-from strongroom.objects.keys.service import Keys
+from strongroom.objects.keys.service import Keys, Made
 from strongroom.planes.call import Call
 from strongroom.planes.data import keyrequests as asked
 from strongroom.planes.data import keywire as wire
@@ -24,7 +24,8 @@ async def prepare_created(keepers: Keepers, call: Call) -> None:
     """Make the key, before the change that adds it."""
     body: asked.KeyCreate = call.body
     spec, hsm = body.spec()
-    call.prepared = await keys_of(keepers, call).make(call.parameters["name"], spec, _edit(call), hsm=hsm)
+    keys, name = keys_of(keepers, call), call.parameters["name"]
+    _prepare(call, keys, await keys.make(name, spec, _edit(call), hsm=hsm))
 
 
 async def prepare_imported(keepers: Keepers, call: Call) -> None:
@@ -33,15 +34,21 @@ async def prepare_imported(keepers: Keepers, call: Call) -> None:
     name, keys = call.parameters["name"], keys_of(keepers, call)
     if body.key.key_hsm is not None:
         wrapped, exchange = body.wrapped(body.key.key_hsm, call.request.host.partition(":")[0])
-        call.prepared = await keys.take_wrapped(name, wrapped, exchange, _edit(call))
+        _prepare(call, keys, await keys.take_wrapped(name, wrapped, exchange, _edit(call)))
         return
     parts, hsm = body.parts()
-    call.prepared = await keys.take(name, parts, _edit(call), hsm=hsm)
+    _prepare(call, keys, await keys.take(name, parts, _edit(call), hsm=hsm))
 
 
 async def prepare_rotated(keepers: Keepers, call: Call) -> None:
     """Make the next key, before the change that adds it."""
-    call.prepared = await keys_of(keepers, call).make_next(call.parameters["name"])
+    keys = keys_of(keepers, call)
+    _prepare(call, keys, await keys.make_next(call.parameters["name"]))
+
+
+def _prepare(call: Call, keys: Keys, made: Made) -> None:
+    call.prepared = made
+    call.made.append(keys.undoing(call.parameters["name"], made))
 
 
 async def add_key(keepers: Keepers, call: Call) -> Response:
@@ -144,7 +151,15 @@ async def restore_key(keepers: Keepers, call: Call) -> Response:
 def keys_of(keepers: Keepers, call: Call) -> Keys:
     """Return the keys of the vault that is asked."""
     stores = call.stores
-    return Keys(stores.keys, stores.keyring, call.custodian, keepers=keepers, vault=call.known_vault(), now=call.now)
+    return Keys(
+        stores.keys,
+        stores.keyring,
+        call.custodian,
+        keepers=keepers,
+        vault=call.known_vault(),
+        now=call.now,
+        removed=call.removed,
+    )
 
 
 def version_in(call: Call) -> str | None:

@@ -9,6 +9,7 @@ from strongroom.access.identity.verifier import EXPIRED, Verifier
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticated, Unauthenticated
 from strongroom.ids import is_guid
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
@@ -44,13 +45,13 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations) -> tuple[Operation, ...]:
-    """Return the operations of the plane; locations: those that resources may say."""
+def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Operation, ...]:
+    """Return the operations of the plane; locations: those that resources may say, keepers: who keeps vaults' keys."""
     return (
         *discovery.operations(locations),
         *providers.operations(locations),
         *groups.operations(locations),
-        *vaults.operations(locations),
+        *vaults.operations(locations, keepers),
         *hsms.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
@@ -59,13 +60,13 @@ def operations(locations: Locations) -> tuple[Operation, ...]:
 class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
-    locations: those that resources may say.
+    locations: those that resources may say. keepers: who keeps the keys of vaults.
     """
 
-    def __init__(self, verifier: Verifier, locations: Locations) -> None:
+    def __init__(self, verifier: Verifier, locations: Locations, keepers: Keepers | None = None) -> None:
         self._locations = locations
         self._verifier = verifier
-        self.table = Table(operations(locations))
+        self.table = Table(operations(locations, keepers))
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 

@@ -9,6 +9,8 @@ from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT
 from strongroom.access.authorization.service import find_management_decision
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest
+from strongroom.objects.keys.discarding import find_discards
+from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
@@ -132,9 +134,11 @@ async def get_deleted(call: Call) -> Response:
     return wire.render(answers.deleted_vault(vault))
 
 
-async def purge(call: Call) -> Response:
+async def purge(call: Call, keepers: Keepers | None) -> Response:
     """Purge a deleted vault for good."""
     vault = await _deleted_vault(call)
+    if keepers is not None:
+        call.removed.extend(await find_discards(call.stores, keepers, vault.vault_id))
     await service.purge_vault(call.stores.vaults, vault)
     place = f"/subscriptions/{vault.subscription_id}/providers/Microsoft.KeyVault/locations/{vault.location}"
     return await accepted(call, f"{place}/operationResults")
@@ -228,8 +232,8 @@ ROW = partial(Operation, category=Category.AUDIT)
 CHANGE = partial(ROW, changes=True, body_limit=BODY_LIMIT)
 
 
-def operations(locations: Locations) -> tuple[Operation, ...]:
-    """Return the rows of this module; locations: those that the server knows."""
+def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Operation, ...]:
+    """Return the rows of this module; locations: those that the server knows, keepers: who keeps the vaults' keys."""
     putting = partial(put, locations=locations)
     return (
         CHANGE(
@@ -245,6 +249,17 @@ def operations(locations: Locations) -> tuple[Operation, ...]:
         ),
         *LIVING,
         *DELETED_ONES,
+        CHANGE(
+            method="POST",
+            path=DELETED + "/purge",
+            handler=partial(purge, keepers=keepers),
+            needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            log="VaultPurge",
+            gives=None,
+            refuses=(405,),
+            name="purge_vault",
+            success=(202,),
+        ),
     )
 
 
@@ -323,17 +338,6 @@ DELETED_ONES = (
         log="VaultGetDeleted",
         gives=answers.DeletedVaultAnswer,
         name="get_deleted_vault",
-    ),
-    CHANGE(
-        method="POST",
-        path=DELETED + "/purge",
-        handler=purge,
-        needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
-        log="VaultPurge",
-        gives=None,
-        refuses=(405,),
-        name="purge_vault",
-        success=(202,),
     ),
     Operation(
         method="GET",
