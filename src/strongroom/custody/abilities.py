@@ -5,6 +5,7 @@ the first use of it; what fails there is refused by name, and is never made up f
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pkcs11
@@ -16,7 +17,7 @@ from strongroom.custody.mechanisms import decrypt_aes, decrypt_rsa, encrypt_aes,
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.custody.refusals import invalid
 from strongroom.custody.token import SURELY_AWAY, Opened
-from strongroom.custody.tokenkeys import generate, new_id
+from strongroom.custody.tokenkeys import destroy, generate, new_id
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
@@ -65,14 +66,7 @@ def find_mechanism(opened: Opened, row: Algorithm) -> Mechanism | None:
 
 def can_make(opened: Opened, spec: KeySpec) -> bool:
     """Answer whether the token makes keys like this, after trying it."""
-    try:
-        generate(opened.session, spec, new_id(), _TRIAL, kept=False)[0].destroy()
-    except BadRequest:
-        return False
-    except pkcs11.PKCS11Error as error:
-        _require_there(opened, error)
-        return False
-    return True
+    return _tried(opened, spec, lambda _key, _public: True)
 
 
 def all_specs() -> tuple[KeySpec, ...]:
@@ -90,12 +84,17 @@ def all_algorithms() -> tuple[Algorithm, ...]:
 
 
 def _succeeds(opened: Opened, row: Algorithm, mechanism: Mechanism) -> bool:
+    return _tried(opened, _spec_for(row), lambda key, public: _is_right(opened.session, row, mechanism, key, public))
+
+
+def _tried(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool]) -> bool:
+    """Answer whether a key can be made and what is made with it is right; the key ends with this."""
+    id_ = new_id()
     try:
-        key, public = generate(opened.session, _spec_for(row), new_id(), _TRIAL, kept=False)
         try:
-            return _is_right(opened.session, row, mechanism, key, public)
+            return is_right(*generate(opened.session, spec, id_, _TRIAL, kept=False))
         finally:
-            key.destroy()
+            destroy(opened, id_)
     except BadRequest:
         return False
     except pkcs11.PKCS11Error as error:

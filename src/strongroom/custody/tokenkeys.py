@@ -165,10 +165,18 @@ def list_kept(opened: Opened) -> Mapping[bytes, str]:
     found: dict[bytes, str] = {}
     for class_ in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY, ObjectClass.PUBLIC_KEY):
         for each in list(opened.session.get_objects({Attribute.CLASS: class_})):
-            label = str(each[Attribute.LABEL])
+            label = _label(each)
             if label.startswith(LABEL):
                 found[bytes(each[Attribute.ID])] = label.removeprefix(LABEL)
     return found
+
+
+def _label(key: Any) -> str:
+    """Return the label of an object, "" where others left none or one that is no text."""
+    try:
+        return str(key[Attribute.LABEL])
+    except (UnicodeDecodeError, pkcs11.AttributeTypeInvalid):
+        return ""
 
 
 def not_kept(type_: KeyType) -> BadRequest:
