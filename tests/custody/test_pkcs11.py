@@ -500,6 +500,36 @@ async def test_a_key_that_is_discarded_is_gone_from_the_token(keeper, place):
         await keeper.discard(kept, place)
 
 
+async def test_a_module_that_makes_keys_that_can_leave_it_keeps_none(keeper, place, monkeypatch):
+    before = keeper._token.use(tokenkeys.list_kept)
+    monkeypatch.setattr(tokenkeys, "_KEPT", {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True})
+    for use in (
+        keeper.make(EC_KEYS[0], place),
+        keeper.make(OCT_KEYS[0], place),
+        keeper.take(PrivateParts(type=KeyType.OCT, k=Sensitive(bytes(16))), place),
+    ):
+        with pytest.raises(BadRequest, match="makes keys that could leave it"):
+            await use
+    assert keeper._token.use(tokenkeys.list_kept) == before
+
+
+def test_points_are_read_bare_and_in_an_octet_string():
+    for length, header in ((65, b"\4\x41"), (133, b"\4\x81\x85")):
+        point = b"\4" + bytes(length - 1)
+        assert tokenkeys._point(point, length) == point
+        assert tokenkeys._point(header + point, length) == point
+        for bad in (b"\2" + point[1:], point[:-1], header + point + b"\0"):
+            with pytest.raises(pkcs11.PublicKeyInvalid):
+                tokenkeys._point(bad, length)
+
+
+async def test_what_a_session_remembers_is_bounded(keeper, made, place, monkeypatch):
+    monkeypatch.setattr(tokenkeys, "MOST_FOUND", 1)
+    for _ in range(2):
+        for spec in (EC_KEYS[0], EC_KEYS[1], OCT_KEYS[0]):
+            assert await use(keeper, await made(spec), place)
+
+
 async def test_what_others_keep_in_the_token_is_not_ours(keeper):
     class Foreign:
         def __init__(self, error):

@@ -30,7 +30,17 @@ from strongroom.custody.rejection import substitute
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.threads import Threads
 from strongroom.custody.token import HsmUnavailable, Opened, Token, unavailable
-from strongroom.custody.tokenkeys import NOT_LET, destroy, find, generate, label_of, new_id, not_kept, take
+from strongroom.custody.tokenkeys import (
+    NOT_LET,
+    destroy,
+    find,
+    generate,
+    label_of,
+    new_id,
+    not_kept,
+    require_made_to_stay,
+    take,
+)
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
@@ -63,7 +73,8 @@ class Pkcs11Provider:
         id_, label = new_id(), label_of(place.context.owner)
 
         def work(opened: Opened) -> KeptKey:
-            _, public = generate(opened.session, spec, id_, label)
+            made, public = generate(opened.session, spec, id_, label)
+            require_made_to_stay(opened, made, id_)
             return self._kept(opened, id_, spec, public, place)
 
         return await self._run(work, lambda error: _refused(f"to make a key of type {spec.type}", error))
@@ -73,7 +84,8 @@ class Pkcs11Provider:
         id_, label = new_id(), label_of(place.context.owner)
 
         def work(opened: Opened) -> KeptKey:
-            spec, public = take(opened.session, parts, id_, label)
+            made, spec, public = take(opened.session, parts, id_, label)
+            require_made_to_stay(opened, made, id_)
             return self._kept(opened, id_, spec, public, place)
 
         return await self._run(work, lambda error: _refused(f"to take a key of type {parts.type}", error))

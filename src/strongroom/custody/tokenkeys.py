@@ -97,8 +97,11 @@ def generate(
     raise not_kept(spec.type)
 
 
-def take(session: pkcs11.Session, parts: PrivateParts, id_: bytes, label: str) -> tuple[KeySpec, PublicParts]:
-    """Bring a caller's key into the token, after checking all of it; BadRequest when the module does not let."""
+def take(session: pkcs11.Session, parts: PrivateParts, id_: bytes, label: str) -> tuple[Any, KeySpec, PublicParts]:
+    """Bring a caller's key into the token, after checking all of it, and return its object and what is public of it.
+
+    BadRequest when it is not sound, or the module does not let.
+    """
     spec, public, template = _checked(parts)
     described = {
         **template,
@@ -109,13 +112,13 @@ def take(session: pkcs11.Session, parts: PrivateParts, id_: bytes, label: str) -
         **dict.fromkeys(_USES[spec.type], True),
     }
     try:
-        session.create_object(described)
+        key = session.create_object(described)
     except NOT_LET as error:
         raise BadRequest(
             f"The HSM of this server takes no keys of type {spec.type} that were made elsewhere "
             f"({type(error).__name__}): make one in it."
         ) from error
-    return spec, public
+    return key, spec, public
 
 
 _USES = MappingProxyType(
@@ -147,6 +150,17 @@ def require_kept(key: Any) -> None:
     """Raise KeyAbsent when a key could leave its token: ours cannot, and this one was put in its place."""
     if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
         raise KeyAbsent("an object with the id of a key can leave the token")
+
+
+def require_made_to_stay(opened: Opened, key: Any, id_: bytes) -> None:
+    """Destroy a key that was just made and could leave its token, and raise BadRequest: some modules do not obey."""
+    try:
+        require_kept(key)
+    except KeyAbsent:
+        destroy(opened, id_)
+        raise BadRequest(
+            "The HSM of this server makes keys that could leave it; such keys are not kept here."
+        ) from None
 
 
 def destroy(opened: Opened, id_: bytes) -> int:
