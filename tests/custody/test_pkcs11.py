@@ -35,7 +35,16 @@ from key_doubles import (
 from strongroom.custody import abilities, tokenkeys
 from strongroom.custody.algorithms import ALGORITHMS, Use, spec_of
 from strongroom.custody.handles import open_handle
-from strongroom.custody.provider import Ciphertext, KeptKey, KeyType, Place, PrivateParts
+from strongroom.custody.provider import (
+    Ciphertext,
+    KeptKey,
+    KeyType,
+    Place,
+    PrivateParts,
+    TransferForm,
+    TransferKey,
+    WrappedKey,
+)
 from strongroom.custody.sealing import SealBroken
 from strongroom.custody.token import HsmUnavailable
 from strongroom.errors import BadRequest
@@ -162,6 +171,15 @@ async def test_what_no_hsm_keeps_is_refused(keeper, place, spec):
 
 def test_it_tells_what_it_is(keeper):
     assert keeper.platform == "pkcs11"
+    assert not keeper.releases
+
+
+async def test_no_key_is_released_and_none_comes_wrapped(keeper, made, place):
+    kept = await made(RSA_KEYS[0])
+    with pytest.raises(BadRequest, match="which it never leaves"):
+        await keeper.release(kept, place, TransferForm.CKM, TransferKey(n=kept.public.n, e=kept.public.e))
+    with pytest.raises(BadRequest, match="does not take wrapped keys"):
+        await keeper.take_wrapped(WrappedKey(type=KeyType.EC, blob=bytes(300)), place, kept, place)
 
 
 # --- every algorithm, both ways

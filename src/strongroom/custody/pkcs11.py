@@ -24,7 +24,18 @@ from strongroom.custody.inputs import (
     row_to_encrypt,
 )
 from strongroom.custody.mechanisms import decrypt_aes, decrypt_rsa, encrypt_aes, sign, unwrap, wrap
-from strongroom.custody.provider import Ciphertext, KeptKey, KeySpec, KeyType, Place, PrivateParts, PublicParts
+from strongroom.custody.provider import (
+    Ciphertext,
+    KeptKey,
+    KeySpec,
+    KeyType,
+    Place,
+    PrivateParts,
+    PublicParts,
+    TransferForm,
+    TransferKey,
+    WrappedKey,
+)
 from strongroom.custody.refusals import undecipherable
 from strongroom.custody.rejection import substitute
 from strongroom.custody.sealing import Custodian
@@ -66,6 +77,11 @@ class Pkcs11Provider:
         """What keys kept here tell."""
         return PLATFORM
 
+    @property
+    def releases(self) -> bool:
+        """No key leaves a token."""
+        return False
+
     async def make(self, spec: KeySpec, place: Place) -> KeptKey:
         """Return a new key; HsmUnavailable when the token is away. With 4096 bits that takes seconds."""
         if spec.type is KeyType.AKP:
@@ -90,6 +106,13 @@ class Pkcs11Provider:
 
         return await self._run(work, lambda error: _refused(f"to take a key of type {parts.type}", error))
 
+    async def take_wrapped(
+        self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
+    ) -> KeptKey:
+        """Refuse: it would have to be unwrapped, and all of it checked, in the token, which is not done here."""
+        del wrapped, place, exchange, exchange_place
+        raise BadRequest("The HSM of this server does not take wrapped keys. Import the key itself, or create one.")
+
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key under another data key; BadRequest for a backup: the handle is not the key."""
         if to.context != place.context:
@@ -97,6 +120,11 @@ class Pkcs11Provider:
                 "A key that an HSM keeps cannot be backed up: it never leaves the HSM. Use the HSM's own backup."
             )
         return move_handle(self._custodian, key, place, to)
+
+    async def release(self, key: KeptKey, place: Place, form: TransferForm, to: TransferKey) -> bytes:
+        """Refuse: a key never leaves its token."""
+        del key, place, form, to
+        raise BadRequest("This key is kept by an HSM, which it never leaves: it cannot be released.")
 
     async def discard(self, key: KeptKey, place: Place) -> None:
         """Destroy the key in its token, for good."""
