@@ -510,6 +510,19 @@ async def test_who_still_may_when_something_was_made_slowly_is_asked_by_the_time
     assert moments[1:] == [moments[0] + timedelta(hours=1)] * 2
 
 
+async def test_what_was_made_for_who_may_no_more_is_destroyed(ask, plane, monkeypatch):
+    keeper = Keeper()
+
+    def revoke(call):
+        call.made.append(Discard(keeper, "made", "place"))
+        monkeypatch.setattr("strongroom.planes.gate.PATIENCE_SECONDS", -1.0)  # nothing is made fast enough
+        plane.failing["authorize"] = Forbidden("no more")
+
+    plane.meanwhile = revoke
+    assert (await ask("POST", "/things/a/make")).status == 403
+    assert keeper.destroyed == [("made", "place")]
+
+
 async def test_what_was_made_for_a_vault_does_not_go_into_another_of_its_name(ask, plane, monkeypatch):
     found = [a_vault(), replace(a_vault(), vault_id="another")]
 

@@ -14,7 +14,7 @@ from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType, Place
 from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
-from strongroom.errors import StorageUnavailable
+from strongroom.errors import Conflict, StorageUnavailable
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
@@ -24,7 +24,18 @@ from strongroom.scheduling import rotation
 from strongroom.scheduling.rotation import Rotation, rotate_now
 from strongroom.storage.sqlite import SqliteStorage
 from strongroom.vaults.model import Deletion
-from vault_doubles import MADE, NOON, SUBSCRIPTION, TENANT, a_vault, days, keepers_of, keys_of, put_vault
+from vault_doubles import (
+    MADE,
+    NOON,
+    SUBSCRIPTION,
+    TENANT,
+    a_vault,
+    days,
+    keepers_of,
+    keepers_with_hsm,
+    keys_of,
+    put_vault,
+)
 
 REAL = NOON + timedelta(hours=1)
 MONTHLY = RotationPolicy(
@@ -149,6 +160,22 @@ async def test_what_was_settled_while_the_key_was_made_is_left_alone(storage, mo
     before = len(storage.records)
     assert await rotate(storage, NOON + days(30)) == 0
     assert len(storage.records) == before
+
+
+async def test_what_was_made_for_a_rotation_that_is_refused_is_destroyed(storage, monkeypatch):
+    keepers, hsm = keepers_with_hsm(storage)
+    vault = replace(storage.stores.vaults.rows["kv1"], sku="premium")
+    await storage.stores.vaults.replace(vault)
+    keys = keys_of(storage, vault, keepers=keepers)
+    await keys.add("k", await keys.make("k", spec_of(KeyType.EC), KeyEdit(), hsm=True), KeyEdit())
+    await keys.set_policy("k", MONTHLY)
+
+    async def refuse(self, name, made):
+        raise Conflict("it became another")
+
+    monkeypatch.setattr(Keys, "rotate", refuse)
+    assert await rotate(storage, NOON + days(30), keepers) == 0
+    assert [name for _, name, _ in hsm.destroyed] == ["k"]
 
 
 async def test_a_key_that_cannot_be_rotated_is_told_and_holds_up_no_other(storage):

@@ -163,9 +163,13 @@ class Gate:
         assert operation.prepare is not None
         began, vault, seen = time.perf_counter(), call.vault, call.stores.unchanged.generation
         await operation.prepare(call)
-        operation = await self._admit_after(call, operation, began, seen)
-        if vault is not None and call.known_vault().vault_id != vault.vault_id:
-            raise _purged(vault)
+        try:
+            operation = await self._admit_after(call, operation, began, seen)
+            if vault is not None and call.known_vault().vault_id != vault.vault_id:
+                raise _purged(vault)
+        except StrongroomError:
+            await discard_all(call.made)
+            raise
         return operation
 
     async def _admit_after(self, call: Call, operation: Operation, began: float, seen: int) -> Operation:

@@ -96,6 +96,10 @@ class Rotation:
         except _Settled:
             await discard_all([keys.undoing(name, made)])
             return False
+        except StrongroomError as error:
+            if error.status < 500:  # the change was rolled back; of others nobody can be sure
+                await discard_all([keys.undoing(name, made)])
+            raise
         return True
 
     def _keys(self, stores: SweptStores, vault: Vault) -> Keys:
