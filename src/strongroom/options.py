@@ -122,6 +122,14 @@ OPTIONS = (
         help="Let software keep the keys of premium vaults that are asked for as an HSM's; they say so.",
     ),
     Option(
+        name="attestation-authority",
+        type="URL",
+        parse=values.authority,
+        default="none",
+        help="An authority whose attestations may release keys; asked for its public keys, and nobody else is.",
+        repeatable=True,
+    ),
+    Option(
         name="hsm-module",
         type="FILE",
         parse=values.path,
@@ -141,14 +149,6 @@ OPTIONS = (
         parse=values.path,
         default="none",
         help="The PIN of the token's user, alone in a file that only its owner may open; a systemd credential will do.",
-    ),
-    Option(
-        name="attestation-authority",
-        type="URL",
-        parse=values.authority,
-        default="none",
-        help="An authority whose attestations may release keys; asked for its public keys, and nobody else is.",
-        repeatable=True,
     ),
     Option(
         name="location",
