@@ -40,6 +40,7 @@ class SoftHsm:
         self.pin_file.touch(0o600)
         self.pin_file.write_text(PIN + "\n")
         self.variables = {"SOFTHSM2_CONF": str(self.configuration)}
+        self.opened = []
         self.initialise(label)
 
     def initialise(self, label):
@@ -58,7 +59,13 @@ class SoftHsm:
         return TokenPlace(module(), name or self.label)
 
     def token(self, name=None, pin=PIN):
-        return Token(self.place(name), lambda: Sensitive(pin))
+        self.opened.append(Token(self.place(name), lambda: Sensitive(pin)))
+        return self.opened[-1]
+
+    def close(self):
+        """Close every token that was made: one that is in use must not be left to whoever takes the module next."""
+        for token in self.opened:
+            token.close()
 
     def keeper(self, **said):
         return Pkcs11Provider(a_custodian(), self.token(**said))

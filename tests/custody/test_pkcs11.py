@@ -79,7 +79,8 @@ def environ():
 def hsm(tmp_path_factory, environ):
     softhsm = SoftHsm(tmp_path_factory.mktemp("hsm"))
     environ.setenv("SOFTHSM2_CONF", str(softhsm.configuration))
-    return softhsm
+    yield softhsm
+    softhsm.close()
 
 
 @pytest.fixture(scope="module")
@@ -578,8 +579,9 @@ async def test_an_object_that_was_put_in_a_key_s_place_is_not_used(keeper, place
         await use(keeper, kept, place)
 
 
-async def test_forgetting_and_closing_lose_nothing(hsm, place):
-    keeper = hsm.keeper()
+@pytest.mark.usefixtures("released")
+async def test_forgetting_and_closing_lose_nothing(another, place):
+    _, keeper = another
     kept = await keeper.make(EC_KEYS[0], place)
     keeper.forget(kept.handle)
     keeper.forget_owner("vault-a")
@@ -604,6 +606,7 @@ def another(tmp_path, monkeypatch):
     keeper = softhsm.keeper()
     yield softhsm, keeper
     keeper.close()
+    softhsm.close()
 
 
 @pytest.mark.usefixtures("released")
@@ -690,9 +693,52 @@ async def test_a_module_that_is_none_is_told(hsm, place, tmp_path):
 @pytest.fixture
 def released(keeper):
     """The module's own keeper lets go of the module, which is one for the process."""
-    keeper._token.close()
-    yield
-    keeper._token.close()
+    with keeper._token._changed:
+        keeper._token._leave()
+
+
+@pytest.mark.usefixtures("released")
+def test_a_token_that_is_closed_waits_for_who_is_in_it_and_lets_nobody_in(another):
+    softhsm, _ = another
+    for _ in range(5):
+        token, begun, said = softhsm.token(), threading.Barrier(5), []
+
+        def keep_using(token=token, begun=begun, said=said):
+            token.use(lambda opened: begun.wait())
+            with pytest.raises(HsmUnavailable) as refused:
+                while True:
+                    token.use(lambda opened: opened.session.generate_random(8 * 100_000))
+            said.append(str(refused.value))
+
+        threads = [threading.Thread(target=keep_using) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        begun.wait()
+        token.close()
+        for thread in threads:
+            thread.join()
+        assert said == ["The server ends; the HSM is not asked any more."] * 4
+
+
+@pytest.mark.usefixtures("released")
+def test_a_token_in_which_somebody_is_stuck_is_left_open(another, monkeypatch):
+    softhsm, _ = another
+    monkeypatch.setattr("strongroom.custody.token.LEAVING_SECONDS", 0.01)
+    token, there, over = softhsm.token(), threading.Event(), threading.Event()
+    found = []
+
+    def work(opened):
+        there.set()
+        over.wait()
+        found.append(len(opened.session.generate_random(64)))
+
+    thread = threading.Thread(target=token.use, args=(work,))
+    thread.start()
+    there.wait()
+    token.close()
+    over.set()
+    thread.join()
+    assert found == [8]
 
 
 @pytest.mark.parametrize("error", [pkcs11.DeviceMemory, pkcs11.FunctionFailed, pkcs11.KeySizeRange])

@@ -34,6 +34,8 @@ ALREADY_INITIALIZED = 0x191
 SERIAL = "serial:"
 """What a name of a token begins with when it is its serial number, not its label."""
 
+LEAVING_SECONDS = 5.0
+"""How long whoever ends waits for the threads that are in the module. One that is stuck there keeps it open."""
 OPENINGS = 5
 """How often a token is looked for at a time: SoftHSM shows none at the moment in which another process logs in to it.
 Processes of one server do so one after the other."""
@@ -170,10 +172,11 @@ class Token:
         return bool(self._pin_refused[0])
 
     def close(self) -> None:
-        """End the sessions of this process, once nobody uses them."""
+        """End the sessions of this process once nobody uses them, and begin no more: HsmUnavailable from now on."""
         if self._process == os.getpid():
             with self._changed:
-                self._finalize()
+                self._closed = True
+                self._leave()
 
     def _begin(self) -> None:
         """Know nothing of the token yet, as a process that was just forked."""
@@ -183,7 +186,7 @@ class Token:
         self._found: pkcs11.Token | None = None
         self._login: pkcs11.Session | None = None
         self._users = 0
-        self._ending = False
+        self._ending = self._closed = False
         self._generation = 0
         self._threads = threading.local()
 
@@ -204,6 +207,8 @@ class Token:
         """Keep the module open while one uses it."""
         with self._changed:
             self._changed.wait_for(lambda: not self._ending)
+            if self._closed:
+                raise HsmUnavailable("The server ends; the HSM is not asked any more.")
             found = self._found or self._open()
             self._users += 1
         try:
@@ -283,6 +288,11 @@ class Token:
             self._finalize()
             self._ending = False
             self._changed.notify_all()
+
+    def _leave(self) -> None:
+        """Finalise the module, once nobody is in it: it crashes under who is, so that it stays open for who is stuck."""
+        if self._changed.wait_for(lambda: not self._users and not self._ending, LEAVING_SECONDS):
+            self._finalize()
 
     def _finalize(self) -> None:
         self._found = self._login = None
