@@ -16,6 +16,7 @@ def home(tmp_path, monkeypatch):
     """A home of its own, so that no test sees or touches the data of the person who runs it."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["strongroom"])  # what commands call themselves by in what they advise
     for name in [name for name in os.environ if name.startswith(("STRONGROOM_", "AZURE_"))]:
         monkeypatch.delenv(name)
     return tmp_path
