@@ -118,8 +118,10 @@ def _kept_by_servers(root, finding):
         secret = json.loads(path.read_text() or "{}").get("clientSecret")
         found |= {secret.encode()} if secret else set()
         for key in path.parent.glob(f"*/{MASTER_KEY}"):
-            encoded = key.read_text().strip().rpartition(":")[2]
-            found |= {encoded.encode(), base64.b64decode(encoded)}
+            content = key.read_bytes().strip()
+            if content.startswith(MASTER_KEY_FILE):  # one that an HSM wrapped is no secret
+                encoded = content.rpartition(b":")[2]
+                found |= {encoded, base64.b64decode(encoded)}
     for path in root.rglob(PLANTED):
         lines = path.read_text().splitlines()
         kept.setdefault(path.parent, set()).update(json.loads(line).encode() for line in lines)

@@ -151,6 +151,14 @@ OPTIONS = (
         help="The PIN of the token's user, alone in a file that only its owner may open; a systemd credential will do.",
     ),
     Option(
+        name="master-key-hsm",
+        type="true|false",
+        parse=values.switch,
+        default="false",
+        switch=True,
+        help="Let the HSM wrap the master key that new data begin with: its file opens nothing without the HSM.",
+    ),
+    Option(
         name="location",
         type="NAME",
         parse=values.location,

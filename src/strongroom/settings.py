@@ -47,6 +47,7 @@ class Settings:
     hsm_module: Path | None
     hsm_token: str | None
     hsm_pin_file: Path | None
+    master_key_hsm: bool
     location: str
     tls_certificate: Path | None
     tls_key: Path | None
@@ -169,6 +170,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "hsm-module": None,
         "hsm-token": None,
         "hsm-pin-file": None,
+        "master-key-hsm": False,
         "location": "local",
         "tls-certificate": None,
         "tls-key": None,
@@ -216,5 +218,9 @@ def _require_whole_hsm(settings: Settings, refuse: Callable[[str, str], None]) -
     missing = [name for name in parts if getattr(settings, BY_NAME[name].field) is None]
     if missing and len(missing) < len(parts):
         refuse(missing[0], f"{', '.join(parts)} are given together or not at all")
+    if missing and settings.master_key_hsm:
+        refuse("master-key-hsm", f"there is no HSM to wrap it: {', '.join(parts)} name one")
+    if settings.master_key_hsm and settings.master_key_passphrase_file is not None:
+        refuse("master-key-hsm", "a master key that a passphrase makes (master-key-passphrase-file) is not wrapped")
     if not missing and settings.software_hsm:
         refuse("software-hsm", "there is an HSM (hsm-module): nothing has to stand in for it")

@@ -23,7 +23,7 @@ def archive(data, done):
 
 def key_id(path):
     """Return how commands call the master key in a file."""
-    return master_key_id(load_master_key(Path(path)))[:8]
+    return master_key_id(load_master_key(Path(path), str).key)[:8]
 
 
 def contents(place):

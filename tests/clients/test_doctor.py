@@ -48,7 +48,7 @@ def test_without_the_master_key_the_server_is_still_asked_whether_it_is_ready(se
 
 
 def test_a_server_that_the_ca_does_not_vouch_for_is_told(server):
-    custodian = Custodian(load_master_key(server.data_dir.with_name("data-key") / "master.key"))
+    custodian = Custodian(load_master_key(server.data_dir.with_name("data-key") / "master.key", str).key)
 
     async def replace_authority():
         storage = SqliteStorage.open(server.data_dir, custodian)

@@ -334,6 +334,55 @@ def test_a_server_that_is_killed_while_it_makes_keys_leaves_no_key_without_its_o
     assert (done.returncode, done.stdout.count("problem: the HSM does not have the key dev/keys/k")) == (1, 1)
 
 
+def test_the_hsm_opens_the_master_key_and_nothing_else_does(tmp_path):
+    hsm = SoftHsm(tmp_path / "hsm")
+    given = [str(each) for each in flags(hsm)]
+    server = start_server(tmp_path / "server", "--dev", "--master-key-hsm", *given, environ=hsm.variables)
+    kept, archive = server.data_dir.with_name("data-key") / "master.key", str(tmp_path / "archive")
+
+    def told(*arguments, code=0):
+        done = server.strongroom(*arguments, *given, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "bootstrap" in told("app", "list")
+    began = kept.read_text()
+    assert "only the HSM opens it" in told("rotate", "master-key")
+    assert began != kept.read_text()
+    assert kept.read_text().startswith("strongroom-wrapped-master-key-1:")
+    told("backup", archive)
+    assert server.stop() == 0
+    assert "which the HSM opens" in told("doctor", "--quick")
+    restored = told("restore", archive, "--data-dir", str(tmp_path / "new"), "--master-key-file", str(kept))
+    assert " ".join(given) in restored
+    refused = server.strongroom("app", "list", check=False)
+    assert refused.returncode == 1
+    assert "no HSM is named which wrapped the master key" in refused.stderr
+    hsm.take_away()
+    assert "cannot be reached" in told("app", "list", code=1)
+    assert "bring the HSM that wrapped it back" in told("doctor", "--quick", code=1)
+    hsm.bring_back()
+    hsm.pin_file.write_text("wrong\n")
+    assert "it was tried once" in told("app", "list", code=1)
+
+
+def test_the_master_key_goes_into_the_hsm_and_out_of_it(tmp_path):
+    hsm = SoftHsm(tmp_path / "hsm")
+    given = [str(each) for each in flags(hsm)]
+    server = start_server(tmp_path / "server", "--dev", environ=hsm.variables)
+    kept, clear = server.data_dir.with_name("data-key") / "master.key", tmp_path / "clear.key"
+    into = server.strongroom("rotate", "master-key", "--to", "hsm", *given).stdout
+    assert "lies, in clear, in" in into
+    assert kept.read_text().startswith("strongroom-wrapped-master-key-1:")
+    same = server.strongroom("rotate", "master-key", "--new-file", str(tmp_path / "same.key"), *given).stdout
+    assert "only the HSM opens it" in same
+    named = ("--master-key-file", str(tmp_path / "same.key"))
+    server.strongroom("rotate", "master-key", "--to", "file", "--new-file", str(clear), *named, *given)
+    assert clear.read_text().startswith("strongroom-master-key-1:")
+    assert "bootstrap" in server.strongroom("app", "list", "--master-key-file", str(clear)).stdout
+    assert server.stop() == 0
+
+
 def _leave_behind(softhsm, monkeypatch):
     """Make a key of a vault of the server that nobody refers to, and one of a vault that it does not know."""
     monkeypatch.setitem(os.environ, "SOFTHSM2_CONF", str(softhsm.configuration))

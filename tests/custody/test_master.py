@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from strongroom.custody.files import staged, write_private
@@ -27,8 +29,8 @@ def path(tmp_path):
 
 def test_a_key_made_is_the_key_loaded_and_only_its_owner_may_read_it(path):
     made = make_master_key(path)
-    assert load_master_key(path).reveal() == made.reveal()
-    assert len(made.reveal()) == 32
+    assert load_master_key(path, nobody).key.reveal() == made.key.reveal()
+    assert len(made.key.reveal()) == 32
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -37,12 +39,12 @@ def test_a_key_is_never_overwritten(path):
     made = make_master_key(path)
     with pytest.raises(FileExistsError):
         make_master_key(path)
-    assert load_master_key(path).reveal() == made.reveal()
+    assert load_master_key(path, nobody).key.reveal() == made.key.reveal()
 
 
 def test_no_key(path):
     with pytest.raises(MasterKeyMissing, match=r"master\.key"):
-        load_master_key(path)
+        load_master_key(path, nobody)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -50,7 +52,7 @@ def test_a_key_that_others_may_open_is_refused(path, mode):
     make_master_key(path)
     path.chmod(mode)
     with pytest.raises(MasterKeyExposed, match="chmod 600"):
-        load_master_key(path)
+        load_master_key(path, nobody)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +72,13 @@ def test_a_file_that_holds_no_key_is_refused(path, text):
     path.write_bytes(text)
     path.chmod(0o600)
     with pytest.raises(MasterKeyWrong):
-        load_master_key(path)
+        load_master_key(path, nobody)
 
 
 def test_a_folder_in_its_place_is_refused(path):
     path.mkdir(parents=True)
     with pytest.raises(MasterKeyWrong):
-        load_master_key(path)
+        load_master_key(path, nobody)
 
 
 # --- where it is, and what a rotation left behind
@@ -90,7 +92,9 @@ def nobody(_prompt):
 
 
 def a_source(folder, **named):
-    return MasterKeySource(file=folder / "master.key", passphrase_file=named.get("passphrase"), ask=nobody)
+    return MasterKeySource(
+        file=folder / "master.key", passphrase_file=named.get("passphrase"), ask=nobody, unwrap=nobody
+    )
 
 
 def described(key, **more):
@@ -143,7 +147,7 @@ def test_a_passphrase_is_read_or_asked_for_and_a_wrong_one_is_told(tmp_path):
     path = tmp_path / "passphrase"
     write_private(path, "the right words here\n")
     assert open_master_key(a_source(tmp_path, passphrase=path), description).derivation == derivation
-    asked = MasterKeySource(file=tmp_path / "k", passphrase_file=None, ask=lambda _: Sensitive("the right words here"))
+    asked = replace(a_source(tmp_path), ask=lambda _: Sensitive("the right words here"))
     assert open_master_key(asked, description).master_id == key.master_id
     path.write_text("the wrong words here")
     with pytest.raises(MasterKeyWrong, match=r"passphrase in .* is wrong"):

@@ -78,9 +78,14 @@ def require_usable(settings: Settings) -> MasterKey | None:
     if _is_unbegun(settings):
         return None
     master = find_master_key(settings)
-    if settings.master_key_passphrase_file is not None and master.derivation is None:
+    if settings.master_key_passphrase_file is not None and master.kind != "passphrase":
         log.warning(
             "the data lie under a key in a file: the passphrase is not used", file=str(settings.master_key_file)
+        )
+    if settings.master_key_hsm and master.kind != "hsm":
+        log.warning(
+            "the HSM did not wrap the master key of these data; run: strongroom rotate master-key --to hsm",
+            kind=master.kind,
         )
     return master
 

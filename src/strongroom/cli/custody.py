@@ -1,4 +1,4 @@
-"""The master key as commands come by it: from its file, its passphrase's file, or a person at a terminal."""
+"""The master key as commands come by it: from its file, the HSM that wrapped it, a passphrase's file, or a person."""
 
 import fcntl
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.token import unwrap_with_hsm, wrap_with_hsm
 from strongroom.custody.master import (
     MasterKey,
     MasterKeyMissing,
@@ -55,7 +56,10 @@ def source_of(settings: Settings) -> MasterKeySource:
     """Return where the settings say that the master key is."""
     named = settings.master_key_passphrase_file
     return MasterKeySource(
-        file=settings.master_key_file, passphrase_file=named if isinstance(named, Path) else None, ask=_ask
+        file=settings.master_key_file,
+        passphrase_file=named if isinstance(named, Path) else None,
+        ask=_ask,
+        unwrap=lambda text: unwrap_with_hsm(settings, text),
     )
 
 
@@ -75,14 +79,18 @@ def find_master_key(settings: Settings) -> MasterKey:
 
 
 def begin_master_key(settings: Settings) -> MasterKey:
-    """Return the master key that new data begin under: the passphrase's if one is named, else the file's."""
+    """Return the master key that new data begin under: the passphrase's if one is named, else the file's.
+
+    One that is made now is wrapped by the HSM where the settings say so.
+    """
     if settings.master_key_passphrase_file is not None:
         source = source_of(settings)
         return key_of(new_passphrase(source, source.passphrase_file))
     if settings.master_key_file.exists():
-        return MasterKey(load_master_key(settings.master_key_file))
+        return load_master_key(settings.master_key_file, source_of(settings).unwrap)
+    wrap = (lambda key: wrap_with_hsm(settings, key)) if settings.master_key_hsm else None
     try:
-        return MasterKey(make_master_key(settings.master_key_file))
+        return make_master_key(settings.master_key_file, wrap)
     except OSError as error:
         raise CommandFailed(f"the master key {settings.master_key_file} cannot be written: {error.strerror}") from None
 

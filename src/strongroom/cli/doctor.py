@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from strongroom.cli.options import settings_from, settings_options
+from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.shown import format_option
 from strongroom.settings import Settings
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from strongroom.hosting.ca import Authority
 
 OPTIONS = (
-    "data-dir",
-    "master-key-file",
-    "master-key-passphrase-file",
+    *PLACE,
     "port",
     "listen",
     "domain",
@@ -135,14 +133,21 @@ def _open_key(settings: Settings) -> "tuple[Finding, Custodian | None]":
         master = find_master_key(settings)
     except (CommandFailed, StrongroomError) as error:
         return problem("master key", str(error), _key_advice(error)), None
-    where = "made of a passphrase" if master.derivation is not None else f"{settings.master_key_file}"
-    return ok("master key", where), Custodian(master.key, master.derivation)
+    where = {
+        "passphrase": "made of a passphrase",
+        "hsm": f"{settings.master_key_file}, which the HSM opens",
+        "file": f"{settings.master_key_file}",
+    }
+    return ok("master key", where[master.kind]), Custodian(master.key, master.derivation)
 
 
 def _key_advice(error: Exception) -> str:
     """Return what to do about a master key that cannot be had."""
+    from strongroom.cli.token import HsmFailed
     from strongroom.custody.master import MasterKeyExposed, MasterKeyWrong
 
+    if isinstance(error, HsmFailed):
+        return "bring the HSM that wrapped it back, or its backup, and name it with --hsm-module and the options beside"
     if isinstance(error, MasterKeyExposed):
         return error.remedy
     if isinstance(error, MasterKeyWrong):

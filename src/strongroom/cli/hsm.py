@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from strongroom.custody.token import Token
     from strongroom.settings import Settings
 
-HSM = ("hsm-module", "hsm-token", "hsm-pin-file")
-
 
 @click.group(name="hsm")
 def command() -> None:
@@ -28,7 +26,7 @@ def command() -> None:
 @command.command(name="check")
 @click.option("--remove-orphans", is_flag=True, help="Destroy keys of this server's vaults that nobody refers to.")
 @format_option
-@settings_options(*PLACE, *HSM)
+@settings_options(*PLACE)
 def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
     """Say what the HSM can do, and compare its keys with those that the vaults refer to.
 

@@ -12,7 +12,8 @@ from strongroom.settings import Settings, load_settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What a command that works on a data directory must know to find it and open it.
-PLACE = ("data-dir", "master-key-file", "master-key-passphrase-file")
+HSM = ("hsm-module", "hsm-token", "hsm-pin-file")
+PLACE = ("data-dir", "master-key-file", "master-key-passphrase-file", *HSM)
 
 
 def settings_options(*names: str) -> Callable[[F], F]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.options import HSM, PLACE, settings_from, settings_options
+from strongroom.options import BY_NAME
 from strongroom.settings import Settings, found_data_dir
 
 if TYPE_CHECKING:
@@ -96,10 +97,11 @@ def _custodian(settings: Settings, path: Path) -> "Custodian":
 
     with told(path), archive_file(path) as file:
         description = master_key_of(file)
+    source = source_of(settings)
     try:
         if description.derivation is None:
-            return Custodian(load_master_key(settings.master_key_file))
-        master = open_master_key(source_of(settings), description)
+            return Custodian(load_master_key(settings.master_key_file, source.unwrap).key)
+        master = open_master_key(source, description)
     except MasterKeyMissing as error:
         raise CommandFailed(
             f"{error}; put the one that {path} was made under there (master key {description.master_id[:8]}), or name "
@@ -197,6 +199,9 @@ def _start(settings: Settings, domain: str) -> str:
         words += ["--master-key-passphrase-file", shlex.quote(str(settings.master_key_passphrase_file))]
     elif settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
         words += ["--master-key-file", shlex.quote(str(settings.master_key_file))]
+    for option in (BY_NAME[name] for name in HSM):
+        if (value := getattr(settings, option.field)) is not None:
+            words += [option.flag, shlex.quote(str(value))]
     if domain != settings.domain:
         words += ["--domain", shlex.quote(domain)]
     return " ".join(words)

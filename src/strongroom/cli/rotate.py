@@ -38,7 +38,9 @@ def command() -> None:
 
 
 @command.command(name="master-key")
-@click.option("--to", "kind", type=click.Choice(["file", "passphrase"]), help="What to go over to. [default: the same]")
+@click.option(
+    "--to", "kind", type=click.Choice(["file", "hsm", "passphrase"]), help="What to go over to. [default: the same]"
+)
 @click.option("--new-file", type=FILE, help="Write the new key to this file, which must not exist, and leave the old.")
 @click.option(
     "--new-passphrase-file", type=FILE, help="The new passphrase lies in this file. [default: asked on the terminal]"
@@ -48,8 +50,9 @@ def master_key(*, kind: str | None, new_file: Path | None, new_passphrase_file: 
     """Lay the data under a new master key.
 
     A key in a file is replaced there, and the old one kept beside it: backups made before open with the old key only. A
-    passphrase's file is treated likewise: the new passphrase is written into it, wherever it was read from. A running
-    server takes the new key over by itself. Where either key lies and what the next start needs is said at the end.
+    passphrase's file is treated likewise: the new passphrase is written into it, wherever it was read from. With
+    --to hsm the file holds a key that only the HSM opens. A running server takes the new key over by itself. Where
+    either key lies and what the next start needs is said at the end.
 
     Values do not change keys by this: whoever had the old master key and the data can still read what they read then.
     """
@@ -57,10 +60,10 @@ def master_key(*, kind: str | None, new_file: Path | None, new_passphrase_file: 
 
     if new_file is not None and (kind == "passphrase" or new_passphrase_file is not None):
         raise click.UsageError("--new-file is for a key in a file, not for a passphrase")
-    if new_passphrase_file is not None and kind == "file":
+    if new_passphrase_file is not None and kind in {"file", "hsm"}:
         raise click.UsageError("--new-passphrase-file is for a passphrase, not for a key in a file")
-    if kind is None and (new_file or new_passphrase_file):
-        kind = "file" if new_file else "passphrase"
+    if kind is None and new_passphrase_file:
+        kind = "passphrase"
     wish = Wish(
         kind=kind,
         new_file=new_file.absolute() if new_file else None,
@@ -165,26 +168,28 @@ def _told_new(done: "Succession") -> str:
     copy = "copy it at once to where neither the data nor their backups are; without it they open no more"
     if done.kind == "file":
         return f"the new key lies in {done.place}: {copy}"
+    if done.kind == "hsm":
+        return f"the new key lies in {done.place}, and only the HSM opens it: {copy}, nor without the HSM or its backup"
     if done.place is not None:
         return f"the new passphrase lies, in clear, in {done.place}: {copy}"
     return "the new passphrase lies nowhere on this machine: keep it in a safe place; without it the data open no more"
 
 
 def _told_old(done: "Succession") -> str:
-    what = "key" if done.old_kind == "file" else "passphrase"
+    what = "passphrase" if done.old_kind == "passphrase" else "key"
     if done.kept is None:
         return f"the old {what} is kept by no file of ours"
-    clear = ", in clear," if what == "passphrase" else ""
+    clear = ", in clear," if what == "passphrase" or (done.old_kind, done.kind) == ("file", "hsm") else ""
     renamed = f" (renamed from {done.old_file})" if done.kept != done.old_file != done.place else ""
     return f"the old {what} lies{clear} in {done.kept}{renamed}"
 
 
 def _told_start(done: "Succession") -> str:
-    option = "--master-key-file" if done.kind == "file" else "--master-key-passphrase-file"
+    option = "--master-key-passphrase-file" if done.kind == "passphrase" else "--master-key-file"
     if not done.configured:
         return f"before the next start: set {option} {done.place}, or make what it holds the credential"
     if done.place is None:
         return "the next start asks for the new passphrase"
-    if done.kind == "file" and done.old_kind == "passphrase" and done.old_file is not None:
+    if done.kind != "passphrase" and done.old_kind == "passphrase" and done.old_file is not None:
         return "the next start needs nothing new; --master-key-passphrase-file is not used any more, drop it"
     return "the next start needs nothing new"

@@ -21,6 +21,7 @@ from strongroom.cli.custody import key_of, makes, new_passphrase, rotating, sour
 from strongroom.cli.data import Data, run_on, unlock
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import running_pid
+from strongroom.cli.token import wrap_with_hsm
 from strongroom.clock import real_now
 from strongroom.custody.files import is_credential, promote, set_aside, stage, write_private
 from strongroom.custody.master import (
@@ -43,7 +44,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the operator wants. kind: `file`, `passphrase`, None for what it is now.
+    """What the operator wants. kind: `file`, `hsm`, `passphrase`, None for what it is now.
 
     new_file: where a new key is written instead of over the old one. new_passphrase_file: where the new passphrase
     lies, None to ask for it.
@@ -84,10 +85,13 @@ class _Next:
     """The next key and where its text goes. replaces: whether it takes the place of the file there, or is new."""
 
     key: MasterKey
-    kind: str
     text: str
     place: Path | None
     replaces: bool
+
+    @property
+    def kind(self) -> str:
+        return self.key.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class _Old:
 
     @property
     def kind(self) -> str:
-        return "file" if self.key.derivation is None else "passphrase"
+        return self.key.kind
 
 
 def rotate_master_key(settings: Settings, wish: Wish) -> Succession:
@@ -164,6 +168,8 @@ def _stopped(settings: Settings, source: MasterKeySource, old: _Old, following: 
 def _told(settings: Settings, following: _Next) -> str:
     """Return what is to be known of the next key, now that the data lie under it."""
     lies = f"lies in {following.place}: copy it at once" if following.place else "is made of the passphrase given"
+    if following.kind == "hsm":
+        lies += ", and only the HSM opens it"
     if not _is_configured(settings, following):
         lies += ", and let the options name it before the next start"
     return f"the data lie under {following.key.master_id[:8]} now, which {lies}"
@@ -171,13 +177,14 @@ def _told(settings: Settings, following: _Next) -> str:
 
 def _is_configured(settings: Settings, following: _Next) -> bool:
     """Answer whether the next start finds the next key by the settings as they are."""
-    named = settings.master_key_file if following.kind == "file" else settings.master_key_passphrase_file
+    named = settings.master_key_passphrase_file if following.kind == "passphrase" else settings.master_key_file
     return following.replaces or following.place in (None, named)
 
 
 def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, old: _Old) -> _Next:
     """Return the next key; nothing is written yet. CommandFailed when there is no place for it."""
-    if (wish.kind or old.kind) == "passphrase":
+    kind = wish.kind or ("file" if wish.new_file is not None and old.kind == "passphrase" else old.kind)
+    if kind == "passphrase":
         return _next_passphrase(source, wish, old)
     place = wish.new_file or source.file
     if place.is_relative_to(settings.data_dir):
@@ -189,8 +196,8 @@ def _next_key(settings: Settings, source: MasterKeySource, wish: Wish, old: _Old
             f"the master key {place} is a credential, which only the service manager can replace; say where the new "
             "one is to be written with --new-file, and make it the credential then"
         )
-    key = new_master_key()
-    return _Next(key=key, kind="file", text=encode_key(key), place=place, replaces=wish.new_file is None)
+    key = new_master_key((lambda made: wrap_with_hsm(settings, made)) if kind == "hsm" else None)
+    return _Next(key=key, text=encode_key(key), place=place, replaces=wish.new_file is None)
 
 
 def _require_free(new_file: Path) -> None:
@@ -217,7 +224,7 @@ def _next_passphrase(source: MasterKeySource, wish: Wish, old: _Old) -> _Next:
             "--new-passphrase-file, else remove it"
         )
     text, place = passphrase.reveal() + "\n", file if replaces else named
-    return _Next(key=key_of(passphrase), kind="passphrase", text=text, place=place, replaces=replaces)
+    return _Next(key=key_of(passphrase), text=text, place=place, replaces=replaces)
 
 
 def _is_ours(path: Path) -> bool:
@@ -258,7 +265,7 @@ def _retire(old: _Old, following: _Next) -> Path | None:
     """Keep the old file under the id of its key; return where, None when there is none of ours."""
     if old.file is None or not old.file.exists() or not _is_ours(old.file):
         return None
-    if following.kind == "file" and not following.replaces:
+    if following.kind != "passphrase" and not following.replaces:
         return old.file  # the operator named another place, so that it is not in the way
     name = f"{old.file.name}.{old.key.master_id[:8]}"
     return set_aside(old.file, name, stays=following.place == old.file)

@@ -1,21 +1,21 @@
-"""The HSM as commands find it: what the settings say of it, and whether it takes the PIN."""
+"""The HSM as commands find it: what the settings say of it, whether it takes the PIN, what it does for a master key."""
 
-import os
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import structlog
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.sensitive import Sensitive
 from strongroom.settings import Settings
 
 if TYPE_CHECKING:
-    from strongroom.custody.token import Token
+    from strongroom.custody.token import Opened, Token
 
 INSTALL = "python -m pip install --require-hashes --no-deps -r requirements/hsm.txt"
-REFUSED = 3
 
-log = structlog.get_logger(__name__)
+
+class HsmFailed(CommandFailed):
+    """The HSM did not do what a command needs of it."""
 
 
 def find_token(settings: Settings) -> "Token | None":
@@ -45,25 +45,52 @@ def read_pin(settings: Settings) -> Sensitive[str]:
 def try_token(token: "Token", settings: Settings) -> None:
     """Try the PIN once, before many processes do: a token locks after a few wrong ones. CommandFailed when it is wrong.
 
-    In a child, since no process may begin with the module that later forks others who use it. A token that is away is
-    told by the log, and stops nothing: whoever needs it is refused until it is there.
+    A token that is away is told by the log, and stops nothing: whoever needs it is refused until it is there.
     """
+    from strongroom.custody.asking import ask_token
+    from strongroom.custody.token import HsmUnavailable
+
     read_pin(settings)
-    child = os.fork()
-    if not child:
-        os._exit(_answer(token))
-    _, status = os.waitpid(child, 0)
-    if os.waitstatus_to_exitcode(status) == REFUSED:
-        raise CommandFailed(f"the HSM refuses the PIN in {settings.hsm_pin_file}; it was tried once, and is not again")
+    with suppress(HsmUnavailable):
+        ask_token(token, lambda _opened: b"")
+    _require_pin_taken(token, settings)
 
 
-def _answer(token: "Token") -> int:
-    from strongroom.errors import ServiceUnavailable
+def wrap_with_hsm(settings: Settings, key: Sensitive[bytes]) -> str:
+    """Return a master key as the HSM wraps it; HsmFailed when it cannot."""
+    from strongroom.custody.wrapping import wrap_master_key
 
+    token = _required(settings, "to wrap the master key with")
+    return _asked(token, settings, lambda opened: wrap_master_key(opened, key).encode()).reveal().decode()
+
+
+def unwrap_with_hsm(settings: Settings, text: str) -> Sensitive[bytes]:
+    """Return the master key that the HSM wrapped; HsmFailed when it does not open it."""
+    token = _required(settings, f"which wrapped the master key in {settings.master_key_file}")
+    from strongroom.custody.wrapping import unwrap_master_key
+
+    return _asked(token, settings, lambda opened: unwrap_master_key(opened, text))
+
+
+def _required(settings: Settings, why: str) -> "Token":
+    token = find_token(settings)
+    if token is None:
+        raise HsmFailed(f"no HSM is named {why}: --hsm-module, --hsm-token and --hsm-pin-file name it")
+    return token
+
+
+def _asked(token: "Token", settings: Settings, work: "Callable[[Opened], bytes]") -> Sensitive[bytes]:
+    from strongroom.custody.asking import ask_token
+    from strongroom.custody.token import HsmUnavailable
+
+    read_pin(settings)
     try:
-        token.use(lambda opened: opened)
-    except ServiceUnavailable:
-        return REFUSED if token.is_pin_refused else 1
-    finally:
-        token.close()
-    return 0
+        return ask_token(token, work)
+    except HsmUnavailable as error:
+        _require_pin_taken(token, settings)
+        raise HsmFailed(f"{error}") from None
+
+
+def _require_pin_taken(token: "Token", settings: Settings) -> None:
+    if token.is_pin_refused:
+        raise HsmFailed(f"the HSM refuses the PIN in {settings.hsm_pin_file}; it was tried once, and is not again")

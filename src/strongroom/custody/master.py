@@ -1,7 +1,8 @@
 """The master key's own place, apart from the data and from every backup of it: a file, a credential, or a passphrase.
 
-Which of them it is, the data say (`Description`): a file holds a random key, a passphrase makes one. A credential is a
-file that a service manager hands in. Nothing here writes or changes the data, and nothing makes a key anew by itself.
+Which of them it is, the data say (`Description`): a file holds a random key, a passphrase makes one. A file may hold a
+key that an HSM wrapped, so that the file alone opens nothing (`wrapping`). A credential is a file that a service
+manager hands in. Nothing here writes or changes the data, and nothing makes a key anew by itself.
 """
 
 import base64
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 PREFIX = "strongroom-master-key-1:"
+WRAPPED_PREFIX = "strongroom-wrapped-master-key-1:"
 FILE, PASSPHRASE = "master key", "passphrase"
 
 
@@ -63,15 +65,23 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """A master key, and how it was made if it was made of a passphrase."""
+    """A master key, and how it was made if it was made of a passphrase. wrapped: its text as an HSM wrapped it."""
 
     key: Sensitive[bytes]
     derivation: Derivation | None = None
+    wrapped: str | None = None
 
     @property
     def master_id(self) -> str:
         """Its id."""
         return master_key_id(self.key)
+
+    @property
+    def kind(self) -> str:
+        """What opens it: a passphrase, an HSM, or whoever has its file."""
+        if self.derivation is not None:
+            return "passphrase"
+        return "file" if self.wrapped is None else "hsm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +89,13 @@ class MasterKeySource:
     """Where the operator keeps the master key.
 
     passphrase_file: where the passphrase lies, None to ask for it. ask: asks a person, with these words; raises where
-    there is nobody.
+    there is nobody. unwrap: lets the HSM open what it wrapped; raises where there is none.
     """
 
     file: Path
     passphrase_file: Path | None
     ask: Callable[[str], Sensitive[str]]
+    unwrap: Callable[[str], Sensitive[bytes]]
 
 
 def decode_description(kept: bytes) -> Description:
@@ -95,37 +106,46 @@ def decode_description(kept: bytes) -> Description:
         raise SealBroken("what the data say of their master key cannot be read") from None
 
 
-def new_master_key() -> MasterKey:
-    """Return a new random master key, kept nowhere yet."""
-    return MasterKey(Sensitive(secrets.token_bytes(KEY_BYTES)))
+def new_master_key(wrap: Callable[[Sensitive[bytes]], str] | None = None) -> MasterKey:
+    """Return a new random master key, kept nowhere yet. wrap: lets an HSM wrap it."""
+    key = Sensitive(secrets.token_bytes(KEY_BYTES))
+    return MasterKey(key, wrapped=wrap(key) if wrap else None)
 
 
 def encode_key(key: MasterKey) -> str:
     """Return the text of a master key's file."""
+    if key.wrapped is not None:
+        return f"{WRAPPED_PREFIX}{key.wrapped}\n"
     return PREFIX + base64.b64encode(key.key.reveal()).decode() + "\n"
 
 
-def make_master_key(path: Path) -> Sensitive[bytes]:
-    """Write a new master key to `path` and return it; an existing file is never touched (FileExistsError)."""
-    made = new_master_key()
+def make_master_key(path: Path, wrap: Callable[[Sensitive[bytes]], str] | None = None) -> MasterKey:
+    """Write a new master key to `path` and return it; an existing file is never touched (FileExistsError).
+
+    wrap: lets an HSM wrap it; None to leave it as it is.
+    """
+    made = new_master_key(wrap)
     write_private(path, encode_key(made))
-    return made.key
+    return made
 
 
-def load_master_key(path: Path) -> Sensitive[bytes]:
-    """Return the master key kept in `path`.
+def load_master_key(path: Path, unwrap: Callable[[str], Sensitive[bytes]]) -> MasterKey:
+    """Return the master key kept in `path`. unwrap: lets the HSM open one that it wrapped; what it raises is raised.
 
     Raises MasterKeyMissing when there is no file, MasterKeyExposed when others than its owner may open it,
     MasterKeyWrong when it holds no master key.
     """
-    text = read_private(path, FILE)
+    text = read_private(path, FILE).strip()
+    if text.startswith(WRAPPED_PREFIX):
+        wrapped = text.removeprefix(WRAPPED_PREFIX)
+        return MasterKey(unwrap(wrapped), wrapped=wrapped)
     try:
-        key = base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not text.startswith(PREFIX) or len(key) != KEY_BYTES:
         raise MasterKeyWrong(f"the file {path} holds no master key")
-    return Sensitive(key)
+    return MasterKey(Sensitive(key))
 
 
 def read_passphrase(path: Path) -> Sensitive[str]:
@@ -144,7 +164,7 @@ def open_master_key(source: MasterKeySource, description: Description | None) ->
     it take its place. Raises MasterKeyMissing, MasterKeyExposed, MasterKeyWrong.
     """
     if description is None:
-        return MasterKey(load_master_key(source.file))
+        return load_master_key(source.file, source.unwrap)
     for key in _candidates(source, description):
         if key.master_id == description.master_id:
             return key
@@ -159,14 +179,14 @@ def settle(source: MasterKeySource, description: Description | None) -> None:
     for file in (source.file, source.passphrase_file):
         if file is None or not staged(file).exists():
             continue
-        if file == kept_file(source, description) and _is_current(staged(file), description):
+        if file == kept_file(source, description) and _is_current(staged(file), source, description):
             promote(file)
         else:
             discard(file)
 
 
-def _is_current(path: Path, description: Description | None) -> bool:
-    return description is not None and _read(path, description.derivation).master_id == description.master_id
+def _is_current(path: Path, source: MasterKeySource, description: Description | None) -> bool:
+    return description is not None and _read(path, source, description.derivation).master_id == description.master_id
 
 
 def kept_file(source: MasterKeySource, description: Description | None) -> Path | None:
@@ -186,12 +206,12 @@ def _candidates(source: MasterKeySource, description: Description) -> Iterator[M
         return
     places = [path for path in (file, staged(file)) if path.exists()]
     for path in places or [file]:
-        yield _read(path, description.derivation)
+        yield _read(path, source, description.derivation)
 
 
-def _read(path: Path, derivation: Derivation | None) -> MasterKey:
+def _read(path: Path, source: MasterKeySource, derivation: Derivation | None) -> MasterKey:
     if derivation is None:
-        return MasterKey(load_master_key(path))
+        return load_master_key(path, source.unwrap)
     return MasterKey(derive(read_passphrase(path), derivation), derivation)
 
 

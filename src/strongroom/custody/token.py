@@ -290,7 +290,7 @@ class Token:
             self._changed.notify_all()
 
     def _leave(self) -> None:
-        """Finalise the module, once nobody is in it: it crashes under who is, so that it stays open for who is stuck."""
+        """Finalise the module, once nobody is in it: it crashes under who is, so whoever is stuck keeps it open."""
         if self._changed.wait_for(lambda: not self._users and not self._ending, LEAVING_SECONDS):
             self._finalize()
 
