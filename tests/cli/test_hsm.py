@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -111,9 +112,11 @@ def test_a_right_pin_and_a_token_that_is_away_stop_no_start(settings, softhsm):
 def test_a_wrong_pin_stops_the_start(settings, softhsm):
     softhsm.pin_file.write_text("wrong")
     token = find_token(settings)
-    with pytest.raises(CommandFailed, match=f"the HSM refuses the PIN in {softhsm.pin_file}; it was tried once"):
+    with pytest.raises(CommandFailed, match=f"the HSM refuses the PIN in {softhsm.pin_file}; it was tried once") as why:
         try_token(token, settings)
     assert token.is_pin_refused
+    unit = (Path(__file__).parents[2] / "deploy" / "strongroom.service").read_text()
+    assert f"RestartPreventExitStatus={why.value.exit_code}\n" in unit, "each restart would try it again"
 
 
 def test_the_parent_has_not_touched_the_module(settings):

@@ -697,51 +697,6 @@ def released(keeper):
         keeper._token._leave()
 
 
-@pytest.mark.usefixtures("released")
-def test_a_token_that_is_closed_waits_for_who_is_in_it_and_lets_nobody_in(another):
-    softhsm, _ = another
-    for _ in range(5):
-        token, begun, said = softhsm.token(), threading.Barrier(5), []
-
-        def keep_using(token=token, begun=begun, said=said):
-            token.use(lambda _opened: begun.wait())
-            try:
-                while True:
-                    token.use(lambda opened: opened.session.generate_random(8 * 100_000))
-            except HsmUnavailable as refused:
-                said.append(str(refused))
-
-        threads = [threading.Thread(target=keep_using) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        begun.wait()
-        token.close()
-        for thread in threads:
-            thread.join()
-        assert said == ["The server ends; the HSM is not asked any more."] * 4
-
-
-@pytest.mark.usefixtures("released")
-def test_a_token_in_which_somebody_is_stuck_is_left_open(another, monkeypatch):
-    softhsm, _ = another
-    monkeypatch.setattr("strongroom.custody.token.LEAVING_SECONDS", 0.01)
-    token, there, over = softhsm.token(), threading.Event(), threading.Event()
-    found = []
-
-    def work(opened):
-        there.set()
-        over.wait()
-        found.append(len(opened.session.generate_random(64)))
-
-    thread = threading.Thread(target=token.use, args=(work,))
-    thread.start()
-    there.wait()
-    token.close()
-    over.set()
-    thread.join()
-    assert found == [8]
-
-
 @pytest.mark.parametrize("error", [pkcs11.DeviceMemory, pkcs11.FunctionFailed, pkcs11.KeySizeRange])
 async def test_what_a_token_says_no_to(keeper, place, error, monkeypatch):
     def refuse(*_, **__):

@@ -2,12 +2,13 @@
 
 import base64
 import json
+import threading
 
 import msgspec
 import pytest
 
 from hsm_doubles import SoftHsm
-from strongroom.custody import tokenkeys, wrapping
+from strongroom.custody import asking, tokenkeys, wrapping
 from strongroom.custody.asking import ask_token
 from strongroom.custody.master import encode_key, load_master_key, make_master_key, new_master_key
 from strongroom.custody.sealing import MasterKeyWrong
@@ -151,3 +152,9 @@ def test_what_a_child_could_not_do_is_told(hsm, token):
     with pytest.raises(HsmUnavailable, match="refused the PIN"):
         ask_token(refused, lambda _opened: b"")
     assert refused.is_pin_refused
+
+
+def test_a_child_that_is_stuck_keeps_nobody_waiting(token, monkeypatch):
+    monkeypatch.setattr(asking, "DEADLINE_SECONDS", 1)
+    with pytest.raises(HsmUnavailable, match="does not answer within 1 seconds"):
+        ask_token(token, lambda _opened: threading.Event().wait())

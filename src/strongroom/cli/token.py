@@ -18,6 +18,12 @@ class HsmFailed(CommandFailed):
     """The HSM did not do what a command needs of it."""
 
 
+class PinRefused(HsmFailed):
+    """The HSM refused the PIN. Exit code 2: a service manager does not start what would try it again."""
+
+    exit_code = 2
+
+
 def find_token(settings: Settings) -> "Token | None":
     """Return the token of the HSM that the settings name, None when they name none; nothing is asked of it yet.
 
@@ -93,4 +99,4 @@ def _asked(token: "Token", settings: Settings, work: "Callable[[Opened], bytes]"
 
 def _require_pin_taken(token: "Token", settings: Settings) -> None:
     if token.is_pin_refused:
-        raise HsmFailed(f"the HSM refuses the PIN in {settings.hsm_pin_file}; it was tried once, and is not again")
+        raise PinRefused(f"the HSM refuses the PIN in {settings.hsm_pin_file}; it was tried once, and is not again")

@@ -17,12 +17,13 @@ from strongroom.custody.mechanisms import decrypt_aes, decrypt_rsa, encrypt_aes,
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.custody.refusals import invalid
 from strongroom.custody.token import SURELY_AWAY, Opened
-from strongroom.custody.tokenkeys import destroy, generate, new_id
+from strongroom.custody.tokenkeys import NOT_LET, destroy, generate, new_id
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
 TRANSIENT = (pkcs11.DeviceError, pkcs11.DeviceMemory, pkcs11.FunctionCancelled, pkcs11.HostMemory, pkcs11.SessionCount)
 """What says nothing of an algorithm: the token is short of something, for now."""
+TRIALS = 3
 _TRIAL = "strongroom-trial"
 _SAID = bytes(range(24))  # whole units of every key wrap
 _BLOCKS = bytes(range(32))
@@ -88,18 +89,26 @@ def _succeeds(opened: Opened, row: Algorithm, mechanism: Mechanism) -> bool:
 
 
 def _tried(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool]) -> bool:
-    """Answer whether a key can be made and what is made with it is right; the key ends with this."""
+    """Answer whether a key can be made and what is made with it is right; the key ends with this.
+
+    What fails for no known reason is tried again: some modules have no other words for what they do not do.
+    """
+    for _ in range(TRIALS):
+        try:
+            return _tried_once(opened, spec, is_right)
+        except (BadRequest, *NOT_LET):
+            return False
+        except pkcs11.PKCS11Error as error:
+            _require_there(opened, error)
+    return False
+
+
+def _tried_once(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool]) -> bool:
     id_ = new_id()
     try:
-        try:
-            return is_right(*generate(opened.session, spec, id_, _TRIAL, kept=False))
-        finally:
-            destroy(opened, id_)
-    except BadRequest:
-        return False
-    except pkcs11.PKCS11Error as error:
-        _require_there(opened, error)
-        return False
+        return is_right(*generate(opened.session, spec, id_, _TRIAL, kept=False))
+    finally:
+        destroy(opened, id_)
 
 
 def _require_there(opened: Opened, error: pkcs11.PKCS11Error) -> None:

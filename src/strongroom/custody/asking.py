@@ -4,6 +4,7 @@ The answer comes back through a pipe, which nobody else can read.
 """
 
 import os
+import signal
 from collections.abc import Callable
 
 import pkcs11
@@ -14,6 +15,7 @@ from strongroom.sensitive import Sensitive
 
 ANSWERED, REFUSED = b"+", b"-"
 _AT_ONCE = 65_536
+DEADLINE_SECONDS = 30
 
 
 def ask_token(token: Token, work: Callable[[Opened], bytes]) -> Sensitive[bytes]:
@@ -22,13 +24,15 @@ def ask_token(token: Token, work: Callable[[Opened], bytes]) -> Sensitive[bytes]
     child = os.fork()
     if not child:
         os.close(reading)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(DEADLINE_SECONDS)  # a module that is stuck keeps nobody waiting, nor a child alive
         _answer(token, work, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as answers:
         answer = answers.read(_AT_ONCE)
     os.waitpid(child, 0)
     if answer[:1] != ANSWERED:
-        raise HsmUnavailable(answer[1:].decode() or "who asked the HSM was stopped")
+        raise HsmUnavailable(answer[1:].decode() or f"the HSM does not answer within {DEADLINE_SECONDS} seconds")
     return Sensitive(answer[1:])
 
 

@@ -5,6 +5,7 @@ with RSA) is done outside, with the half that the key's row tells; all else is t
 takes its time. What it cannot do is refused by name (`abilities`), never made up for with a key that left it.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import TypeVar
@@ -47,7 +48,7 @@ from strongroom.custody.tokenkeys import (
     find,
     generate,
     label_of,
-    new_id,
+    new_object,
     not_kept,
     require_made_to_stay,
     take,
@@ -61,6 +62,19 @@ PLATFORM = "pkcs11"
 """The `hsmPlatform` of keys kept here. Azure's own values name validated hardware, which is not ours to claim."""
 THREADS = 8
 """Of every worker, and so many sessions: a token is asked for several things at once, each of which takes its time."""
+
+
+DEADLINE_SECONDS = 120.0
+"""How long a request waits for a thread and for the token: making a key takes seconds, a stuck module for ever."""
+NOT_OF_INPUT = (
+    pkcs11.FunctionNotSupported,
+    pkcs11.FunctionRejected,
+    pkcs11.KeyTypeInconsistent,
+    pkcs11.MechanismInvalid,
+    pkcs11.PinExpired,
+    pkcs11.UserPinNotInitialized,
+)
+"""What says that a token does not decrypt at all, whatever it is given: a fault, and not the caller's."""
 
 
 class Pkcs11Provider:
@@ -86,23 +100,25 @@ class Pkcs11Provider:
         """Return a new key; HsmUnavailable when the token is away. With 4096 bits that takes seconds."""
         if spec.type is KeyType.AKP:
             raise not_kept(spec.type)
-        id_, label = new_id(), label_of(place.context.owner)
+        label = label_of(place.context.owner)
 
         def work(opened: Opened) -> KeptKey:
-            made, public = generate(opened.session, spec, id_, label)
-            require_made_to_stay(opened, made, id_)
-            return self._kept(opened, id_, spec, public, place)
+            with new_object(opened) as id_:
+                made, public = generate(opened.session, spec, id_, label)
+                require_made_to_stay(made)
+                return self._kept(opened, id_, spec, public, place)
 
         return await self._run(work, lambda error: _refused(f"to make a key of type {spec.type}", error))
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it; BadRequest when the token takes none."""
-        id_, label = new_id(), label_of(place.context.owner)
+        label = label_of(place.context.owner)
 
         def work(opened: Opened) -> KeptKey:
-            made, spec, public = take(opened.session, parts, id_, label)
-            require_made_to_stay(opened, made, id_)
-            return self._kept(opened, id_, spec, public, place)
+            with new_object(opened) as id_:
+                made, spec, public = take(opened.session, parts, id_, label)
+                require_made_to_stay(made)
+                return self._kept(opened, id_, spec, public, place)
 
         return await self._run(work, lambda error: _refused(f"to take a key of type {parts.type}", error))
 
@@ -217,7 +233,7 @@ class Pkcs11Provider:
             content = ciphertext.value + tag
             return Sensitive(decrypt_aes(found, row, mechanism, content, iv=start, aad=ciphertext.aad))
 
-        return await self._run(work, lambda _: undecipherable())
+        return await self._run(work, _undeciphered)
 
     async def wrap(self, key: KeptKey, place: Place, algorithm: str, material: Sensitive[bytes]) -> Ciphertext:
         """Return another key's bytes wrapped under this one."""
@@ -244,7 +260,7 @@ class Pkcs11Provider:
             mechanism = self._abilities.require(opened, row)
             return unwrap(_find(opened, where, key.spec), mechanism, wrapped)
 
-        return await self._run(work, lambda _: undecipherable())
+        return await self._run(work, _undeciphered)
 
     def forget(self, handle: bytes) -> None:
         """Drop nothing: no key is here, and where they are is opened anew each time."""
@@ -272,16 +288,20 @@ class Pkcs11Provider:
 
         assert key.spec.bits is not None
         if row.family is not Family.PKCS1_ENCRYPTION or len(ciphertext) != key.spec.bits // 8:
-            return await self._run(work, lambda _: undecipherable())
+            return await self._run(work, _undeciphered)
         instead = substitute(where.seed, ciphertext, key.spec.bits)
         try:
-            return await self._run(lambda opened: _asked_again(opened, work(opened)), _Rejected)
+            return await self._run(lambda opened: _asked_again(opened, work(opened)), _rejected)
         except _Rejected:
             return instead
 
     async def _run(self, work: Callable[[Opened], T], said: Callable[[pkcs11.PKCS11Error], Exception]) -> T:
         """Return what `work` does with the token, in a thread. said: what a refusal of the token's means."""
-        return await self._threads.run(self._ask, work, said)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._threads.run(self._ask, work, said)
+        except TimeoutError:
+            raise unavailable("does not answer", None) from None
 
     def _ask(self, work: Callable[[Opened], T], said: Callable[[pkcs11.PKCS11Error], Exception]) -> T:
         try:
@@ -298,6 +318,19 @@ class Pkcs11Provider:
 
 class _Rejected(Exception):
     """The token did not decrypt what it was given."""
+
+
+def _undeciphered(error: pkcs11.PKCS11Error) -> Exception:
+    """Return what it means that the token did not decrypt: one error for whatever is wrong with what it was given."""
+    return _fault(error) or undecipherable()
+
+
+def _rejected(error: pkcs11.PKCS11Error) -> Exception:
+    return _fault(error) or _Rejected()
+
+
+def _fault(error: pkcs11.PKCS11Error) -> Exception | None:
+    return unavailable("does not decrypt", error) if isinstance(error, NOT_OF_INPUT) else None
 
 
 def _asked_again(opened: Opened, plaintext: Sensitive[bytes]) -> Sensitive[bytes]:

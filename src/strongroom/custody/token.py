@@ -1,39 +1,39 @@
 """A PKCS#11 token as the threads of one process reach it: a session each, all anew after the token was away.
 
 PKCS#11 is initialised by the process that uses it, after the fork and never before it; threads use it at once, which a
-module has to be told (`CKF_OS_LOCKING_OK`). The binding initialises modules without telling them, so it is done here.
+module has to be told (`module`).
 Whoever finds the token gone finalises the module once the others have left it, and begins again: some modules see a
 token that came back in no other way.
 Sources: PKCS#11 v3.1, sections 5.4 (initialisation, threads), 5.6 (sessions, login) and 6.6 (forks).
 """
 
-import ctypes
 import fcntl
-import mmap
 import os
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pkcs11
 import structlog
-from pkcs11 import _pkcs11
 
-from strongroom.errors import ServiceUnavailable
+from strongroom.custody.logins import Logins
+from strongroom.custody.module import Module
+from strongroom.errors import ServiceUnavailable, StrongroomError
 from strongroom.sensitive import Sensitive
 
 T = TypeVar("T")
 
-OS_LOCKING_OK = 0x2
-ALREADY_INITIALIZED = 0x191
 SERIAL = "serial:"
 """What a name of a token begins with when it is its serial number, not its label."""
 
+PATIENCE_SECONDS = 10.0
+"""How long whoever wants the token waits while it is begun anew: somebody may be stuck in it."""
 LEAVING_SECONDS = 5.0
 """How long whoever ends waits for the threads that are in the module. One that is stuck there keeps it open."""
 OPENINGS = 5
@@ -51,6 +51,8 @@ SURELY_AWAY = (
     pkcs11.UserNotLoggedIn,
 )
 """What says by itself that sessions, or what they found, are good no more."""
+CONFUSED = (pkcs11.OperationActive, pkcs11.OperationNotInitialized)
+"""What says that a session holds something from before: it is given up."""
 PIN_REFUSED = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired)
 
 log = structlog.get_logger(__name__)
@@ -87,66 +89,22 @@ class Opened:
     objects: dict[tuple[bytes, pkcs11.ObjectClass], pkcs11.Object] = field(default_factory=dict)
 
 
-class _Functions(ctypes.Structure):
-    """The head of CK_FUNCTION_LIST: PKCS#11 v3.1, section 3.6."""
-
-    _fields_ = (
-        ("version", ctypes.c_ubyte * 2),
-        ("initialize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
-        ("finalize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
-    )
-
-
-class _Arguments(ctypes.Structure):
-    """CK_C_INITIALIZE_ARGS: no mutexes of ours, flags, and what is reserved."""
-
-    _fields_ = (
-        ("mutexes", ctypes.c_void_p * 4),
-        ("flags", ctypes.c_ulong),
-        ("reserved", ctypes.c_void_p),
-    )
-
-
-class _Module(_pkcs11.lib):
-    """A module that is told of threads."""
-
-    def initialize(self) -> None:
-        """Initialise the module for this process; what a parent left initialised is finalised first."""
-        functions = self._functions()
-        arguments = _Arguments(flags=OS_LOCKING_OK)
-        status = functions.initialize(ctypes.addressof(arguments))
-        if status == ALREADY_INITIALIZED:
-            functions.finalize(None)
-            status = functions.initialize(ctypes.addressof(arguments))
-        if status:
-            raise pkcs11.PKCS11Error(f"the module cannot be initialised for threads (CKR 0x{status:x})")
-
-    def finalize(self) -> None:
-        """End every session of this process."""
-        self._functions().finalize(None)
-
-    def _functions(self) -> _Functions:
-        listed = ctypes.POINTER(_Functions)()
-        status = ctypes.CDLL(self.so).C_GetFunctionList(ctypes.byref(listed))
-        if status:
-            raise pkcs11.PKCS11Error(f"the module lists no functions (CKR 0x{status:x})")
-        return listed.contents
-
-
 class Token:
     """One token, for every thread of every process that is forked after this was made.
 
     read_pin: returns the user's PIN. A PIN that the token refused is not tried again, by any of the processes, until
-    the server is started anew: tokens lock after a few attempts.
+    the server is started anew: tokens lock after a few attempts. A login that fails otherwise may be one of them too,
+    and is tried again after a while only.
     """
 
     def __init__(self, place: TokenPlace, read_pin: Callable[[], Sensitive[str]]) -> None:
         self.place = place
         self._read_pin = read_pin
-        self._pin_refused = mmap.mmap(-1, 1)
+        self._logins = Logins()
         self._opening = _shared_lock()
         weakref.finalize(self, os.close, self._opening)
         self._begin()
+        os.register_at_fork(after_in_child=partial(_begin_again, weakref.ref(self)))
 
     def use(self, work: Callable[[Opened], T]) -> T:
         """Return what `work` does with this thread's session, tried once more after the token was away.
@@ -154,8 +112,6 @@ class Token:
         HsmUnavailable when it is away now, or does not have the key. What else of PKCS11Error `work` raises is the
         token's refusal of what it was asked, and left to the caller.
         """
-        if self._process != os.getpid():
-            self._begin()
         try:
             return self._attempt(work)
         except _Away as away:
@@ -169,20 +125,18 @@ class Token:
     @property
     def is_pin_refused(self) -> bool:
         """Whether the token refused the PIN."""
-        return bool(self._pin_refused[0])
+        return self._logins.are_refused
 
     def close(self) -> None:
         """End the sessions of this process once nobody uses them, and begin no more: HsmUnavailable from now on."""
-        if self._process == os.getpid():
-            with self._changed:
-                self._closed = True
-                self._leave()
+        with self._changed:
+            self._closed = True
+            self._leave()
 
     def _begin(self) -> None:
         """Know nothing of the token yet, as a process that was just forked."""
-        self._process = os.getpid()
         self._changed = threading.Condition()
-        self._module: _Module | None = None
+        self._module: Module | None = None
         self._found: pkcs11.Token | None = None
         self._login: pkcs11.Session | None = None
         self._users = 0
@@ -195,6 +149,9 @@ class Token:
             generation = self._generation
             try:
                 return work(self._opened(found))
+            except CONFUSED as error:
+                self._give_up_session()
+                raise unavailable("is not ready for this", error) from error
             except (pkcs11.PKCS11Error, KeyAbsent) as error:
                 if isinstance(error, SURELY_AWAY) or not self._answers(found):
                     raise _Away(generation) from error
@@ -206,7 +163,8 @@ class Token:
     def _entered(self) -> Iterator[pkcs11.Token]:
         """Keep the module open while one uses it."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._ending)
+            if not self._changed.wait_for(lambda: not self._ending, PATIENCE_SECONDS):
+                raise unavailable("is being begun anew, and does not come back", None)
             if self._closed:
                 raise HsmUnavailable("The server ends; the HSM is not asked any more.")
             found = self._found or self._open()
@@ -225,6 +183,12 @@ class Token:
             self._threads.opened = opened
         return opened
 
+    def _give_up_session(self) -> None:
+        opened: Opened = self._threads.opened
+        self._threads.opened = None
+        with suppress(pkcs11.PKCS11Error):
+            opened.session.close()
+
     def _answers(self, found: pkcs11.Token) -> bool:
         try:
             return bool(found.slot.get_token().serial == found.serial)
@@ -240,6 +204,9 @@ class Token:
                     raise HsmUnavailable("The HSM refused the PIN; start the server anew with the right one.")
                 try:
                     return self._open_once()
+                except _LoginFailed as error:
+                    self._finalize()
+                    raise unavailable("does not let the server log in", error.__cause__) from error.__cause__
                 except pkcs11.PKCS11Error as error:
                     failed = error
                     self._finalize()
@@ -256,7 +223,7 @@ class Token:
 
     def _open_once(self) -> pkcs11.Token:
         """Find the token and log in: one login counts for all sessions of a process."""
-        self._module = self._module or _Module(str(self.place.module))
+        self._module = self._module or Module(str(self.place.module))
         found = self._find(self._module)
         self._login = self._log_in(found)
         self._generation += 1
@@ -264,19 +231,33 @@ class Token:
         log.info("the HSM is there", token=found.label, serial=found.serial.decode(errors="replace"))
         return found
 
-    def _find(self, module: _Module) -> pkcs11.Token:
+    def _find(self, module: Module) -> pkcs11.Token:
         found = [token for token in module.get_tokens() if self.place.is_of(token)]
         if len(found) != 1:
             raise pkcs11.NoSuchToken(f"{len(found)} tokens are named '{self.place.name}'")
         return found[0]
 
     def _log_in(self, found: pkcs11.Token) -> pkcs11.Session:
+        """Log in; _LoginFailed for what may have been counted as a wrong PIN, and is not tried again at once."""
+        if (seconds := self._logins.seconds_left()) > 0:
+            raise HsmUnavailable(f"The HSM did not let the server log in; it is asked again in {seconds:.0f} seconds.")
         try:
-            return found.open(rw=True, user_pin=self._read_pin().reveal())
+            pin = self._read_pin().reveal()
+        except StrongroomError as error:
+            raise unavailable("cannot be logged in to", error) from error
+        try:
+            session = found.open(rw=True, user_pin=pin)
         except PIN_REFUSED as error:
-            self._pin_refused[0] = 1
+            self._logins.refuse()
             log.error("alarm: the HSM refused the PIN and is not asked again", error=type(error).__name__)  # noqa: TRY400
             raise
+        except SURELY_AWAY:
+            raise
+        except pkcs11.PKCS11Error as error:
+            self._logins.fail()
+            raise _LoginFailed from error
+        self._logins.succeed()
+        return session
 
     def _break(self, generation: int) -> None:
         """Begin the module anew, when nobody has done so since, and nobody is in it any more."""
@@ -284,8 +265,8 @@ class Token:
             if self._generation != generation or self._found is None or self._ending:
                 return
             self._ending = True
-            self._changed.wait_for(lambda: not self._users)
-            self._finalize()
+            if self._changed.wait_for(lambda: not self._users, PATIENCE_SECONDS):
+                self._finalize()
             self._ending = False
             self._changed.notify_all()
 
@@ -301,10 +282,21 @@ class Token:
             self._module = None
 
 
+def _begin_again(token: "weakref.ref[Token]") -> None:
+    """Let a process that was just forked begin for itself: the module, threads and locks are the parent's."""
+    found = token()
+    if found is not None:
+        found._begin()  # noqa: SLF001
+
+
 def _shared_lock() -> int:
     """Return a file without a name, whose lock (POSIX: of a process) those share that are forked from this one."""
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+class _LoginFailed(Exception):
+    """A login failed, perhaps for the PIN."""
 
 
 class _Away(Exception):
@@ -316,5 +308,6 @@ class _Away(Exception):
 
 def unavailable(what: str, cause: BaseException | None) -> HsmUnavailable:
     """Return the error for a token that cannot do what it was made for; the log has its cause."""
-    log.error("alarm: the HSM fails", what=what, error=type(cause).__name__, reason=str(cause))
+    why = {} if cause is None else {"error": type(cause).__name__, "reason": str(cause)}
+    log.error("alarm: the HSM fails", what=what, **why)
     return HsmUnavailable(f"The HSM {what} now; the log of the server says more. Nothing was changed.")

@@ -6,7 +6,8 @@ nobody refers to, can tell whose they are.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -67,6 +68,18 @@ _OCTET_STRING, _UNCOMPRESSED, _LONG_LENGTH = 0x04, 0x04, 0x80
 def new_id() -> bytes:
     """Return an id that no other key has."""
     return secrets.token_bytes(ID_BYTES)
+
+
+@contextmanager
+def new_object(opened: Opened) -> Iterator[bytes]:
+    """Give the id of a new key, drawn for each attempt; what a failed one may have left is destroyed, if it can be."""
+    id_ = new_id()
+    try:
+        yield id_
+    except BaseException:
+        with suppress(pkcs11.PKCS11Error):
+            destroy(opened, id_)
+        raise
 
 
 def label_of(owner: str) -> str:
@@ -152,12 +165,11 @@ def require_kept(key: Any) -> None:
         raise KeyAbsent("an object with the id of a key can leave the token")
 
 
-def require_made_to_stay(opened: Opened, key: Any, id_: bytes) -> None:
-    """Destroy a key that was just made and could leave its token, and raise BadRequest: some modules do not obey."""
+def require_made_to_stay(key: Any) -> None:
+    """Raise BadRequest when a key that was just made could leave its token: some modules do not obey."""
     try:
         require_kept(key)
     except KeyAbsent:
-        destroy(opened, id_)
         raise BadRequest(
             "The HSM of this server makes keys that could leave it; such keys are not kept here."
         ) from None

@@ -18,7 +18,7 @@ from strongroom.custody.mechanisms import decrypt_aes, encrypt_aes
 from strongroom.custody.provider import KeyType
 from strongroom.custody.sealing import MasterKeyWrong
 from strongroom.custody.token import HsmUnavailable, Opened
-from strongroom.custody.tokenkeys import find, generate, new_id, require_made_to_stay
+from strongroom.custody.tokenkeys import find, generate, new_object, require_made_to_stay
 from strongroom.errors import StrongroomError
 from strongroom.sensitive import Sensitive
 
@@ -53,11 +53,11 @@ def wrap_master_key(opened: Opened, master: Sensitive[bytes]) -> str:
         mechanism = find_mechanism(opened, row)
         if mechanism is None:
             continue
-        id_ = new_id()
-        key, _ = generate(opened.session, _SPEC, id_, LABEL)
-        require_made_to_stay(opened, key, id_)
         iv = os.urandom(row.iv_bytes or 0)
-        sealed, tag = encrypt_aes(key, row, mechanism, master.reveal(), iv=iv, aad=_bound(row))
+        with new_object(opened) as id_:
+            key, _ = generate(opened.session, _SPEC, id_, LABEL)
+            require_made_to_stay(key)
+            sealed, tag = encrypt_aes(key, row, mechanism, master.reveal(), iv=iv, aad=_bound(row))
         kept = Wrapped(serial=opened.session.token.serial, key=id_, way=row.name, iv=iv, value=sealed + (tag or b""))
         return base64.b64encode(msgspec.json.encode(kept)).decode()
     raise CannotWrap(f"the HSM has none of {', '.join(WAYS)}, one of which a master key is wrapped with")
