@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+from contextlib import closing
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -363,7 +364,7 @@ def test_the_hsm_opens_the_master_key_and_nothing_else_does(tmp_path):
     assert "bring the HSM that wrapped it back" in told("doctor", "--quick", code=1)
     hsm.bring_back()
     hsm.pin_file.write_text("wrong\n")
-    assert "it was tried once" in told("app", "list", code=1)
+    assert "it was tried once" in told("app", "list", code=2)
 
 
 def test_the_master_key_goes_into_the_hsm_and_out_of_it(tmp_path):
@@ -381,6 +382,43 @@ def test_the_master_key_goes_into_the_hsm_and_out_of_it(tmp_path):
     assert clear.read_text().startswith("strongroom-master-key-1:")
     assert "bootstrap" in server.strongroom("app", "list", "--master-key-file", str(clear)).stdout
     assert server.stop() == 0
+
+
+def test_a_server_on_restored_data_destroys_nothing_in_the_hsm_until_it_is_told(tmp_path):
+    hsm = SoftHsm(tmp_path / "hsm")
+    given = [str(each) for each in flags(hsm)]
+    first = start(tmp_path / "server", hsm)
+    secret, archive = first.connection["clientSecret"], str(tmp_path / "archive")
+    with closing(Direct(SimpleNamespace(**first.connection))) as direct:
+        for name in ("one", "two"):
+            assert direct.secret("POST", direct.facts.vaultUrl, f"/keys/{name}/create", {"kty": "EC-HSM"}).status == 200
+    first.strongroom("backup", archive)
+    assert first.stop() == 0
+    key = {"STRONGROOM_MASTER_KEY_FILE": str(first.data_dir.with_name("data-key") / "master.key")}
+    first.strongroom("restore", archive, environ=key | {"STRONGROOM_DATA_DIR": str(tmp_path / "copy")})
+    hsm.variables |= key
+
+    def purge(name):
+        """Purge a key of the copy, and return what the HSM has that the first data refer to, and what it lacks."""
+        copy = start(tmp_path / "again", hsm, data_dir=tmp_path / "copy")
+        with closing(Direct(SimpleNamespace(**copy.connection | {"clientSecret": secret}))) as direct:
+            assert direct.secret("DELETE", direct.facts.vaultUrl, f"/keys/{name}").status == 200
+            assert direct.secret("DELETE", direct.facts.vaultUrl, f"/deletedkeys/{name}").status == 204
+        assert copy.stop() == 0
+        found = checked(first, hsm, check=False)
+        return copy, found["missing"]
+
+    copy, missing = purge("one")
+    assert "these data were restored" in copy.errors
+    assert missing == []
+    refused = copy.strongroom("hsm", "check", "--remove-orphans", *given, check=False)
+    assert (refused.returncode, "strongroom hsm adopt" in refused.stderr) == (1, True)
+    assert "destroyed in the HSM" in copy.strongroom("hsm", "adopt", *given).stdout
+    assert "nothing to do" in copy.strongroom("hsm", "adopt", *given).stdout
+    copy, missing = purge("two")
+    assert "these data were restored" not in copy.errors
+    assert [name.rpartition("/")[0] for name in missing] == ["dev/keys/two"]
+    assert json.loads(copy.strongroom("hsm", "check", "--json", "--remove-orphans", *given).stdout)["removed"] == 1
 
 
 def _leave_behind(softhsm, monkeypatch):

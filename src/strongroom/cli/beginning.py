@@ -18,6 +18,7 @@ from strongroom.custody.master import MasterKey, settle
 from strongroom.custody.sealing import Custodian
 from strongroom.hosting.ca import Authority, TrustFiles, find_authority, make_authority
 from strongroom.planes.stores import Stores
+from strongroom.resources.facts import FactStore, is_restored
 from strongroom.resources.locations import Locations
 from strongroom.settings import Settings
 from strongroom.storage.directory import prepare, schema_version
@@ -31,13 +32,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a server starts with. new_authority: the CA was made just now, so that nobody trusts it yet."""
+    """What a server starts with. new_authority: the CA was made just now, so that nobody trusts it yet.
+
+    restored: the data came out of an archive, and nobody has said since that they are the only ones.
+    """
 
     custodian: Custodian
     installation: Installation
     authority: Authority
     trust: TrustFiles
     new_authority: bool
+    restored: bool
 
 
 def make_data_folder(data_dir: Path) -> None:
@@ -135,9 +140,21 @@ async def _begin(settings: Settings, custodian: Custodian, now: datetime) -> Beg
             authority=authority,
             trust=authority.write_trust(settings.data_dir),
             new_authority=kept is None,
+            restored=await _is_restored(settings, stores.facts),
         )
     finally:
         storage.close()
+
+
+async def _is_restored(settings: Settings, facts: FactStore) -> bool:
+    """Answer whether data were restored, and say what that means where there is an HSM."""
+    restored = await is_restored(facts)
+    if restored and settings.hsm_module is not None:
+        log.warning(
+            "these data were restored: keys that are purged stay in the HSM, since others may use them, until you run: "
+            "strongroom hsm adopt"
+        )
+    return restored
 
 
 async def _make_authority(storage: SqliteStorage, custodian: Custodian, domain: str, now: datetime) -> Authority:

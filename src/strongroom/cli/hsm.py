@@ -52,6 +52,22 @@ def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
     return 1 if inventory is not None and inventory.missing else 0
 
 
+@command.command(name="adopt")
+@settings_options(*PLACE)
+def adopt(**flags: Any) -> None:
+    """Say of restored data that they are now the only ones that use the HSM's keys.
+
+    Until then a server on restored data destroys nothing in the HSM: what is purged there may be a key that the server
+    it was copied from goes on to use. Counts from the next start on. Never say it of a rehearsal.
+    """
+    from strongroom.cli.inventory import adopt_keys
+
+    if adopt_keys(settings_from(flags)):
+        click.echo("from the next start on, keys that are purged are destroyed in the HSM")
+    else:
+        click.echo("nothing to do: these data were not restored, or have their keys already")
+
+
 def find_abilities(token: "Token") -> dict[str, Any]:
     """Return who made the HSM, and for each kind of key and each algorithm whether it does it; each is tried."""
     from strongroom.custody.abilities import all_algorithms, all_specs, can_make, find_mechanism

@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from strongroom.audit.event import Record
+from strongroom.audit.local import local_record
 from strongroom.cli.data import Data, on_data
+from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import ServerLock, require_no_server
+from strongroom.clock import real_now
 from strongroom.custody.handles import open_handle
 from strongroom.custody.pkcs11 import PLATFORM
 from strongroom.custody.token import Opened, Token
 from strongroom.custody.tokenkeys import destroy, list_kept
 from strongroom.objects.keys.discarding import locate, versions_of
 from strongroom.planes.stores import Stores
+from strongroom.resources.facts import RESTORED_FACT, is_restored
 from strongroom.settings import Settings
 from strongroom.storage.directory import schema_version
 from strongroom.vaults.model import Vault
@@ -54,6 +59,11 @@ def remove_orphans(settings: Settings, token: Token) -> Inventory | None:
     if schema_version(settings.data_dir) is None:
         return None
     require_no_server(settings.data_dir)
+    if on_data(settings, _is_restored):
+        raise CommandFailed(
+            "these data were restored, and others may refer to what looks like an orphan here; once they are the only "
+            "ones that use the HSM's keys, run: strongroom hsm adopt"
+        )
     with ServerLock(settings.data_dir):
         known, kept = on_data(settings, _known), token.use(list_kept)
         orphans = _orphans(known, kept)
@@ -64,6 +74,27 @@ def remove_orphans(settings: Settings, token: Token) -> Inventory | None:
 
         token.use(work)
         return replace(_compared(known, kept, kept), removed=len(orphans))
+
+
+def adopt_keys(settings: Settings) -> bool:
+    """Say in restored data that they are the only ones with their keys; answer whether that was not said before."""
+
+    async def work(data: Data) -> bool:
+        if not await _is_restored(data):
+            return False
+        await data.storage.change(_adopt)
+        return True
+
+    return on_data(settings, work)
+
+
+async def _adopt(stores: Stores) -> tuple[None, Record]:
+    await stores.facts.put(RESTORED_FACT, b"")
+    return None, local_record("Strongroom.Hsm/adopt", now=real_now(), properties={})
+
+
+async def _is_restored(data: Data) -> bool:
+    return await is_restored(data.storage.read().facts)
 
 
 def _compared(known: _Known, before: Mapping[bytes, str], after: Mapping[bytes, str]) -> Inventory:

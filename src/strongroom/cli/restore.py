@@ -151,12 +151,16 @@ def _record(data_dir: Path, custodian: "Custodian", manifest: "Manifest", path: 
     from strongroom.audit.local import local_record
     from strongroom.cli.archives import LAST_BACKUP, counts_of, last_backup
     from strongroom.clock import real_now
+    from strongroom.resources.facts import RESTORED_FACT
     from strongroom.storage.sqlite import SqliteStorage
+
+    now = real_now()
 
     async def work(stores: "Stores") -> "tuple[None, Record]":
         await stores.facts.put(LAST_BACKUP, last_backup(manifest.taken, str(path), ""))
+        await stores.facts.put(RESTORED_FACT, now.isoformat().encode())
         properties = {"archive": str(path), "taken": manifest.taken.isoformat(), "counts": counts_of(manifest)}
-        return None, local_record("Strongroom.Installation/restore", now=real_now(), properties=properties)
+        return None, local_record("Strongroom.Installation/restore", now=now, properties=properties)
 
     async def change() -> None:
         storage = SqliteStorage.open(data_dir, custodian)

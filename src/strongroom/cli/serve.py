@@ -120,7 +120,7 @@ def _serve(
     running, meters = _describe(settings, start, sockets), new_counts(settings, start.custodian, real_now())
     with listening(settings.data_dir) as records:
         return serve(
-            application_maker(settings, start.custodian, meters),
+            application_maker(settings, start.custodian, meters, restored=start.restored),
             sockets.listeners,
             ServerTls(start.authority.mint, real_now(), operator),
             domain=settings.domain,

@@ -62,14 +62,17 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
     return meters
 
 
-def keepers_of(settings: Settings, custodian: Custodian) -> Keepers:
-    """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so."""
+def keepers_of(settings: Settings, custodian: Custodian, *, destroys: bool = True) -> Keepers:
+    """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so.
+
+    destroys: whether the HSM destroys keys that are gone.
+    """
     software, token = SoftwareProvider(custodian), find_token(settings)
     if token is None:
         return Keepers(software=software, hsm=software if settings.software_hsm else None)
     from strongroom.custody.pkcs11 import Pkcs11Provider
 
-    return Keepers(software=software, hsm=Pkcs11Provider(custodian, token))
+    return Keepers(software=software, hsm=Pkcs11Provider(custodian, token), destroys=destroys)
 
 
 def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socket.socket]) -> tuple[Duty, ...]:
@@ -85,9 +88,14 @@ def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socke
     return (Duty(name=METRICS, count=1, work=work),)
 
 
-def application_maker(settings: Settings, custodian: Custodian, meters: Meters) -> Callable[[], Application]:
-    """Return what makes a worker's application; call it before the fork: workers share the memory of its limits."""
-    limiter, tally, keepers = Limiter(), Tally(), keepers_of(settings, custodian)
+def application_maker(
+    settings: Settings, custodian: Custodian, meters: Meters, *, restored: bool
+) -> Callable[[], Application]:
+    """Return what makes a worker's application; call it before the fork: workers share the memory of its limits.
+
+    restored: other data may refer to the same keys of an HSM, so that none is destroyed there.
+    """
+    limiter, tally, keepers = Limiter(), Tally(), keepers_of(settings, custodian, destroys=not restored)
 
     def make() -> Application:
         recording = Courier(settings.data_dir)

@@ -4,6 +4,9 @@ from typing import Protocol
 
 from strongroom.clock import CLOCK_FACT
 
+RESTORED_FACT = "installation.restored"
+"""Set when data are restored from an archive: others may live on beside them, with the same keys in the same HSM."""
+
 
 class FactStore(Protocol):
     """Named byte strings; each is authenticated, none is sealed by the store (seal before putting a secret here)."""
@@ -16,6 +19,11 @@ class FactStore(Protocol):
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""
+
+
+async def is_restored(facts: FactStore) -> bool:
+    """Answer whether data came out of an archive, and nobody has said yet that the keys in the HSM are theirs alone."""
+    return bool(await facts.get(RESTORED_FACT))
 
 
 async def clock_offset(facts: FactStore) -> int:

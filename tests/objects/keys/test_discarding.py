@@ -7,6 +7,7 @@ import pytest
 from doubles import MemoryStorage
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
+from strongroom.custody.sealing import SealBroken
 from strongroom.errors import ServiceUnavailable
 from strongroom.objects.keys import discarding
 from strongroom.objects.keys.discarding import discard_all, find_discards, versions_of
@@ -105,6 +106,27 @@ async def test_what_does_not_open_stands_in_no_way(storage, keys, keepers, capsy
     held = await keys.get("k")
     await keys.store.replace_version(held.state, replace(held.version, sealed=b"\1" + bytes(60)))
     assert len(await find_discards(storage.stores, keepers[0], keys.vault.vault_id, "k")) == 1
+
+
+async def test_a_row_that_was_tampered_with_keeps_no_vault_from_its_purge(storage, keys, keepers, monkeypatch):
+    await make(keys)
+
+    async def broken(*_, **__):
+        raise SealBroken("a row of versions is not as it was written")
+
+    monkeypatch.setattr(type(storage.stores.keys), "list_sealed_before", broken)
+    assert await find_discards(storage.stores, keepers[0], keys.vault.vault_id) == ()
+    deletion = Deletion(deleted=NOON, scheduled_purge=NOON + days(7))
+    await storage.stores.vaults.replace(replace(keys.vault, deletion=deletion))
+    assert await sweep(storage, NOON + days(8), NOON, keepers[0]) == 1
+
+
+async def test_while_other_data_may_refer_to_the_same_keys_none_is_destroyed(keys, keepers):
+    await make(keys)
+    await keys.delete("k")
+    keys.keepers = replace(keepers[0], destroys=False)
+    await keys.purge("k")
+    assert keys.removed == []
 
 
 async def test_what_cannot_be_destroyed_is_told_and_the_rest_is_destroyed(keys, keepers):

@@ -48,18 +48,27 @@ class Discard:
 async def find_discards(stores: KeyStores, keepers: Keepers, vault_id: str, name: str = "") -> tuple[Discard, ...]:
     """Return what an HSM keeps of a key, of all keys of a vault when no name is given.
 
-    What does not open, or is kept by an HSM that is not configured any more, cannot be destroyed and stands in no way.
+    What does not open, or is kept by an HSM that is not configured any more, cannot be destroyed and stands in no way:
+    nor does a row that was tampered with, past which nothing is found.
     """
-    if keepers.hsm is None or keepers.hsm is keepers.software:
+    if keepers.hsm is None or keepers.hsm is keepers.software or not keepers.destroys:
         return ()
-    found = []
-    async for key in versions_of(stores.keys, vault_id, name):
-        if key.version.platform == keepers.hsm.platform:
-            try:
-                found.append(Discard(keepers.hsm, *await locate(stores.keyring, key)))
-            except SealBroken as error:
-                log.error("alarm: what the HSM keeps of a key is not found", key=key.state.name, reason=error.message)  # noqa: TRY400
+    found: list[Discard] = []
+    try:
+        async for key in versions_of(stores.keys, vault_id, name):
+            if key.version.platform == keepers.hsm.platform:
+                await _find(found, stores, keepers.hsm, key)
+    except SealBroken as error:
+        log.error("alarm: keys that the HSM keeps are not found", vault_id=vault_id, key=name, reason=error.message)  # noqa: TRY400
     return tuple(found)
+
+
+async def _find(found: list[Discard], stores: KeyStores, hsm: KeyProvider, key: Key) -> None:
+    try:
+        found.append(Discard(hsm, *await locate(stores.keyring, key)))
+    except SealBroken as error:
+        vault_id, name = key.state.vault_id, key.state.name
+        log.error("alarm: what the HSM keeps of a key is not found", vault_id=vault_id, key=name, reason=error.message)  # noqa: TRY400
 
 
 async def discard_all(discards: Iterable[Discard]) -> None:
@@ -68,7 +77,10 @@ async def discard_all(discards: Iterable[Discard]) -> None:
         try:
             await each.provider.discard(each.kept, each.place)
         except StrongroomError as error:
-            log.error("a key that is gone is left in the HSM", reason=error.message)  # noqa: TRY400 - one line says all
+            place = each.place.context
+            log.error(  # noqa: TRY400 - one line says all
+                "a key that is gone is left in the HSM", vault_id=place.owner, key=place.name, reason=error.message
+            )
 
 
 async def versions_of(store: KeyStore, vault_id: str, name: str = "") -> AsyncIterator[Key]:

@@ -17,11 +17,13 @@ class Keepers:
     """The providers of one process.
 
     hsm: who keeps keys that were asked for as an HSM's; `software` itself where it may stand in, None where nothing
-    does. A key always tells the platform that really keeps it.
+    does. A key always tells the platform that really keeps it. destroys: whether the HSM destroys keys that are gone
+    from the data; not while other data may refer to them.
     """
 
     software: KeyProvider
     hsm: KeyProvider | None = None
+    destroys: bool = True
 
     def for_new(self, type_: KeyType, *, hsm: bool, vault: Vault) -> KeyProvider:
         """Return who keeps a new key of a vault; BadRequest where no such key may be."""
