@@ -96,7 +96,9 @@ async def test_a_policy_is_kept_replaced_and_found_when_it_is_due(storage, chang
     assert first == (Due(NOON, "vault-1", "a"),)
     assert await keys.list_due(NOON, after=first[0], limit=9) == (Due(NOON, "vault-1", "b"),)
     assert [each.name for each in await keys.list_due(later, after=None, limit=9)] == ["a", "b", "c"]
-    await change(lambda stores: stores.keys.put_policy("vault-1", "A", a_policy(rotate=None), None))
+    told = a_policy(rotate=None, told_near="1", told_end="2")
+    await change(lambda stores: stores.keys.put_policy("vault-1", "A", told, None))
+    assert await storage.read().keys.find_policy("vault-1", "a") == told
     keys = storage.read().keys
     assert (await keys.find_policy("vault-1", "a")).rotate is None
     assert [each.name for each in await keys.list_due(NOON, after=None, limit=9)] == ["b"]

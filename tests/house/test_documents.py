@@ -20,7 +20,7 @@ from strongroom.planes.identity import plane as identity
 from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
-from strongroom.scheduling.rotation import OPERATION
+from strongroom.scheduling.rotation import OPERATION, TELLS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "strongroom"
@@ -231,7 +231,7 @@ def operation_names():
         | local
         | directory
         | roles
-        | {OPERATION}
+        | {OPERATION, *(operation for operation, _ in TELLS.values())}
         | {identity.IdentityPlane(None).unauthenticated, "Authentication"}
     )
 

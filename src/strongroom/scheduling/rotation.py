@@ -1,23 +1,25 @@
-"""What happens by itself: keys are rotated when their policy says so, each with its record.
+"""What happens by itself: keys are rotated when their policy says so, and their end is told, each with its record.
 
 What is due lies in the data, so that nothing is forgotten over a restart. One worker looks, and whoever adds a version
 looks once more whether it is still due: a key is rotated once.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
 
-from strongroom.audit.event import Category, Record
+from strongroom.audit.event import Category, Record, wire_time
 from strongroom.audit.local import local_record
 from strongroom.clock import real_now, shift
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import StorageUnavailable, StrongroomError
+from strongroom.errors import NotFound, StorageUnavailable, StrongroomError
 from strongroom.ids import vault_scope
 from strongroom.objects.keys.discarding import discard_all
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
+from strongroom.objects.keys.rotation import Notice
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.keys.store import Due
 from strongroom.resources.facts import clock_offset
@@ -26,6 +28,11 @@ from strongroom.vaults.model import Vault
 
 BATCH = 100
 OPERATION = "KeyRotateIfDue"
+TELLS = {
+    Notice.NEAR: ("KeyNearExpiryEventGridNotification", "a key is about to expire"),
+    Notice.END: ("KeyExpiredEventGridNotification", "a key has expired"),
+}
+"""What is recorded and logged of a key's end. Source of the names: "Azure Key Vault logging"."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +54,10 @@ class Rotation:
         self._recorded = recorded
 
     async def run(self) -> int:
-        """Rotate what is due; return how many keys that were. StorageUnavailable when it cannot be made durable.
+        """Rotate what is due, tell whose end is near or has come; return how many keys were rotated.
 
-        A key that cannot be rotated, since its HSM is away or its row was edited, is told and holds up no other.
+        StorageUnavailable when it cannot be made durable. A key for which that is impossible, since its HSM is away or
+        its row was edited, is told and holds up no other.
         """
         vaults: dict[str, Vault] = {}
         count = 0
@@ -60,11 +68,12 @@ class Rotation:
                 continue
             try:
                 count += await self._rotate(vault, due.name)
+                await self._tell(vault, due.name)
             except StorageUnavailable:
                 raise
             except StrongroomError as error:
                 log.error(  # noqa: TRY400  # one line says all
-                    "a key could not be rotated", vault=vault.name, key=due.name, reason=error.message
+                    "what is due for a key could not be done", vault=vault.name, key=due.name, reason=error.message
                 )
         return count
 
@@ -84,8 +93,7 @@ class Rotation:
 
         async def work(stores: SweptStores) -> tuple[Key, Record]:
             within = self._keys(stores, vault)
-            found = await stores.vaults.find(vault.name)
-            if found is None or found.vault_id != vault.vault_id or found.deletion is not None:
+            if not await _is_living(stores, vault):
                 raise _Settled
             if await _find_due(within, name) != seen:
                 raise _Settled
@@ -101,6 +109,35 @@ class Rotation:
                 await discard_all([keys.undoing(name, made)])
             raise
         return True
+
+    async def _tell(self, vault: Vault, name: str) -> None:
+        """Tell what is due of a key's end: at most one of its notices at a time, the one that says more."""
+
+        async def work(stores: SweptStores) -> tuple[None, Record]:
+            if not await _is_living(stores, vault):
+                raise _Settled
+            key, due = await self._keys(stores, vault).tell(name)
+            if not due:
+                raise _Settled
+            return None, self._notice(vault, key, due[-1])
+
+        with suppress(_Settled, NotFound):
+            await self._storage.change(work)
+
+    def _notice(self, vault: Vault, key: Key, notice: Notice) -> Record:
+        operation, said = TELLS[notice]
+        resource_id = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        assert key.version.expires is not None  # of others nothing is due
+        told = {"key": key.state.name, "version": key.version.version, "expires": wire_time(key.version.expires)}
+        log.warning(said, resource=resource_id, **told)
+        return local_record(
+            operation,
+            now=self._recorded,
+            properties=told,
+            category=Category.AUDIT,
+            resource_id=resource_id,
+            actor="server",
+        )
 
     def _keys(self, stores: SweptStores, vault: Vault) -> Keys:
         return Keys(stores.keys, stores.keyring, self._custodian, keepers=self._keepers, vault=vault, now=self._now)
@@ -133,6 +170,11 @@ async def _find_due(keys: Keys, name: str) -> Key | None:
         return None
     due = policy.due(key.version)
     return key if due is not None and due <= keys.now else None
+
+
+async def _is_living(stores: SweptStores, vault: Vault) -> bool:
+    found = await stores.vaults.find(vault.name)
+    return found is not None and found.vault_id == vault.vault_id and found.deletion is None
 
 
 async def _living(stores: SweptStores) -> dict[str, Vault]:

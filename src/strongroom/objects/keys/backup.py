@@ -44,7 +44,9 @@ async def back_up(keys: Keys, name: str) -> str:
 
 async def restore(keys: Keys, backup: str) -> Key:
     """Bring a backed-up key into this vault; raises as `objects.backup.restore`, and where there may be no such key."""
-    return await backups.restore(keys, _Packing(keys), backup)
+    restored = await backups.restore(keys, _Packing(keys), backup)
+    await keys.schedule(restored.state.name, restored.version)
+    return restored
 
 
 class _Packing:

@@ -1,4 +1,4 @@
-"""When a key is rotated by itself, and how long what rotation makes is valid: the rotation policy of a key.
+"""When a key is rotated by itself, how long what rotation makes is valid, and when its end is told: its policy.
 
 Pure rules over a policy, the newest version of its key, and `now`. Source: "Configure cryptographic key auto-rotation";
 REST `KeyRotationPolicy`. The least spans are the service's as its portal and its answers have them, from memory.
@@ -6,8 +6,10 @@ REST `KeyRotationPolicy`. The least spans are the service's as its portal and it
 
 import calendar
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from strongroom.errors import BadRequest
 from strongroom.objects.keys.model import KeyVersion
@@ -62,15 +64,27 @@ class Trigger:
         return None
 
 
+class Notice(StrEnum):
+    """What is told of a key's end."""
+
+    NEAR = "near"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationPolicy:
-    """What is to become of a key. expiry: how long what rotation makes is valid. Times are aware UTC, whole seconds."""
+    """What is to become of a key. expiry: how long what rotation makes is valid. Times are aware UTC, whole seconds.
+
+    told_near, told_end: the version whose end was told when it was near, and when it had come.
+    """
 
     expiry: Period | None = None
     rotate: Trigger | None = None
     notify: Trigger | None = None
     created: datetime | None = None
     updated: datetime | None = None
+    told_near: str = ""
+    told_end: str = ""
 
     def require_sense(self, now: datetime) -> None:
         """Raise BadRequest unless every span is long enough and fits the others, counted from `now`."""
@@ -87,13 +101,53 @@ class RotationPolicy:
         """Return when a key with this newest version is to be rotated, None when never."""
         return None if self.rotate is None else self.rotate.due(version)
 
+    def near(self, version: KeyVersion) -> datetime | None:
+        """Return from when on it is told that this version will expire, None for never."""
+        return None if self.notify is None else self.notify.due(version)
+
+    def due_notices(self, version: KeyVersion, now: datetime) -> tuple[Notice, ...]:
+        """Return what is to be told of a key with this newest version at `now`."""
+        return tuple([notice for notice, moment in self._notices(version) if moment <= now])
+
+    def next_look(self, version: KeyVersion) -> datetime | None:
+        """Return before when there is nothing to do for a key with this newest version, None for never."""
+        rotates = self.due(version)
+        moments = [moment for _, moment in self._notices(version)] + ([] if rotates is None else [rotates])
+        return min(moments, default=None)
+
+    def _notices(self, version: KeyVersion) -> list[tuple[Notice, datetime]]:
+        """Return when what is not told yet is to be told."""
+        near, end = self.near(version), version.expires
+        found = [] if near is None or self.told_near == version.version else [(Notice.NEAR, near)]
+        return found if end is None or self.told_end == version.version else [*found, (Notice.END, end)]
+
+    def telling(self, notices: Collection[Notice], version: KeyVersion) -> "RotationPolicy":
+        """Return the policy once these were told of a version."""
+        return replace(
+            self,
+            told_near=version.version if Notice.NEAR in notices else self.told_near,
+            told_end=version.version if Notice.END in notices else self.told_end,
+        )
+
+    def edited(self, version: KeyVersion, now: datetime) -> "RotationPolicy":
+        """Return the policy once it, or its key's newest version, was edited: what lies ahead again is told again."""
+        near, end = self.near(version), version.expires
+        return replace(
+            self,
+            told_near="" if near is not None and near > now else self.told_near,
+            told_end="" if end is not None and end > now else self.told_end,
+        )
+
     def expires(self, made: datetime) -> datetime | None:
         """Return when a version expires that rotation makes at `made`."""
         return None if self.expiry is None else self.expiry.after(made)
 
     def stamped(self, before: "RotationPolicy | None", now: datetime) -> "RotationPolicy":
         """Return the policy as it is kept from `now` on, in the place of the one before."""
-        return replace(self, created=now if before is None else before.created, updated=now)
+        if before is None:
+            return replace(self, created=now, updated=now)
+        created = before.created or now
+        return replace(self, created=created, updated=now, told_near=before.told_near, told_end=before.told_end)
 
 
 DEFAULT_POLICY = RotationPolicy(notify=Trigger(before_expiry=Period("P30D", 0, 30)))

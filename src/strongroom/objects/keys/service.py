@@ -28,7 +28,7 @@ from strongroom.objects.keys.environment import Attested
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
 from strongroom.objects.keys.release import ReleasePolicy
-from strongroom.objects.keys.rotation import DEFAULT_POLICY, RotationPolicy
+from strongroom.objects.keys.rotation import DEFAULT_POLICY, Notice, RotationPolicy
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.lifecycle import deleted_but_recoverable, not_found, require_name
 from strongroom.objects.model import Held
@@ -147,7 +147,7 @@ class Keys(Objects[KeyVersion]):
         )
         version = edit.applied_to(blank, moment)
         await self.store.add_version(state, version)
-        await self._schedule(state.name, version)
+        await self.schedule(state.name, version)
         return Held(state, version)
 
     def undoing(self, name: str, made: Made) -> Discard:
@@ -189,8 +189,19 @@ class Keys(Objects[KeyVersion]):
         key, moment = await self.living(name), whole_seconds(self.now)
         policy.require_sense(moment)
         kept = policy.stamped(await self.keys.find_policy(self.vault.vault_id, name), moment)
-        await self.keys.put_policy(self.vault.vault_id, name, kept, kept.due(key.version))
+        kept = kept.edited(key.version, moment)
+        await self.keys.put_policy(self.vault.vault_id, name, kept, kept.next_look(key.version))
         return kept
+
+    async def tell(self, name: str) -> tuple[Key, tuple[Notice, ...]]:
+        """Note that the end of a living key's newest version was told as far as it is due; return what that is."""
+        key = await self.living(name)
+        policy = await self.keys.find_policy(self.vault.vault_id, name)
+        due = () if policy is None else policy.due_notices(key.version, self.now)
+        if policy is not None and due:
+            kept = policy.telling(due, key.version)
+            await self.keys.put_policy(self.vault.vault_id, name, kept, kept.next_look(key.version))
+        return key, due
 
     async def get(self, name: str, version: str | None = None) -> Key:
         """Return a version, the newest when `version` is None; what is public of a disabled key is told too."""
@@ -213,7 +224,7 @@ class Keys(Objects[KeyVersion]):
             edited = replace(edited, release_policy=terms.policy)
         await self.store.replace_version(key.state, edited)
         if edited.version == key.state.latest:
-            await self._schedule(key.state.name, edited)
+            await self.schedule(key.state.name, edited)
         return await self._with_policy(Held(key.state, edited))
 
     async def get_releasable(self, name: str, version: str | None) -> tuple[Key, ReleasePolicy]:
@@ -325,11 +336,14 @@ class Keys(Objects[KeyVersion]):
         place = Place(lies_under, self.place(key.state.name, key.version.version))
         return Ready(key, key.version.kept(handle), place, provider)
 
-    async def _schedule(self, name: str, newest: KeyVersion) -> None:
-        """Note when the policy of a key is to be looked at, now that this is its newest version."""
+    async def schedule(self, name: str, newest: KeyVersion) -> None:
+        """Note when a key is to be looked at, now that this is its newest version: to rotate it, or to tell its end."""
         policy = await self.keys.find_policy(self.vault.vault_id, name)
+        if policy is None and newest.expires is not None:
+            policy = DEFAULT_POLICY
         if policy is not None:
-            await self.keys.put_policy(self.vault.vault_id, name, policy, policy.due(newest))
+            kept = policy.edited(newest, self.now)
+            await self.keys.put_policy(self.vault.vault_id, name, kept, kept.next_look(newest))
 
     async def _with_policy(self, key: Key) -> Key:
         """Return a version with the policy of its key, which its newest version holds."""
