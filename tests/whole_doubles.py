@@ -27,9 +27,10 @@ from strongroom.custody.provider import KeptKey, KeyType
 from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
 from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.making import Made
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.keys.rotation import DEFAULT_POLICY
-from strongroom.objects.keys.service import Keys, Made
+from strongroom.objects.keys.service import Keys
 from strongroom.objects.secrets.model import SecretEdit
 from strongroom.objects.secrets.service import Secrets
 from strongroom.sensitive import Sensitive

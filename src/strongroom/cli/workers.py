@@ -95,7 +95,8 @@ def application_maker(
 
     restored: other data may refer to the same keys of an HSM, so that none is destroyed there.
     """
-    limiter, tally, keepers = Limiter(), Tally(), keepers_of(settings, custodian, destroys=not restored)
+    limiter, tally = Limiter(weighs=not settings.dev), Tally()
+    keepers = keepers_of(settings, custodian, destroys=not restored)
 
     def make() -> Application:
         recording = Courier(settings.data_dir)

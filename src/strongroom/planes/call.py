@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from strongroom.planes.admission import Admission
+    from strongroom.planes.data.throttling import Limiter
     from strongroom.planes.operation import Operation
 
 
@@ -32,7 +33,7 @@ class Call(msgspec.Struct):
     notes: what the handler adds to the `properties` of the record; object_id: the record's `properties.id`.
     signed_in: the request carries no token, since it proved itself for one.
     refusal: the text of the error that the request met, for the record. admission: what let the request in, if that is
-    remembered.
+    remembered. limiter: what the request was counted by on the data plane, for what it takes beside itself.
     """
 
     request: Request
@@ -55,6 +56,7 @@ class Call(msgspec.Struct):
     refusal: str = ""
     signed_in: bool = False
     admission: "Admission | None" = None
+    limiter: "Limiter | None" = None
 
     @property
     def request_id(self) -> str:

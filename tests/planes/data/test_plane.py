@@ -275,6 +275,31 @@ async def test_past_its_limit_a_vault_is_throttled_for_the_window_and_refusals_d
     assert (await world.ask("GET", "/secrets")).status == 200
 
 
+async def test_keys_that_are_made_use_up_more_and_what_is_refused_counts_for_nothing(world, monkeypatch):
+    monkeypatch.setattr(throttling, "WINDOW_SECONDS", 10**9)
+    statuses = [(await world.ask("POST", f"/keys/k{each}/create", {"kty": "EC"})).status for each in range(22)]
+    assert statuses == [200] * 20 + [429] * 2
+    assert (await world.ask("POST", "/keys/k0/rotate")).says(429, "Throttled")
+    monkeypatch.setattr(throttling, "VAULT_LIMIT", throttling.VAULT_LIMIT + 1)
+    assert (await world.ask("GET", "/secrets")).status == 200, "none of those that were refused was counted"
+    assert (await world.ask("GET", "/secrets")).says(429, "Throttled")
+    await world.change_vault(throttled=False)
+    assert (await world.ask("POST", "/keys/k99/create", {"kty": "EC"})).status == 200
+
+
+async def test_large_keys_use_up_more_than_small_ones(world, monkeypatch):
+    monkeypatch.setattr(throttling, "WINDOW_SECONDS", 10**9)
+    body = {"alg": "RS256", "value": encode_octets(bytes(32))}
+    for name, bits, times in (("small", 2048, 10), ("large", 3072, 2)):
+        await world.change_vault(throttled=False)
+        assert (await world.ask("POST", f"/keys/{name}/create", {"kty": "RSA", "key_size": bits})).status == 200
+        await world.change_vault(throttled=True)
+        world.limiter.__init__()
+        monkeypatch.setattr(throttling, "VAULT_LIMIT", 10)
+        statuses = [(await world.ask("POST", f"/keys/{name}/sign", body)).status for _ in range(11)]
+        assert statuses.count(200) == times
+
+
 async def test_who_may_not_do_anything_uses_up_nothing(world, monkeypatch):
     monkeypatch.setattr(throttling, "VAULT_LIMIT", 1)
     monkeypatch.setattr(throttling, "WINDOW_SECONDS", 10**9)

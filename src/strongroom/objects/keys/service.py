@@ -4,6 +4,7 @@ Making a key takes its time, so it is made before the change that adds it (`make
 `rotate`): others wait for a change.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,33 +21,23 @@ from strongroom.custody.provider import (
     WrappedKey,
 )
 from strongroom.custody.sealing import Custodian
-from strongroom.custody.store import DataKey, KeyringStore
+from strongroom.custody.store import KeyringStore
 from strongroom.errors import BadRequest, Conflict, Forbidden
 from strongroom.ids import new_version
 from strongroom.objects.keys.discarding import Discard, find_discards
 from strongroom.objects.keys.environment import Attested
 from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.making import Made, made_of
 from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
 from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.rotation import DEFAULT_POLICY, Notice, RotationPolicy
 from strongroom.objects.keys.store import KeyStore
+from strongroom.objects.keys.weights import spend_nothing, weight_of_making, weight_of_use
 from strongroom.objects.lifecycle import deleted_but_recoverable, not_found, require_name
 from strongroom.objects.model import Held
 from strongroom.objects.service import Objects
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A key that was made for a version that is not there yet. key: the data key that its handle lies under."""
-
-    version: str
-    key: DataKey
-    kept: KeptKey
-    hsm: bool
-    platform: str
-    exportable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +54,13 @@ class Keys(Objects[KeyVersion]):
     """The keys of one vault at one moment: what `Objects` says, how they come about, and what they do.
 
     removed: takes what keepers may destroy once the change that removed its key has committed (`discarding`).
+    spend: counts transactions towards the limit of the vault, beside the one that a request is; Throttled past it.
 
     What uses a key raises KeyDisabled, KeyOperationForbidden, KeyNotYetValid or KeyExpired (403) when the key may not
     do it now, and BadRequest when algorithm, key and input do not fit.
     """
 
-    __slots__ = ("keepers", "keys", "removed")
+    __slots__ = ("keepers", "keys", "removed", "spend")
 
     def __init__(
         self,
@@ -80,11 +72,13 @@ class Keys(Objects[KeyVersion]):
         vault: Vault,
         now: datetime,
         removed: list[Discard] | None = None,
+        spend: Callable[[int], None] = spend_nothing,
     ) -> None:
         super().__init__(store, keyring, custodian, vault=vault, now=now)
         self.keepers = keepers
         self.keys = store
         self.removed = [] if removed is None else removed
+        self.spend = spend
 
     # --- how keys come about
 
@@ -94,7 +88,8 @@ class Keys(Objects[KeyVersion]):
         edit.require_within_limits(spec, exportable=terms.exportable, hsm=hsm)
         provider = self._keeper(spec.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
-        return _made(version, place, await provider.make(spec, place), provider, terms, hsm=hsm)
+        self.spend(weight_of_making(hsm=hsm) - 1)
+        return made_of(version, place, await provider.make(spec, place), provider, terms, hsm=hsm)
 
     async def take(self, name: str, parts: PrivateParts, edit: KeyEdit, *, hsm: bool) -> Made:
         """Take a key that a caller brings, outside of a change; BadRequest for one that is none, Conflict as `add`."""
@@ -103,7 +98,7 @@ class Keys(Objects[KeyVersion]):
         provider = self._keeper(parts.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         kept = await provider.take(parts, place)
-        return _made(version, place, kept, provider, terms, hsm=hsm)
+        return made_of(version, place, kept, provider, terms, hsm=hsm)
 
     async def take_wrapped(
         self, name: str, wrapped: WrappedKey, exchange: tuple[str, str | None], edit: KeyEdit
@@ -120,7 +115,7 @@ class Keys(Objects[KeyVersion]):
             raise BadRequest("The key exchange key is kept elsewhere than keys of this type are.")
         version, place = await self._next_place(name)
         kept = await provider.take_wrapped(wrapped, place, ready.kept, ready.place)
-        return _made(version, place, kept, provider, terms, hsm=True)
+        return made_of(version, place, kept, provider, terms, hsm=True)
 
     async def add(self, name: str, made: Made, edit: KeyEdit) -> Key:
         """Add a key as the newest version of a name; of the one before only its terms of release are taken over.
@@ -332,6 +327,7 @@ class Keys(Objects[KeyVersion]):
         if key.state.is_deleted():
             raise not_found(self.kind, name, version)
         key.version.require(operation, self.now)
+        self.spend(weight_of_use(key.version.spec, hsm=key.version.hsm) - 1)
         lies_under, handle = await self.sealing_key(key)
         place = Place(lies_under, self.place(key.state.name, key.version.version))
         return Ready(key, key.version.kept(handle), place, provider)
@@ -382,14 +378,3 @@ class Keys(Objects[KeyVersion]):
 
     def _maker(self, made: Made) -> KeyProvider:
         return self.keepers.hsm if made.hsm and self.keepers.hsm is not None else self.keepers.software
-
-
-def _made(version: str, place: Place, kept: KeptKey, provider: KeyProvider, terms: Terms, *, hsm: bool) -> Made:
-    return Made(
-        version=version,
-        key=place.key,
-        kept=kept,
-        hsm=hsm,
-        platform=provider.platform,
-        exportable=terms.exportable,
-    )

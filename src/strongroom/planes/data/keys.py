@@ -6,15 +6,17 @@ from functools import partial
 from strongroom.access.authorization import actions
 from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.keepers import Keepers
+from strongroom.objects.keys.making import Made
 from strongroom.objects.keys.model import Key, KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy
-from strongroom.objects.keys.service import Keys, Made
+from strongroom.objects.keys.service import Keys
 from strongroom.planes.call import Call
 from strongroom.planes.data import keyrequests as asked
 from strongroom.planes.data import keywire as wire
 from strongroom.planes.data.pages import PAGE, name_of, read_page, version_of
 from strongroom.planes.data.rotationwire import KeyRotationPolicy, write_policy
 from strongroom.planes.data.secrets import RESTORE_LIMIT
+from strongroom.planes.data.throttling import count_more
 from strongroom.planes.data.wire import Backup
 from strongroom.planes.http import JSON, Response
 from strongroom.planes.operation import Operation
@@ -159,7 +161,14 @@ def keys_of(keepers: Keepers, call: Call) -> Keys:
         vault=call.known_vault(),
         now=call.now,
         removed=call.removed,
+        spend=partial(_spend, call),
     )
+
+
+def _spend(call: Call, transactions: int) -> None:
+    """Count what a key takes of the limit of its vault beside the request itself; Throttled past the limit."""
+    assert call.limiter is not None  # the gate has counted the request before it comes here
+    count_more(call.limiter, call.known_vault(), call.real_now, transactions)
 
 
 def version_in(call: Call) -> str | None:

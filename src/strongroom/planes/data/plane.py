@@ -9,19 +9,17 @@ from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import MISSING, Verifier
 from strongroom.audit.event import Category
-from strongroom.errors import NotFound, StrongroomError, Throttled, Unauthenticated
+from strongroom.errors import NotFound, StrongroomError, Unauthenticated
 from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.data import errors, keyrelease, keys, keyuse, secrets, wire
 from strongroom.planes.data.headers import challenge, own_headers, standing_headers
-from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.data.throttling import Limiter, count
 from strongroom.planes.data.versions import require_supported
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
-
-THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
 
 
 def operations(keepers: Keepers, authorities: Authorities | None = None) -> tuple[Operation, ...]:
@@ -86,11 +84,8 @@ class DataPlane:
 
     def throttle(self, call: Call) -> None:
         """Count a transaction of the vault, if it counts any; what is refused counts for nothing."""
-        vault = call.known_vault()
-        if not vault.throttled:
-            return
-        if not self._limiter.admit(vault.vault_id, vault.subscription_id, call.real_now.timestamp()):
-            raise Throttled(THROTTLED)
+        call.limiter = self._limiter
+        count(self._limiter, call.known_vault(), call.real_now)
 
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; values and private keys are sensitive from here on."""

@@ -1,5 +1,7 @@
 """How much one vault may be asked: 4,000 transactions in 10 seconds, all vaults of a subscription five times that.
 
+A request is one; what keys do may count as more (`objects/keys/weights.py`).
+
 The counts lie in memory that all workers share, mapped before they are forked. Nobody locks it: two workers that count
 at the very same moment may count one request for two. A limit can bear that, but no lock that a killed worker held.
 Source: "Azure Key Vault service limits"; requests refused for the limit do not count towards it.
@@ -7,13 +9,18 @@ Source: "Azure Key Vault service limits"; requests refused for the limit do not 
 
 import hashlib
 import mmap
+from datetime import datetime
 from functools import lru_cache
+
+from strongroom.errors import Throttled
+from strongroom.vaults.model import Vault
 
 WINDOW_SECONDS = 10
 VAULT_LIMIT = 4_000
 SUBSCRIPTION_LIMIT = 5 * VAULT_LIMIT
 SLOTS = 8_192  # each is a key and a count, 8 bytes each; more vaults than slots are not limited, never wrongly refused
 PROBES = 8
+THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
 COUNT_BITS = 32
 COUNT_MASK = (1 << COUNT_BITS) - 1
 
@@ -21,23 +28,28 @@ COUNT_MASK = (1 << COUNT_BITS) - 1
 class Limiter:
     """Counts the transactions of vaults and subscriptions in windows of 10 seconds.
 
-    memory: shared by all workers, `SLOTS` × 16 bytes of zeros; one of its own when None.
+    memory: shared by all workers, `SLOTS` × 16 bytes of zeros; one of its own when None. weighs: whether what keys do
+    counts for what it weighs; not in a rehearsal, where tests make many keys.
     """
 
-    def __init__(self, memory: mmap.mmap | None = None) -> None:
+    def __init__(self, memory: mmap.mmap | None = None, *, weighs: bool = True) -> None:
+        self.weighs = weighs
         self._cells = memoryview(memory or allocate()).cast("Q")
 
-    def admit(self, vault_id: str, subscription_id: str, seconds: float) -> bool:
-        """Count one transaction at `seconds` and return True, or return False and count nothing: a limit is reached."""
+    def admit(self, vault_id: str, subscription_id: str, seconds: float, transactions: int = 1) -> bool:
+        """Count transactions at `seconds` and return True, or return False and count nothing: it would pass a limit.
+
+        Less than none are given back.
+        """
         window = int(seconds) // WINDOW_SECONDS + 1  # no window is 0: that is a cell never used
         vault = self._slot(_key("vault", vault_id), window)
         subscription = self._slot(_key("subscription", subscription_id), window)
         in_vault = self._count(vault, window)
         in_subscription = self._count(subscription, window)
-        if in_vault >= VAULT_LIMIT or in_subscription >= SUBSCRIPTION_LIMIT:
+        if in_vault + transactions > VAULT_LIMIT or in_subscription + transactions > SUBSCRIPTION_LIMIT:
             return False
-        self._put(vault, window, in_vault + 1)
-        self._put(subscription, window, in_subscription + 1)
+        self._put(vault, window, max(in_vault + transactions, 0))
+        self._put(subscription, window, max(in_subscription + transactions, 0))
         return True
 
     def _slot(self, key: int, window: int) -> int | None:
@@ -64,6 +76,22 @@ class Limiter:
     def _put(self, cell: int | None, window: int, count: int) -> None:
         if cell is not None:
             self._cells[cell] = window << COUNT_BITS | count
+
+
+def count(limiter: Limiter, vault: Vault, moment: datetime, transactions: int = 1) -> None:
+    """Count transactions of a vault, if it counts any; Throttled past its limit."""
+    if vault.throttled and not limiter.admit(vault.vault_id, vault.subscription_id, moment.timestamp(), transactions):
+        raise Throttled(THROTTLED)
+
+
+def count_more(limiter: Limiter, vault: Vault, moment: datetime, transactions: int) -> None:
+    """Count what a request that was counted already takes beside itself; one that is Throttled counts for nothing."""
+    if transactions > 0 and limiter.weighs:
+        try:
+            count(limiter, vault, moment, transactions)
+        except Throttled:
+            count(limiter, vault, moment, -1)
+            raise
 
 
 def allocate() -> mmap.mmap:
