@@ -60,14 +60,15 @@ def create_app(
     room: Callable[[], str],
     close: Callable[[], Awaitable[None]],
     meters: Meters | None = None,
+    note_request: Callable[[], None] | None = None,
     authorities: Authorities | None = None,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
     room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys of
-    vaults. meters: what is counted, as `new_meters` makes them. authorities: who may attest environments that
-    keys are released to, None for nobody.
+    vaults. meters: what is counted, as `new_meters` makes them. note_request: hears of every request when it comes.
+    authorities: who may attest environments that keys are released to, None for nobody.
     """
     planes = make_planes(
         custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers, authorities=authorities
@@ -86,6 +87,7 @@ def create_app(
         room=room,
         background=lambda: _beside(_repeat(sweep), _repeat(follow, FOLLOW_SECONDS)),
         close=close,
+        note_request=note_request,
     )
 
 
@@ -137,7 +139,8 @@ class Application:
     domain: the base domain. hosts: a gate for each first label (`login`, `management`); vaults: the one for all vaults.
     elsewhere: counts what is on no plane.
     is_ready: answers whether the storage can be written; room: how full the disk is, in a word.
-    background: what runs beside the requests of this worker. close: called when the worker ends.
+    background: what runs beside the requests of this worker. close: called when the worker ends. note_request: hears
+    of every request when it comes.
     """
 
     def __init__(
@@ -151,6 +154,7 @@ class Application:
         background: Callable[[], Awaitable[None]] | None,
         close: Callable[[], Awaitable[None]],
         elsewhere: RequestMeter | None = None,
+        note_request: Callable[[], None] | None = None,
     ) -> None:
         self._domain = domain
         self._hosts = {f"{label}.{domain}": gate for label, gate in hosts.items()}
@@ -163,6 +167,7 @@ class Application:
         self._room = room
         self._background = background
         self._close = close
+        self._note_request = note_request or _note_nothing
         self._asked_again = 0.0
         self._was_ready = False
 
@@ -175,6 +180,7 @@ class Application:
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
+        self._note_request()
         request = make_request(scope)
         asked = _tls_of(scope).get("server_name", "")
         gate = self._find_gate(request.host[: HOST_LENGTH + 1], asked)  # a longer one is no name, and is not kept
@@ -249,6 +255,10 @@ class Application:
             await asyncio.wait([task])
         await self._close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _note_nothing() -> None:
+    pass
 
 
 async def _run(background: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,7 @@ from strongroom.access.network.tally import Tally
 from strongroom.app import Application, create_app, make_planes, new_meters
 from strongroom.cli.token import find_token
 from strongroom.clock import real_now, steady_seconds
+from strongroom.custody.courtesy import Courtesy
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.software import SoftwareProvider
 from strongroom.hosting.authorities import HttpAuthorities
@@ -62,12 +63,14 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
     return meters
 
 
-def keepers_of(settings: Settings, custodian: Custodian, *, destroys: bool = True) -> Keepers:
+def keepers_of(
+    settings: Settings, custodian: Custodian, *, destroys: bool = True, courtesy: Courtesy | None = None
+) -> Keepers:
     """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so.
 
-    destroys: whether the HSM destroys keys that are gone.
+    destroys: whether the HSM destroys keys that are gone. courtesy: what tells slow keys that others are served.
     """
-    software, token = SoftwareProvider(custodian), find_token(settings)
+    software, token = SoftwareProvider(custodian, courtesy=courtesy), find_token(settings)
     if token is None:
         return Keepers(software=software, hsm=software if settings.software_hsm else None)
     from strongroom.custody.pkcs11 import Pkcs11Provider
@@ -95,8 +98,8 @@ def application_maker(
 
     restored: other data may refer to the same keys of an HSM, so that none is destroyed there.
     """
-    limiter, tally = Limiter(weighs=not settings.dev), Tally()
-    keepers = keepers_of(settings, custodian, destroys=not restored)
+    limiter, tally, courtesy = Limiter(weighs=not settings.dev), Tally(), Courtesy()
+    keepers = keepers_of(settings, custodian, destroys=not restored, courtesy=courtesy)
 
     def make() -> Application:
         recording = Courier(settings.data_dir)
@@ -120,6 +123,7 @@ def application_maker(
             room=lambda: chores.space.level(time.monotonic()),
             close=chores.finish,
             meters=meters,
+            note_request=courtesy.note_request,
             authorities=HttpAuthorities(settings.attestation_authority),
         )
 

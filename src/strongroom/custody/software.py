@@ -8,9 +8,11 @@ not wait: the making and the checking of RSA keys to threads of their own, since
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from strongroom.custody import elliptic, lattice, rsa, symmetric, transfer
 from strongroom.custody.algorithms import Algorithm, Use, get_algorithm
+from strongroom.custody.courtesy import Courtesy
 from strongroom.custody.elliptic import EcKey
 from strongroom.custody.inputs import require_message, row_to_decrypt, row_to_encrypt
 from strongroom.custody.lattice import AkpKey
@@ -33,11 +35,15 @@ from strongroom.custody.threads import Threads
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
+T = TypeVar("T")
+
 MAKING_THREADS = 2
 CHECKING_THREADS = 1
 """What checks keys holds Python's lock: two would be no faster together, and in the way of others twice as often."""
 USING_THREADS = 2
 """Of every worker, of which there is one a core: more than one, so that one slow key does not hold up all others."""
+YIELDING_THREADS, YIELDING_NICENESS = 1, 10
+"""Of every worker while others are served beside slow keys (`courtesy`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +72,16 @@ _KINDS = MappingProxyType(
 class SoftwareProvider:
     """Keeps keys sealed by a custodian; a `KeyProvider`. One per server, made before its workers are forked."""
 
-    def __init__(self, custodian: Custodian, loaded: LoadedKeys | None = None) -> None:
+    def __init__(
+        self, custodian: Custodian, loaded: LoadedKeys | None = None, courtesy: Courtesy | None = None
+    ) -> None:
         self._custodian = custodian
         self._loaded = loaded or LoadedKeys()
         self._making = Threads("key-making", MAKING_THREADS)
         self._checking = Threads("key-checking", CHECKING_THREADS)
         self._using = Threads("key-using", USING_THREADS)
+        self._yielding = Threads("key-yielding", YIELDING_THREADS, YIELDING_NICENESS)
+        self._courtesy = courtesy or Courtesy()
 
     @property
     def platform(self) -> str:
@@ -130,7 +140,7 @@ class SoftwareProvider:
         if isinstance(loaded, AkpKey):
             return loaded.sign(digest, context, is_mu=is_mu)
         if loaded.is_slow:
-            return await self._using.run(loaded.sign, row, digest)
+            return await self._use(loaded.sign, row, digest)
         return loaded.sign(row, digest)
 
     async def verify(
@@ -194,11 +204,12 @@ class SoftwareProvider:
         self._making.close()
         self._checking.close()
         self._using.close()
+        self._yielding.close()
 
     async def _decrypt(self, key: KeptKey, place: Place, row: Algorithm, ciphertext: Ciphertext) -> Sensitive[bytes]:
         loaded = self._cipher(key, place)
         if loaded.is_slow:
-            return await self._using.run(loaded.decrypt, row, ciphertext)
+            return await self._use(loaded.decrypt, row, ciphertext)
         return loaded.decrypt(row, ciphertext)
 
     def _cipher(self, key: KeptKey, place: Place) -> RsaKey | OctKey:
@@ -209,6 +220,11 @@ class SoftwareProvider:
     def _seal(self, loaded: LoadedKey, place: Place) -> KeptKey:
         handle = self._custodian.seal(place.key, loaded.material(), place.context)
         return KeptKey(spec=loaded.spec, handle=handle, public=loaded.public)
+
+    async def _use(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a slow key does, in a thread."""
+        threads = self._yielding if self._courtesy.is_due() else self._using
+        return await threads.run(function, *arguments)
 
     def _open(self, key: KeptKey, place: Place) -> LoadedKey:
         """Return a kept key, loaded; SealBroken unless all that is said of it is so, whether it was loaded before."""
