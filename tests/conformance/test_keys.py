@@ -102,6 +102,8 @@ async def test_a_policy_is_kept_replaced_and_found_when_it_is_due(storage, chang
     keys = storage.read().keys
     assert (await keys.find_policy("vault-1", "a")).rotate is None
     assert [each.name for each in await keys.list_due(NOON, after=None, limit=9)] == ["b"]
+    await change(lambda stores: stores.keys.put_policy("vault-1", "A", told, NOON.replace(year=1950)))
+    assert [each.name for each in await keys.list_due(NOON, after=None, limit=9)] == ["a", "b"], "what is due for ever"
 
 
 async def test_a_policy_goes_with_its_key_and_with_its_vault(storage, change, add):

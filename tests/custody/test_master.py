@@ -81,6 +81,47 @@ def test_a_folder_in_its_place_is_refused(path):
         load_master_key(path, nobody)
 
 
+# --- one that an HSM wrapped
+
+
+def wrap(key):
+    return key.reveal()[::-1].hex()
+
+
+def unwrap(text):
+    return Sensitive(bytes.fromhex(text)[::-1])
+
+
+def gone(_text):
+    raise MasterKeyWrong("the HSM is gone")
+
+
+def test_a_wrapped_key_is_opened_by_who_wrapped_it_and_checked(path):
+    made = make_master_key(path, wrap)
+    assert load_master_key(path, unwrap).key.reveal() == made.key.reveal()
+    path.write_text(path.read_text().replace(made.master_id, new_master_key().master_id))
+    with pytest.raises(MasterKeyWrong, match="is not the master key that it names"):
+        load_master_key(path, unwrap)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the change", "after the change"])
+@pytest.mark.parametrize("into", [True, False], ids=["into the HSM", "out of it"])
+def test_a_rotation_that_was_killed_does_not_need_an_hsm_for_the_key_that_does_not_count(tmp_path, into, after):
+    old, new = (new_master_key(None if clear else wrap) for clear in (into, not into))
+    source = replace(a_source(tmp_path), unwrap=gone)
+    write_private(source.file, encode_key(old))
+    write_private(staged(source.file), encode_key(new))
+    counts = new if after else old
+    if counts.kind == "hsm":
+        with pytest.raises(MasterKeyWrong, match="the HSM is gone"):
+            open_master_key(source, described(counts))
+        source = replace(source, unwrap=unwrap)
+    assert open_master_key(source, described(counts)).master_id == counts.master_id
+    settle(source, described(counts))
+    assert source.file.read_text() == encode_key(counts)
+    assert not staged(source.file).exists()
+
+
 # --- where it is, and what a rotation left behind
 
 OLD, NEW = new_master_key(), new_master_key()

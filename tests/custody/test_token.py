@@ -116,6 +116,38 @@ async def test_a_key_that_could_not_be_made_whole_is_not_left_in_the_token(hsm, 
     keeper.close()
 
 
+async def test_a_key_that_nobody_waits_for_any_more_is_not_left_in_the_token(hsm, monkeypatch):
+    monkeypatch.setattr(provider, "DEADLINE_SECONDS", 0.2)
+    given_up, done = threading.Event(), threading.Event()
+    make, run = provider.generate, provider.Pkcs11Provider._run_for
+
+    def late(*args, **kwargs):
+        made = make(*args, **kwargs)
+        given_up.wait()
+        return made
+
+    async def noted(self, event, work, said):
+        def ended(opened):
+            try:
+                return work(opened)
+            finally:
+                done.set()
+
+        try:
+            return await run(self, event, ended, said)
+        finally:
+            given_up.set()
+
+    monkeypatch.setattr(provider, "generate", late)
+    monkeypatch.setattr(provider.Pkcs11Provider, "_run_for", noted)
+    keeper = hsm.keeper()
+    with pytest.raises(HsmUnavailable, match="does not answer"):
+        await keeper.make(EC_KEYS[0], a_place())
+    assert done.wait(30)
+    assert keeper._token.use(tokenkeys.list_kept) == {}
+    keeper.close()
+
+
 async def test_an_algorithm_whose_trial_failed_once_is_not_refused(hsm, monkeypatch):
     monkeypatch.setattr(abilities, "generate", failing_first(abilities.generate, pkcs11.GeneralError()))
     keeper = hsm.keeper()

@@ -8,9 +8,11 @@ import structlog
 from doubles import MemoryStorage
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
+from strongroom.errors import ServiceUnavailable
 from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
+from strongroom.objects.keys.service import Keys
 from strongroom.resources.model import Subscription
 from strongroom.scheduling.rotation import Rotation
 from strongroom.vaults.model import Deletion
@@ -161,6 +163,51 @@ async def test_a_disabled_key_is_told_too_and_one_that_is_rotated_in_time_never(
     for day in range(50, 99):
         expected = [(NEAR, "disabled", version)] if day == 70 else []
         assert await told(storage, day) == expected
+
+
+async def test_a_key_that_cannot_be_rotated_is_told_all_the_same(storage, monkeypatch):
+    await make(storage)
+    rotating = RotationPolicy(
+        expiry=parse_period("expiryTime", "P100D"),
+        rotate=Trigger(after_create=parse_period("timeAfterCreate", "P30D")),
+        notify=Trigger(before_expiry=parse_period("timeBeforeExpiry", "P30D")),
+    )
+    await keys_at(storage).set_policy("k", rotating)
+
+    async def fail(*_, **__):
+        raise ServiceUnavailable("the HSM is away")
+
+    monkeypatch.setattr(Keys, "make_next", fail)
+    assert await told(storage, 40) == []
+    assert [each[0] for each in await told(storage, 70)] == [NEAR]
+    assert [each[0] for each in await told(storage, 100)] == [END]
+
+
+async def test_where_nothing_is_to_be_told_nothing_is_changed(storage, monkeypatch):
+    await make(storage)
+    await keys_at(storage).delete("k")
+
+    async def never(*_, **__):
+        raise AssertionError("no change is needed")
+
+    monkeypatch.setattr(storage, "change", never)
+    assert await told(storage, 70) == []
+
+
+async def test_keys_of_an_hsm_that_is_away_are_tried_once_a_sweep(storage, monkeypatch):
+    rotating = RotationPolicy(rotate=Trigger(after_create=parse_period("timeAfterCreate", "P30D")))
+    for name in "abc":
+        await make(storage, name, expires=None)
+        await keys_at(storage).set_policy(name, rotating)
+    tried = []
+
+    async def fail(_keys, name):
+        tried.append(name)
+        raise ServiceUnavailable("the HSM is away")
+
+    monkeypatch.setattr(Keys, "make_next", fail)
+    await told(storage, 31)
+    assert tried == ["a"]
 
 
 async def test_a_restored_key_is_told(storage):

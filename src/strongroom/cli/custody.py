@@ -87,7 +87,13 @@ def begin_master_key(settings: Settings) -> MasterKey:
         source = source_of(settings)
         return key_of(new_passphrase(source, source.passphrase_file))
     if settings.master_key_file.exists():
-        return load_master_key(settings.master_key_file, source_of(settings).unwrap)
+        found = load_master_key(settings.master_key_file, source_of(settings).unwrap)
+        if settings.master_key_hsm and found.kind != "hsm":
+            raise CommandFailed(
+                f"the master key {settings.master_key_file} is there already and lies in clear, where new data are to "
+                "begin with one that the HSM wraps; move it away, or begin without that option and rotate it --to hsm"
+            )
+        return found
     wrap = (lambda key: wrap_with_hsm(settings, key)) if settings.master_key_hsm else None
     try:
         return make_master_key(settings.master_key_file, wrap)

@@ -21,6 +21,7 @@ from strongroom.settings import Settings, found_data_dir
 
 if TYPE_CHECKING:
     from strongroom.cli.beginning import Beginning
+    from strongroom.custody.token import Token
     from strongroom.hosting.tls import CertificateFiles
 
 PROXY_ADDRESSES = ("127.0.0.1", "::1")
@@ -63,7 +64,7 @@ def serve_with(settings: Settings) -> int:
             clear_state(settings.data_dir)
             start = begin_server(settings, known, real_now())
             try:
-                return _serve(settings, start, sockets, operator)
+                return _serve(settings, start, sockets, operator, token)
             finally:
                 clear_state(settings.data_dir)
 
@@ -110,6 +111,7 @@ def _serve(
     start: "Beginning",
     sockets: _Sockets,
     operator: "CertificateFiles | None",
+    token: "Token | None",
 ) -> int:
     from strongroom.cli.workers import application_maker, metrics_duties, new_counts, recorder_duty
     from strongroom.clock import real_now
@@ -120,7 +122,7 @@ def _serve(
     running, meters = _describe(settings, start, sockets), new_counts(settings, start.custodian, real_now())
     with listening(settings.data_dir) as records:
         return serve(
-            application_maker(settings, start.custodian, meters, restored=start.restored),
+            application_maker(settings, start.custodian, meters, restored=start.restored, token=token),
             sockets.listeners,
             ServerTls(start.authority.mint, real_now(), operator),
             domain=settings.domain,

@@ -93,10 +93,20 @@ def _asked(token: "Token", settings: Settings, work: "Callable[[Opened], bytes]"
     try:
         return ask_token(token, work)
     except HsmUnavailable as error:
-        _require_pin_taken(token, settings)
+        _require_login(token, settings)
         raise HsmFailed(f"{error}") from None
 
 
 def _require_pin_taken(token: "Token", settings: Settings) -> None:
     if token.is_pin_refused:
         raise PinRefused(f"the HSM refuses the PIN in {settings.hsm_pin_file}; it was tried once, and is not again")
+
+
+def _require_login(token: "Token", settings: Settings) -> None:
+    """Raise PinRefused where a login failed for no known reason too: a start at once would try it again."""
+    _require_pin_taken(token, settings)
+    if token.is_login_failing:
+        raise PinRefused(
+            "the HSM did not let the server log in, and did not say why; the log has its words. It is not asked again, "
+            f"since the PIN in {settings.hsm_pin_file} may be wrong: tokens lock after a few attempts"
+        )

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -38,6 +39,9 @@ from strongroom.storage.recorder import Recorder
 from strongroom.storage.space import space_of
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
+if TYPE_CHECKING:
+    from strongroom.custody.token import Token
+
 RECORDER = "recorder"
 RECORDER_DELAY_SECONDS = 1.0
 """A recorder that dies again and again is soon started again: without one nothing is answered."""
@@ -64,13 +68,19 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
 
 
 def keepers_of(
-    settings: Settings, custodian: Custodian, *, destroys: bool = True, courtesy: Courtesy | None = None
+    settings: Settings,
+    custodian: Custodian,
+    *,
+    token: "Token | None" = None,
+    destroys: bool = True,
+    courtesy: Courtesy | None = None,
 ) -> Keepers:
     """Return who keeps the keys of vaults; software in the stead of an HSM only where the operator said so.
 
-    destroys: whether the HSM destroys keys that are gone. courtesy: what tells slow keys that others are served.
+    token: the HSM's, None to find it by the settings. destroys: whether the HSM destroys keys that are gone. courtesy:
+    what tells slow keys that others are served.
     """
-    software, token = SoftwareProvider(custodian, courtesy=courtesy), find_token(settings)
+    software, token = SoftwareProvider(custodian, courtesy=courtesy), token or find_token(settings)
     if token is None:
         return Keepers(software=software, hsm=software if settings.software_hsm else None)
     from strongroom.custody.pkcs11 import Pkcs11Provider
@@ -92,14 +102,15 @@ def metrics_duties(settings: Settings, meters: Meters, listeners: Sequence[socke
 
 
 def application_maker(
-    settings: Settings, custodian: Custodian, meters: Meters, *, restored: bool
+    settings: Settings, custodian: Custodian, meters: Meters, *, restored: bool, token: "Token | None" = None
 ) -> Callable[[], Application]:
     """Return what makes a worker's application; call it before the fork: workers share the memory of its limits.
 
-    restored: other data may refer to the same keys of an HSM, so that none is destroyed there.
+    restored: other data may refer to the same keys of an HSM, so that none is destroyed there. token: the HSM's, as it
+    was tried: how logins went counts on.
     """
     limiter, tally, courtesy = Limiter(weighs=not settings.dev), Tally(), Courtesy()
-    keepers = keepers_of(settings, custodian, destroys=not restored, courtesy=courtesy)
+    keepers = keepers_of(settings, custodian, token=token, destroys=not restored, courtesy=courtesy)
 
     def make() -> Application:
         recording = Courier(settings.data_dir)

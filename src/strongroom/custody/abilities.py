@@ -16,7 +16,7 @@ from strongroom.custody.algorithms import ALGORITHMS, CURVES, Algorithm, Family,
 from strongroom.custody.mechanisms import decrypt_aes, decrypt_rsa, encrypt_aes, mechanism_of, sign, unwrap, wrap
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.custody.refusals import invalid
-from strongroom.custody.token import SURELY_AWAY, Opened
+from strongroom.custody.token import CONFUSED, SURELY_AWAY, Opened
 from strongroom.custody.tokenkeys import NOT_LET, destroy, generate, new_id
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
@@ -113,7 +113,7 @@ def _tried_once(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicPa
 
 def _require_there(opened: Opened, error: pkcs11.PKCS11Error) -> None:
     """Raise what says more of the token than of what was tried."""
-    if isinstance(error, (*SURELY_AWAY, *TRANSIENT)):
+    if isinstance(error, (*SURELY_AWAY, *TRANSIENT, *CONFUSED)):
         raise error
     opened.session.token.slot.get_token()
 

@@ -31,6 +31,16 @@ class Logins:
         _, failed, next_ = self._read()
         return next_ - steady_seconds() if failed else 0.0
 
+    def attempt(self) -> tuple[bool, int, float]:
+        """Note a login that begins, as one that failed until more is known; return what was noted before."""
+        before = self._read()
+        self.fail()
+        return before
+
+    def restore(self, before: tuple[bool, int, float]) -> None:
+        """Note that a login came to nothing without a word of the PIN."""
+        self._write(refused=before[0], failed=before[1], next_=before[2])
+
     def refuse(self) -> None:
         """Note that the token refused the PIN."""
         self._write(refused=True)

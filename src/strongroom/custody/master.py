@@ -115,7 +115,7 @@ def new_master_key(wrap: Callable[[Sensitive[bytes]], str] | None = None) -> Mas
 def encode_key(key: MasterKey) -> str:
     """Return the text of a master key's file."""
     if key.wrapped is not None:
-        return f"{WRAPPED_PREFIX}{key.wrapped}\n"
+        return f"{WRAPPED_PREFIX}{key.master_id}:{key.wrapped}\n"
     return PREFIX + base64.b64encode(key.key.reveal()).decode() + "\n"
 
 
@@ -137,8 +137,11 @@ def load_master_key(path: Path, unwrap: Callable[[str], Sensitive[bytes]]) -> Ma
     """
     text = read_private(path, FILE).strip()
     if text.startswith(WRAPPED_PREFIX):
-        wrapped = text.removeprefix(WRAPPED_PREFIX)
-        return MasterKey(unwrap(wrapped), wrapped=wrapped)
+        named, _, wrapped = text.removeprefix(WRAPPED_PREFIX).partition(":")
+        found = MasterKey(unwrap(wrapped), wrapped=wrapped)
+        if found.master_id != named:
+            raise MasterKeyWrong(f"what the HSM opens of the file {path} is not the master key that it names")
+        return found
     try:
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -146,6 +149,12 @@ def load_master_key(path: Path, unwrap: Callable[[str], Sensitive[bytes]]) -> Ma
     if not text.startswith(PREFIX) or len(key) != KEY_BYTES:
         raise MasterKeyWrong(f"the file {path} holds no master key")
     return MasterKey(Sensitive(key))
+
+
+def is_wrapped_other(path: Path, master_id: str) -> bool:
+    """Answer whether a file holds another master key than this, wrapped; the HSM, which may be away, is not asked."""
+    text = read_private(path, FILE)
+    return text.startswith(WRAPPED_PREFIX) and not text.startswith(f"{WRAPPED_PREFIX}{master_id}:")
 
 
 def read_passphrase(path: Path) -> Sensitive[str]:
@@ -186,7 +195,9 @@ def settle(source: MasterKeySource, description: Description | None) -> None:
 
 
 def _is_current(path: Path, source: MasterKeySource, description: Description | None) -> bool:
-    return description is not None and _read(path, source, description.derivation).master_id == description.master_id
+    if description is None or (description.derivation is None and is_wrapped_other(path, description.master_id)):
+        return False
+    return _read(path, source, description.derivation).master_id == description.master_id
 
 
 def kept_file(source: MasterKeySource, description: Description | None) -> Path | None:
@@ -206,6 +217,8 @@ def _candidates(source: MasterKeySource, description: Description) -> Iterator[M
         return
     places = [path for path in (file, staged(file)) if path.exists()]
     for path in places or [file]:
+        if path.exists() and description.derivation is None and is_wrapped_other(path, description.master_id):
+            continue
         yield _read(path, source, description.derivation)
 
 

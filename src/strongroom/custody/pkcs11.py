@@ -7,6 +7,7 @@ takes its time. What it cannot do is refused by name (`abilities`), never made u
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -100,27 +101,27 @@ class Pkcs11Provider:
         """Return a new key; HsmUnavailable when the token is away. With 4096 bits that takes seconds."""
         if spec.type is KeyType.AKP:
             raise not_kept(spec.type)
-        label = label_of(place.context.owner)
+        label, given_up = label_of(place.context.owner), threading.Event()
 
         def work(opened: Opened) -> KeptKey:
-            with new_object(opened) as id_:
+            with new_object(opened, given_up) as id_:
                 made, public = generate(opened.session, spec, id_, label)
                 require_made_to_stay(made)
                 return self._kept(opened, id_, spec, public, place)
 
-        return await self._run(work, lambda error: _refused(f"to make a key of type {spec.type}", error))
+        return await self._run_for(given_up, work, lambda error: _refused(f"to make a key of type {spec.type}", error))
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it; BadRequest when the token takes none."""
-        label = label_of(place.context.owner)
+        label, given_up = label_of(place.context.owner), threading.Event()
 
         def work(opened: Opened) -> KeptKey:
-            with new_object(opened) as id_:
+            with new_object(opened, given_up) as id_:
                 made, spec, public = take(opened.session, parts, id_, label)
                 require_made_to_stay(made)
                 return self._kept(opened, id_, spec, public, place)
 
-        return await self._run(work, lambda error: _refused(f"to take a key of type {parts.type}", error))
+        return await self._run_for(given_up, work, lambda error: _refused(f"to take a key of type {parts.type}", error))
 
     async def take_wrapped(
         self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
@@ -294,6 +295,16 @@ class Pkcs11Provider:
             return await self._run(lambda opened: _asked_again(opened, work(opened)), _rejected)
         except _Rejected:
             return instead
+
+    async def _run_for(
+        self, given_up: threading.Event, work: Callable[[Opened], T], said: Callable[[pkcs11.PKCS11Error], Exception]
+    ) -> T:
+        """Return what `work` does, which hears when nobody waits for it any more."""
+        try:
+            return await self._run(work, said)
+        except BaseException:
+            given_up.set()
+            raise
 
     async def _run(self, work: Callable[[Opened], T], said: Callable[[pkcs11.PKCS11Error], Exception]) -> T:
         """Return what `work` does with the token, in a thread. said: what a refusal of the token's means."""

@@ -11,6 +11,7 @@ import fcntl
 import os
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from typing import TypeVar
 import pkcs11
 import structlog
 
+from strongroom.clock import steady_seconds
 from strongroom.custody.logins import Logins
 from strongroom.custody.module import Module
 from strongroom.errors import ServiceUnavailable, StrongroomError
@@ -34,6 +36,7 @@ SERIAL = "serial:"
 
 PATIENCE_SECONDS = 10.0
 """How long whoever wants the token waits while it is begun anew: somebody may be stuck in it."""
+POLL_SECONDS = 0.02
 LEAVING_SECONDS = 5.0
 """How long whoever ends waits for the threads that are in the module. One that is stuck there keeps it open."""
 OPENINGS = 5
@@ -127,6 +130,11 @@ class Token:
         """Whether the token refused the PIN."""
         return self._logins.are_refused
 
+    @property
+    def is_login_failing(self) -> bool:
+        """Whether a login failed just now, for the PIN or for no known reason: another may be one too many."""
+        return self.is_pin_refused or self._logins.seconds_left() > 0
+
     def close(self) -> None:
         """End the sessions of this process once nobody uses them, and begin no more: HsmUnavailable from now on."""
         with self._changed:
@@ -215,7 +223,11 @@ class Token:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Be the only process of this server that opens the token."""
-        fcntl.lockf(self._opening, fcntl.LOCK_EX)
+        deadline = steady_seconds() + PATIENCE_SECONDS
+        while not _is_locked(self._opening):
+            if steady_seconds() > deadline:
+                raise unavailable("is being opened by another process, which is stuck", None)
+            time.sleep(POLL_SECONDS)
         try:
             yield
         finally:
@@ -245,6 +257,7 @@ class Token:
             pin = self._read_pin().reveal()
         except StrongroomError as error:
             raise unavailable("cannot be logged in to", error) from error
+        before = self._logins.attempt()
         try:
             session = found.open(rw=True, user_pin=pin)
         except PIN_REFUSED as error:
@@ -252,9 +265,9 @@ class Token:
             log.error("alarm: the HSM refused the PIN and is not asked again", error=type(error).__name__)  # noqa: TRY400
             raise
         except SURELY_AWAY:
+            self._logins.restore(before)
             raise
         except pkcs11.PKCS11Error as error:
-            self._logins.fail()
             raise _LoginFailed from error
         self._logins.succeed()
         return session
@@ -265,10 +278,12 @@ class Token:
             if self._generation != generation or self._found is None or self._ending:
                 return
             self._ending = True
-            if self._changed.wait_for(lambda: not self._users, PATIENCE_SECONDS):
-                self._finalize()
-            self._ending = False
-            self._changed.notify_all()
+            try:
+                if self._changed.wait_for(lambda: not self._users, PATIENCE_SECONDS):
+                    self._finalize()
+            finally:
+                self._ending = False
+                self._changed.notify_all()
 
     def _leave(self) -> None:
         """Finalise the module, once nobody is in it: it crashes under who is, so whoever is stuck keeps it open."""
@@ -287,6 +302,14 @@ def _begin_again(token: "weakref.ref[Token]") -> None:
     found = token()
     if found is not None:
         found._begin()  # noqa: SLF001
+
+
+def _is_locked(handle: int) -> bool:
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _shared_lock() -> int:

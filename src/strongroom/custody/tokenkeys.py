@@ -6,6 +6,7 @@ nobody refers to, can tell whose they are.
 """
 
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
@@ -71,11 +72,16 @@ def new_id() -> bytes:
 
 
 @contextmanager
-def new_object(opened: Opened) -> Iterator[bytes]:
-    """Give the id of a new key, drawn for each attempt; what a failed one may have left is destroyed, if it can be."""
+def new_object(opened: Opened, given_up: threading.Event | None = None) -> Iterator[bytes]:
+    """Give the id of a new key, drawn for each attempt; what a failed one may have left is destroyed, if it can be.
+
+    given_up: set once nobody waits for the key any more, which is destroyed then too.
+    """
     id_ = new_id()
     try:
         yield id_
+        if given_up is not None and given_up.is_set():
+            raise BadRequest("Nobody waits for this key any more.")
     except BaseException:
         with suppress(pkcs11.PKCS11Error):
             destroy(opened, id_)

@@ -14,7 +14,7 @@ from strongroom.audit.event import Category, Record, wire_time
 from strongroom.audit.local import local_record
 from strongroom.clock import real_now, shift
 from strongroom.custody.sealing import Custodian
-from strongroom.errors import NotFound, StorageUnavailable, StrongroomError
+from strongroom.errors import NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
 from strongroom.ids import vault_scope
 from strongroom.objects.keys.discarding import discard_all
 from strongroom.objects.keys.keepers import Keepers
@@ -52,6 +52,7 @@ class Rotation:
         self._keepers = keepers
         self._now = now
         self._recorded = recorded
+        self._away: set[str] = set()
 
     async def run(self) -> int:
         """Rotate what is due, tell whose end is near or has come; return how many keys were rotated.
@@ -66,15 +67,21 @@ class Rotation:
             vault = vaults.get(due.vault_id)
             if vault is None:
                 continue
+            count += await self._do(vault, due.name)
+        return count
+
+    async def _do(self, vault: Vault, name: str) -> int:
+        """Do what is due for a key, each whether or not the other can be; return how often it was rotated."""
+        count, reasons = 0, dict[str, None]()
+        for work in (self._rotate, self._tell):
             try:
-                count += await self._rotate(vault, due.name)
-                await self._tell(vault, due.name)
+                count += await work(vault, name)
             except StorageUnavailable:
                 raise
             except StrongroomError as error:
-                log.error(  # noqa: TRY400  # one line says all
-                    "what is due for a key could not be done", vault=vault.name, key=due.name, reason=error.message
-                )
+                reasons[error.message] = None
+        for reason in reasons:
+            log.error("what is due for a key could not be done", vault=vault.name, key=name, reason=reason)
         return count
 
     async def _due(self) -> AsyncIterator[Due]:
@@ -89,7 +96,14 @@ class Rotation:
         seen = await _find_due(keys, name)
         if seen is None:
             return False
-        made = await keys.make_next(name)
+        platform = self._keepers.of(seen.version).platform
+        if platform in self._away:
+            return False
+        try:
+            made = await keys.make_next(name)
+        except ServiceUnavailable:
+            self._away.add(platform)  # an HSM that does not answer takes its time to say so
+            raise
 
         async def work(stores: SweptStores) -> tuple[Key, Record]:
             within = self._keys(stores, vault)
@@ -110,8 +124,13 @@ class Rotation:
             raise
         return True
 
-    async def _tell(self, vault: Vault, name: str) -> None:
-        """Tell what is due of a key's end: at most one of its notices at a time, the one that says more."""
+    async def _tell(self, vault: Vault, name: str) -> bool:
+        """Tell what is due of a key's end: at most one of its notices at a time, the one that says more.
+
+        Nothing is rotated by it: False.
+        """
+        if not await self._keys(self._storage.read(), vault).is_to_tell(name):
+            return False
 
         async def work(stores: SweptStores) -> tuple[None, Record]:
             if not await _is_living(stores, vault):
@@ -123,6 +142,7 @@ class Rotation:
 
         with suppress(_Settled, NotFound):
             await self._storage.change(work)
+        return False
 
     def _notice(self, vault: Vault, key: Key, notice: Notice) -> Record:
         operation, said = TELLS[notice]

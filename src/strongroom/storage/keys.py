@@ -109,7 +109,7 @@ class SqlKeys(SqlObjects[KeyVersion]):
 
     async def put_policy(self, vault_id: str, name: str, policy: RotationPolicy, due: datetime | None) -> None:
         """Keep the rotation policy of a key. due: before when nothing is to be done, None for never."""
-        columns = (vault_id, name.lower(), None if due is None else int(due.timestamp()))
+        columns = (vault_id, name.lower(), None if due is None else max(0, int(due.timestamp())))
         if not POLICIES.update(self._session, columns, policy):
             POLICIES.insert(self._session, columns, policy)
 

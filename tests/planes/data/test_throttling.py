@@ -31,6 +31,15 @@ def test_a_refused_request_counts_nowhere():
     assert sum(rest) == SUBSCRIPTION_LIMIT - VAULT_LIMIT
 
 
+def test_a_request_of_a_window_gone_by_counts_in_the_one_that_there_is():
+    limiter = Limiter()
+    assert admitted(limiter, VAULT_LIMIT, seconds=100) == VAULT_LIMIT
+    assert not limiter.admit("v", "s", 99.9)
+    assert limiter.admit("v", "s", 99.9, -1)
+    assert admitted(limiter, 5, seconds=101) == 1
+    assert admitted(limiter, 5, seconds=50) == 5, "a clock that was set back begins anew"
+
+
 def test_workers_count_together():
     memory = allocate()
     limiter = Limiter(memory)

@@ -13,7 +13,7 @@ import structlog
 from strongroom.custody.provider import KeptKey, KeyProvider, Place
 from strongroom.custody.sealing import SealBroken, sealing_key_id
 from strongroom.custody.store import KeyringStore
-from strongroom.errors import StrongroomError
+from strongroom.errors import ServiceUnavailable, StrongroomError
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
 from strongroom.objects.keys.store import KeyStore
@@ -72,15 +72,24 @@ async def _find(found: list[Discard], stores: KeyStores, hsm: KeyProvider, key: 
 
 
 async def discard_all(discards: Iterable[Discard]) -> None:
-    """Destroy what is kept of keys that are gone; what cannot be destroyed now is told, and left where it is."""
+    """Destroy what is kept of keys that are gone; what cannot be destroyed now is told, and left where it is.
+
+    An HSM that is away is asked once: it takes its time to say so.
+    """
+    away: StrongroomError | None = None
     for each in discards:
-        try:
-            await each.provider.discard(each.kept, each.place)
-        except StrongroomError as error:
+        failed = away
+        if failed is None:
+            try:
+                await each.provider.discard(each.kept, each.place)
+            except ServiceUnavailable as error:
+                failed = away = error
+            except StrongroomError as error:
+                failed = error
+        if failed is not None:
             place = each.place.context
-            log.error(  # noqa: TRY400 - one line says all
-                "a key that is gone is left in the HSM", vault_id=place.owner, key=place.name, reason=error.message
-            )
+            reason = failed.message
+            log.error("a key that is gone is left in the HSM", vault_id=place.owner, key=place.name, reason=reason)
 
 
 async def versions_of(store: KeyStore, vault_id: str, name: str = "") -> AsyncIterator[Key]:

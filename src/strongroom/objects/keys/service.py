@@ -188,6 +188,14 @@ class Keys(Objects[KeyVersion]):
         await self.keys.put_policy(self.vault.vault_id, name, kept, kept.next_look(key.version))
         return kept
 
+    async def is_to_tell(self, name: str) -> bool:
+        """Answer whether something is due of the end of a living key's newest version."""
+        key = await self.store.find(self.vault.vault_id, name)
+        policy = await self.keys.find_policy(self.vault.vault_id, name)
+        if key is None or policy is None or key.state.is_deleted():
+            return False
+        return bool(policy.due_notices(key.version, self.now))
+
     async def tell(self, name: str) -> tuple[Key, tuple[Notice, ...]]:
         """Note that the end of a living key's newest version was told as far as it is due; return what that is."""
         key = await self.living(name)

@@ -44,6 +44,8 @@ class Limiter:
         window = int(seconds) // WINDOW_SECONDS + 1  # no window is 0: that is a cell never used
         vault = self._slot(_key("vault", vault_id), window)
         subscription = self._slot(_key("subscription", subscription_id), window)
+        if window + 1 in (self._window(vault), self._window(subscription)):
+            window += 1  # a request that came before its end, and is counted after it
         in_vault = self._count(vault, window)
         in_subscription = self._count(subscription, window)
         if in_vault + transactions > VAULT_LIMIT or in_subscription + transactions > SUBSCRIPTION_LIMIT:
@@ -59,13 +61,16 @@ class Limiter:
             cell = 2 * ((key + probe) % SLOTS)
             if cells[cell] == key:
                 return cell + 1
-            if free is None and cells[cell + 1] >> COUNT_BITS != window:
+            if free is None and cells[cell + 1] >> COUNT_BITS not in (window, window + 1):
                 free = cell
         if free is None:
             return None
         cells[free] = key
         cells[free + 1] = window << COUNT_BITS
         return free + 1
+
+    def _window(self, cell: int | None) -> int:
+        return 0 if cell is None else self._cells[cell] >> COUNT_BITS
 
     def _count(self, cell: int | None, window: int) -> int:
         if cell is None:
