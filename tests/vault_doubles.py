@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from doubles import MemoryStorage
 from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.secrets.service import Secrets
-from strongroom.resources.model import SystemData
+from strongroom.resources.model import Subscription, SystemData
 from strongroom.vaults.model import Vault
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -35,6 +36,16 @@ def a_vault(name="kv1", **changes):
         "system_data": MADE,
     }
     return Vault(**described | changes)
+
+
+async def a_subscribed_storage():
+    """Return a memory storage with the one subscription that vaults are in."""
+    storage = MemoryStorage()
+    subscription = Subscription(
+        subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="one", created=MADE.created_at
+    )
+    await storage.stores.resources.add_subscription(subscription)
+    return storage
 
 
 async def put_vault(storage, vault):

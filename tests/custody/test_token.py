@@ -193,6 +193,13 @@ def test_a_session_that_holds_something_from_before_is_given_up(hsm):
     assert token.use(lambda opened: opened.session) is not first
 
 
+def test_a_session_that_cannot_be_opened_leaves_nothing_to_give_up(hsm, monkeypatch):
+    token = hsm.token()
+    monkeypatch.setattr(token, "_opened", fails(pkcs11.OperationActive))
+    with pytest.raises(HsmUnavailable, match="is not ready for this"):
+        token.use(lambda opened: opened)
+
+
 # --- who is stuck
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from doubles import MemoryStorage
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
 from strongroom.errors import ServiceUnavailable
@@ -13,10 +12,9 @@ from strongroom.objects.keys.backup import back_up, restore
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
 from strongroom.objects.keys.service import Keys
-from strongroom.resources.model import Subscription
 from strongroom.scheduling.rotation import Rotation
 from strongroom.vaults.model import Deletion
-from vault_doubles import MADE, NOON, SUBSCRIPTION, TENANT, a_vault, days, keepers_of, keys_of, put_vault
+from vault_doubles import NOON, a_subscribed_storage, a_vault, days, keepers_of, keys_of, put_vault
 
 NEAR, END = "KeyNearExpiryEventGridNotification", "KeyExpiredEventGridNotification"
 EXPIRES = NOON.replace(microsecond=0) + days(100)  # the wire has whole seconds
@@ -25,11 +23,7 @@ WEEK_BEFORE = RotationPolicy(notify=Trigger(before_expiry=parse_period("timeBefo
 
 @pytest.fixture
 async def storage():
-    storage = MemoryStorage()
-    subscription = Subscription(
-        subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="one", created=MADE.created_at
-    )
-    await storage.stores.resources.add_subscription(subscription)
+    storage = await a_subscribed_storage()
     await put_vault(storage, a_vault())
     return storage
 

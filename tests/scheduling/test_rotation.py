@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from doubles import MemoryStorage, a_custodian
+from doubles import a_custodian
 from jwk_doubles import digest_of
 from storage_doubles import a_data_directory, a_record
 from strongroom.clock import CLOCK_FACT, real_now
@@ -25,10 +25,10 @@ from strongroom.scheduling.rotation import Rotation, rotate_now
 from strongroom.storage.sqlite import SqliteStorage
 from strongroom.vaults.model import Deletion
 from vault_doubles import (
-    MADE,
     NOON,
     SUBSCRIPTION,
     TENANT,
+    a_subscribed_storage,
     a_vault,
     days,
     keepers_of,
@@ -46,11 +46,7 @@ MONTHLY = RotationPolicy(
 
 @pytest.fixture
 async def storage():
-    storage = MemoryStorage()
-    subscription = Subscription(
-        subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="one", created=MADE.created_at
-    )
-    await storage.stores.resources.add_subscription(subscription)
+    storage = await a_subscribed_storage()
     await put_vault(storage, a_vault())
     return storage
 

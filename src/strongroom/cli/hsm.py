@@ -35,14 +35,18 @@ def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
     while it made or purged a key: --remove-orphans destroys it, while no server runs on the data. Keys of vaults that
     these data do not know are counted and left alone: they may be another server's, or of a vault that was purged.
     """
+    from strongroom.cli.data import unlock
     from strongroom.cli.inventory import remove_orphans as remove
     from strongroom.cli.inventory import take_inventory
+    from strongroom.storage.directory import schema_version
 
     settings = settings_from(flags)
     token = _required_token(settings)
+    master = unlock(settings) if schema_version(settings.data_dir) is not None else None
+    look = remove if remove_orphans else take_inventory
     try:
         abilities = find_abilities(token)
-        inventory = remove(settings, token) if remove_orphans else take_inventory(settings, token)
+        inventory = None if master is None else look(settings, master, token)
     finally:
         token.close()
     if as_json:

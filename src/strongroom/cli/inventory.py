@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.cli.data import Data, on_data
+from strongroom.cli.data import Data, on_data, run_on
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import ServerLock, require_no_server
 from strongroom.clock import real_now
 from strongroom.custody.handles import open_handle
+from strongroom.custody.master import MasterKey
 from strongroom.custody.pkcs11 import PLATFORM
 from strongroom.custody.token import Opened, Token
 from strongroom.custody.tokenkeys import destroy, list_kept
@@ -17,7 +18,6 @@ from strongroom.objects.keys.discarding import locate, versions_of
 from strongroom.planes.stores import Stores
 from strongroom.resources.facts import RESTORED_FACT, is_restored
 from strongroom.settings import Settings
-from strongroom.storage.directory import schema_version
 from strongroom.vaults.model import Vault
 
 
@@ -43,29 +43,29 @@ class _Known:
     keys: Mapping[bytes, str]
 
 
-def take_inventory(settings: Settings, token: Token) -> Inventory | None:
-    """Return what is found; None when there are no data. The token is read first: a key made meanwhile is in both."""
-    if schema_version(settings.data_dir) is None:
-        return None
+def take_inventory(settings: Settings, master: MasterKey, token: Token) -> Inventory:
+    """Return what is found. The token is read before the data: a key that is made meanwhile is in both.
+
+    master: opens the data. It was found before the token is begun with: an HSM that opens it is asked by a child.
+    """
     kept = token.use(list_kept)
-    return _compared(on_data(settings, _known), kept, token.use(list_kept))
+    return _compared(run_on(settings, master, _known), kept, token.use(list_kept))
 
 
-def remove_orphans(settings: Settings, token: Token) -> Inventory | None:
+def remove_orphans(settings: Settings, master: MasterKey, token: Token) -> Inventory:
     """Destroy what nobody refers to, of vaults that these data know; CommandFailed while a server runs on the data.
 
     A server makes a key before it refers to it: beside one, what looks like an orphan may be just about to be used.
+    master: as for `take_inventory`.
     """
-    if schema_version(settings.data_dir) is None:
-        return None
     require_no_server(settings.data_dir)
-    if on_data(settings, _is_restored):
+    if run_on(settings, master, _is_restored):
         raise CommandFailed(
             "these data were restored, and others may refer to what looks like an orphan here; once they are the only "
             "ones that use the HSM's keys, run: strongroom hsm adopt"
         )
     with ServerLock(settings.data_dir):
-        known, kept = on_data(settings, _known), token.use(list_kept)
+        known, kept = run_on(settings, master, _known), token.use(list_kept)
         orphans = _orphans(known, kept)
 
         def work(opened: Opened) -> None:

@@ -64,7 +64,6 @@ PLATFORM = "pkcs11"
 THREADS = 8
 """Of every worker, and so many sessions: a token is asked for several things at once, each of which takes its time."""
 
-
 DEADLINE_SECONDS = 120.0
 """How long a request waits for a thread and for the token: making a key takes seconds, a stuck module for ever."""
 NOT_OF_INPUT = (

@@ -106,7 +106,7 @@ class Token:
         self._logins = Logins()
         self._opening = _shared_lock()
         weakref.finalize(self, os.close, self._opening)
-        self._begin()
+        self.begin()
         os.register_at_fork(after_in_child=partial(_begin_again, weakref.ref(self)))
 
     def use(self, work: Callable[[Opened], T]) -> T:
@@ -141,7 +141,7 @@ class Token:
             self._closed = True
             self._leave()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Know nothing of the token yet, as a process that was just forked."""
         self._changed = threading.Condition()
         self._module: Module | None = None
@@ -192,10 +192,11 @@ class Token:
         return opened
 
     def _give_up_session(self) -> None:
-        opened: Opened = self._threads.opened
+        opened: Opened | None = getattr(self._threads, "opened", None)  # none where opening one failed
         self._threads.opened = None
-        with suppress(pkcs11.PKCS11Error):
-            opened.session.close()
+        if opened is not None:
+            with suppress(pkcs11.PKCS11Error):
+                opened.session.close()
 
     def _answers(self, found: pkcs11.Token) -> bool:
         try:
@@ -262,7 +263,9 @@ class Token:
             session = found.open(rw=True, user_pin=pin)
         except PIN_REFUSED as error:
             self._logins.refuse()
-            log.error("alarm: the HSM refused the PIN and is not asked again", error=type(error).__name__)  # noqa: TRY400
+            log.error(  # noqa: TRY400 - one line says all
+                "alarm: the HSM refused the PIN and is not asked again", error=type(error).__name__
+            )
             raise
         except SURELY_AWAY:
             self._logins.restore(before)
@@ -301,7 +304,7 @@ def _begin_again(token: "weakref.ref[Token]") -> None:
     """Let a process that was just forked begin for itself: the module, threads and locks are the parent's."""
     found = token()
     if found is not None:
-        found._begin()  # noqa: SLF001
+        found.begin()
 
 
 def _is_locked(handle: int) -> bool:

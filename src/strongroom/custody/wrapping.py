@@ -64,7 +64,11 @@ def wrap_master_key(opened: Opened, master: Sensitive[bytes]) -> str:
 
 
 def unwrap_master_key(opened: Opened, text: str) -> bytes:
-    """Return the master key of a text; MasterKeyWrong when it is none of this token's, KeyAbsent when that lost it."""
+    """Return the master key of a text; MasterKeyWrong when it is none.
+
+    HsmUnavailable when another token wrapped it, KeyAbsent when this one lost what opens it, CannotWrap when it has no
+    more the algorithm that wrapped it.
+    """
     kept = _decode(text)
     if opened.session.token.serial != kept.serial:
         serial = kept.serial.decode(errors="replace")

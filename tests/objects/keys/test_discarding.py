@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from doubles import MemoryStorage
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
 from strongroom.custody.sealing import SealBroken
@@ -12,14 +11,11 @@ from strongroom.errors import ServiceUnavailable
 from strongroom.objects.keys import discarding
 from strongroom.objects.keys.discarding import discard_all, find_discards, versions_of
 from strongroom.objects.keys.model import KeyEdit
-from strongroom.resources.model import Subscription
 from strongroom.scheduling.retention import sweep
 from strongroom.vaults.model import Deletion
 from vault_doubles import (
-    MADE,
     NOON,
-    SUBSCRIPTION,
-    TENANT,
+    a_subscribed_storage,
     a_vault,
     days,
     keepers_of,
@@ -33,12 +29,7 @@ EC = spec_of(KeyType.EC)
 
 @pytest.fixture
 async def storage():
-    storage = MemoryStorage()
-    subscription = Subscription(
-        subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="one", created=MADE.created_at
-    )
-    await storage.stores.resources.add_subscription(subscription)
-    return storage
+    return await a_subscribed_storage()
 
 
 @pytest.fixture

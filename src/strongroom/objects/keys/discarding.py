@@ -59,7 +59,9 @@ async def find_discards(stores: KeyStores, keepers: Keepers, vault_id: str, name
             if key.version.platform == keepers.hsm.platform:
                 await _find(found, stores, keepers.hsm, key)
     except SealBroken as error:
-        log.error("alarm: keys that the HSM keeps are not found", vault_id=vault_id, key=name, reason=error.message)  # noqa: TRY400
+        log.error(  # noqa: TRY400 - one line says all
+            "alarm: keys that the HSM keeps are not found", vault_id=vault_id, key=name, reason=error.message
+        )
     return tuple(found)
 
 
@@ -67,8 +69,10 @@ async def _find(found: list[Discard], stores: KeyStores, hsm: KeyProvider, key: 
     try:
         found.append(Discard(hsm, *await locate(stores.keyring, key)))
     except SealBroken as error:
-        vault_id, name = key.state.vault_id, key.state.name
-        log.error("alarm: what the HSM keeps of a key is not found", vault_id=vault_id, key=name, reason=error.message)  # noqa: TRY400
+        state, reason = key.state, error.message
+        log.error(  # noqa: TRY400 - one line says all
+            "alarm: what the HSM keeps of a key is not found", vault_id=state.vault_id, key=state.name, reason=reason
+        )
 
 
 async def discard_all(discards: Iterable[Discard]) -> None:

@@ -12,7 +12,7 @@ MAKING, MAKING_IN_HSM = 200, 400
 """20 keys in 10 seconds, 10 of an HSM."""
 RSA = MappingProxyType({2048: 1, 3072: 4, 4096: 8})
 IN_HSM = 2
-"""What an HSM's key counts more than one of software."""
+"""How many times as much as one of software a key of an HSM counts."""
 
 
 def weight_of_making(*, hsm: bool) -> int:
