@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.identity import ClientSecretCredential
 from azure.keyvault.keys import JsonWebKey, KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from clients.direct import Direct, unique
 from clients.harness import StartFailed, start_server
 from clients.processes import Watched, children
+from clients.signing_in import a_credential, variables_of
 from hsm_doubles import SoftHsm, module
 from jwk_doubles import decoded, ec_jwk, rsa_jwk
 from strongroom.custody import tokenkeys
@@ -64,21 +64,13 @@ def connection(server):
 
 @pytest.fixture(scope="module")
 def environ(server):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.client_environ().items():
-            patch.setenv(name, value) if value is not None else patch.delenv(name, raising=False)
+    with variables_of(server):
         yield
 
 
 @pytest.fixture(scope="module")
 def credential(connection, environ):
-    with ClientSecretCredential(
-        connection.tenantId,
-        connection.clientId,
-        connection.clientSecret,
-        authority=connection.authority,
-        disable_instance_discovery=True,
-    ) as credential:
+    with a_credential(connection) as credential:
         yield credential
 
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.identity import ClientSecretCredential
 from azure.keyvault.keys import JsonWebKey, KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm, SignatureAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from clients.direct import unique
+from clients.signing_in import a_credential
 from jwk_doubles import encoded
 from release_doubles import environment, wrapped_blob
 
@@ -21,13 +21,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.usefixtures("client_environ")]
 
 @pytest.fixture(scope="module")
 def credential(connection):
-    with ClientSecretCredential(
-        connection.tenantId,
-        connection.clientId,
-        connection.clientSecret,
-        authority=connection.authority,
-        disable_instance_discovery=True,
-    ) as credential:
+    with a_credential(connection) as credential:
         yield credential
 
 

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.identity import ClientSecretCredential
 from azure.keyvault.keys import (
     ApiVersion,
     JsonWebKey,
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from clients.direct import Direct, unique
+from clients.signing_in import a_credential
 from jwk_doubles import an_ec_key, an_rsa_key, decoded, ec_jwk, rsa_jwk
 
 pytestmark = [pytest.mark.clients, pytest.mark.usefixtures("client_environ")]
@@ -39,13 +39,7 @@ RSA_WRAPS = [KeyWrapAlgorithm.rsa_oaep, KeyWrapAlgorithm.rsa_oaep_256, KeyWrapAl
 
 @pytest.fixture(scope="module")
 def credential(connection):
-    with ClientSecretCredential(
-        connection.tenantId,
-        connection.clientId,
-        connection.clientSecret,
-        authority=connection.authority,
-        disable_instance_discovery=True,
-    ) as credential:
+    with a_credential(connection) as credential:
         yield credential
 
 

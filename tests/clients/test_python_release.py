@@ -2,12 +2,12 @@
 
 import json
 import subprocess
+from types import SimpleNamespace
 from urllib.request import Request, urlopen
 
 import jwt
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.identity import ClientSecretCredential
 from azure.keyvault.keys import KeyClient, KeyCurveName, KeyExportEncryptionAlgorithm, KeyReleasePolicy
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from clients.direct import unique
 from clients.harness import STRONGROOM, plain_environ, start_server
+from clients.signing_in import a_credential, variables_of
 from release_doubles import a_policy, attest, authority_key, claims_of, payload_of, released_key, runtime
 
 pytestmark = pytest.mark.clients
@@ -46,22 +47,8 @@ def server(authority, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def credential(server):
-    told = server.connection
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.client_environ().items():
-            patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
-        with made_credential(told) as credential:
-            yield credential
-
-
-def made_credential(told):
-    return ClientSecretCredential(
-        told["tenantId"],
-        told["clientId"],
-        told["clientSecret"],
-        authority=told["authority"],
-        disable_instance_discovery=True,
-    )
+    with variables_of(server), a_credential(SimpleNamespace(**server.connection)) as credential:
+        yield credential
 
 
 @pytest.fixture(scope="module")
