@@ -17,6 +17,7 @@ NAMES = {"secrets": 5, "keys": 2, "vaults": 5}
 UNRECORDED = 503
 LONGEST_LIFE = 20
 RECONNECT_SECONDS = 60
+RETRY_SECONDS = 0.01
 SECRET_WEIGHTS = {
     "set": 40, "get": 16, "update": 12, "versions": 4, "delete": 9, "get-deleted": 3, "recover": 8, "purge": 4,
     "knock": 4,
@@ -27,6 +28,12 @@ KEY_WEIGHTS = {
 }  # fmt: skip
 VAULT_WEIGHTS = {"put": 25, "patch": 30, "get": 15, "delete": 12, "get-deleted": 4, "recover": 9, "purge": 5}
 WEIGHTS = {"secrets": SECRET_WEIGHTS, "keys": KEY_WEIGHTS, "vaults": VAULT_WEIGHTS}
+LAST_ACTS = {
+    "secrets": (("kept", "set"), ("kept", "set"), ("kept", "get"), ("gone", "set"), ("gone", "delete")),
+    "keys": (("kept", "create"), ("kept", "rotate"), ("gone", "create"), ("gone", "delete")),
+    "vaults": (("kept", "put"),),
+}
+"""What every client does at the end, whatever chance did before: so whoever looks for such a thing finds it."""
 KEY_KINDS = dict(zip(ALGORITHMS, (6, 2, 1, 2), strict=True))
 """How often a key is of each kind: those that take long to make are rarer."""
 
@@ -60,17 +67,17 @@ class Client(threading.Thread):
     def run(self):
         try:
             while not self._ended.is_set():
-                self._play()
+                self._play(*self._choose())
+            for suffix, kind in LAST_ACTS[self._acts.kind]:
+                self._play(*self._act_on(f"{self._prefix}-{suffix}", kind))
         except Exception as error:  # noqa: BLE001 - a client that stops in silence would show nothing
             self._journal.fault(f"{self.name} stopped: {error!r}")
         if self._connection:
             self._connection.close()
 
-    def _play(self):
+    def _play(self, name, act):
         """Do one act and compare its answer with what it must be."""
-        if not self._connect():
-            return
-        name, act = self._choose()
+        self._connect()
         entry, answer = self._ask(name, act)
         if act.kind == "knock":
             expected, after = (401, None), self._lives[name]
@@ -95,9 +102,12 @@ class Client(threading.Thread):
         while len(self._lives) < NAMES[self._acts.kind]:
             self._count += 1
             self._lives[f"{self._prefix}{self._count}"] = FREE
-        self._count += 1
         (kind,) = self._random.choices(list(self._weights), list(self._weights.values()))
-        name = self._random.choice(list(self._lives))
+        return self._act_on(self._random.choice(list(self._lives)), kind)
+
+    def _act_on(self, name, kind):
+        self._count += 1
+        self._lives.setdefault(name, FREE)
         return name, Act(kind, value=self._value(kind, name), mark=f"{self._prefix}{self._count}")
 
     def _value(self, kind, name):
@@ -126,15 +136,15 @@ class Client(threading.Thread):
             return entry, None
 
     def _connect(self):
-        """Be connected, however long that takes a server that was killed; answer False when the run has ended."""
+        """Be connected, however long that takes a server that was killed."""
         deadline = time.monotonic() + RECONNECT_SECONDS
-        while self._connection is None and not self._ended.wait(0.01):
+        while self._connection is None:
             connection = self._direct.open(self._acts.url)
             try:
                 connection.connect()
             except (OSError, ssl.SSLError):
                 connection.close()
                 assert time.monotonic() < deadline, "no connection to be had"
+                time.sleep(RETRY_SECONDS)
             else:
                 self._connection = connection
-        return self._connection is not None

@@ -86,7 +86,8 @@ SABOTAGE = {
         "audit.db",
         ("INSERT INTO records (seq, id, time, body, link, rows)"
         " SELECT newest + 1, randomblob(16), time, body, link, rows"
-        " FROM records, (SELECT max(seq) AS newest FROM records) WHERE CAST(body AS TEXT) LIKE '%SecretGet%' LIMIT 1"),
+        " FROM records, (SELECT max(seq) AS newest FROM records) WHERE CAST(body AS TEXT) LIKE '%SecretGet%'"
+        " ORDER BY seq DESC LIMIT 1"),
         "its records: [(",
     ),
     "a record was changed": (
@@ -114,7 +115,8 @@ def test_the_oracle_notices(run, file, statement, told):
 
 
 def test_the_oracle_notices_a_public_part_that_was_told_and_is_not_kept(run):
-    made = next(entry for entry in run.journal.entries if entry.act.kind == "create" and entry.status == 200)
+    created = [entry for entry in run.journal.entries if entry.act.kind == "create" and entry.status == 200]
+    made = next(entry for entry in created if entry.name.endswith("-kept"))
     other = next(each.key for each in run.journal.entries if each.key and each.key["kid"] != made.key["kid"])
     kept, made.key = made.key, other | {"kid": made.key["kid"]}
     try:
