@@ -10,7 +10,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, parse_filter, read_window
-from strongroom.planes.management.places import author, subscription_id
+from strongroom.planes.management.places import GROUP, author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources import service
@@ -117,8 +117,7 @@ async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
     return [vault for vault, decision in decided if decision.allowed]
 
 
-GROUPS = "/subscriptions/{subscription}/resourceGroups"
-GROUP = GROUPS + "/{group}"
+GROUPS = GROUP.rpartition("/")[0]
 _ACTION = "Microsoft.Resources/subscriptions/resourceGroups/"
 READ = partial(Operation, needs=_ACTION + "read", log=_ACTION + "read")
 WRITE = partial(

@@ -1,6 +1,6 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
-Placeholders mean the same in every row: subscription, group, vault, location, deleted, hsm.
+Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,15 @@ from strongroom.errors import BadRequest
 from strongroom.ids import group_scope, subscription_scope, vault_scope
 from strongroom.planes.call import Call
 from strongroom.resources.service import Author
+
+OBJECTS = ("secret", "key", "certificate")
+SUBSCRIPTION = "/subscriptions/{subscription}"
+GROUP = SUBSCRIPTION + "/resourceGroups/{group}"
+VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vault}"
+SCOPES = (SUBSCRIPTION, GROUP, VAULT)
+"""Paths of what locks and tags are set on, and roles given at."""
+OBJECT_SCOPES = tuple(f"{VAULT}/{kind}s/{{{kind}}}" for kind in OBJECTS)
+"""Paths of the objects in a vault, at which roles are given too."""
 
 
 def scope_of(parameters: Mapping[str, str]) -> str:
@@ -24,9 +33,14 @@ def scope_of(parameters: Mapping[str, str]) -> str:
     if group is None:
         return subscription_scope(subscription)
     if "vault" in parameters:
-        return vault_scope(subscription, group, parameters["vault"])
+        return vault_scope(subscription, group, parameters["vault"]) + _object_in(parameters)
     hsm = f"/providers/Microsoft.KeyVault/managedHSMs/{parameters['hsm']}" if "hsm" in parameters else ""
     return group_scope(subscription, group) + hsm
+
+
+def _object_in(parameters: Mapping[str, str]) -> str:
+    named = next((kind for kind in OBJECTS if kind in parameters), None)
+    return "" if named is None else f"/{named}s/{parameters[named]}"
 
 
 def require_plain(parameters: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
-from strongroom.planes.management.places import author, scope_of, subscription_id, vault_uri
+from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.versions import rbac_by_default
 from strongroom.planes.operation import Operation
@@ -26,8 +26,7 @@ from strongroom.vaults.model import Vault
 from strongroom.vaults.policies import KINDS, PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
-VAULTS = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults"
-VAULT = VAULTS + "/{vault}"
+VAULTS = VAULT.rpartition("/")[0]
 DELETED = PROVIDER + "/locations/{location}/deletedVaults/{deleted}"
 BODY_LIMIT = 4 * 1024 * 1024  # 1024 policies with every permission spelled out
 
