@@ -7,6 +7,8 @@ from functools import cache
 
 import msgspec
 
+from strongroom.access.authorization.evaluation import Holdings, Roles
+from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.identity.applications import Applications
 from strongroom.access.identity.audiences import Service, own_audience
 from strongroom.access.identity.model import Tenant
@@ -18,6 +20,7 @@ from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound, StorageUnavailable
+from strongroom.ids import Scope
 from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
@@ -119,6 +122,7 @@ class MemoryStores:
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.resources = MemoryResources()
+        self.roles = MemoryRoles()
         self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
         self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
@@ -132,6 +136,7 @@ class MemoryStores:
             self.keyring,
             self.keys,
             self.resources,
+            self.roles,
             self.secrets,
             self.vaults,
         )
@@ -169,8 +174,22 @@ class MemoryAssignments(_Memory):
     def __init__(self):
         self.rows = []
 
+    async def held_by(self, principal_id):
+        return Holdings(await self.list_for(principal_id))
+
     async def list_for(self, principal_id):
         return tuple(row for row in self.rows if row.principal_id == principal_id.lower())
+
+    async def list_within(self, scope):
+        return tuple(row for row in self.rows if Scope(row.scope).within(Scope.parse(scope)))
+
+    async def find(self, assignment_id):
+        return next((row for row in self.rows if row.assignment_id == assignment_id.lower()), None)
+
+    async def replace(self, assignment):
+        if await self.find(assignment.assignment_id) is None:
+            raise NotFound("There is no such role assignment.", code="RoleAssignmentNotFound")
+        self.rows = [assignment if row.assignment_id == assignment.assignment_id else row for row in self.rows]
 
     async def list_all(self):
         return tuple(self.rows)
@@ -193,6 +212,23 @@ class MemoryAssignments(_Memory):
 
     async def remove_principal(self, principal_id):
         self.rows = [row for row in self.rows if row.principal_id != principal_id.lower()]
+
+
+class MemoryRoles(_Memory):
+    held = ("kept",)
+
+    def __init__(self):
+        self.kept = {}
+
+    async def roles(self):
+        return Roles((*BUILT_IN, *self.kept.values()))
+
+    async def put(self, role):
+        self.kept[role.role_id] = role
+
+    async def remove(self, role_id):
+        if self.kept.pop(role_id.lower(), None) is None:
+            raise NotFound("There is no such role.", code="RoleDefinitionDoesNotExist")
 
 
 class MemoryFacts(_Memory):

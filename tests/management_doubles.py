@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from doubles import TENANT, MemoryStorage, a_custodian, sign_up, token_for
-from strongroom.access.authorization.assignments import assign_role
+from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
+from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.identity.verifier import Verifier
 from strongroom.clock import CLOCK_FACT, real_now
 from strongroom.errors import PayloadTooLarge
@@ -24,6 +25,7 @@ MISSING = "77777777-7777-4777-8777-777777777777"
 BASE = f"/subscriptions/{SUBSCRIPTION}"
 KEY_VAULT = "2026-02-01"
 RESOURCES = "2024-11-01"
+AUTHORIZATION = "2022-04-01"
 
 
 @dataclass
@@ -78,13 +80,7 @@ class ManagementWorld:
     async def give(self, application, role, scope):
         stores = self.stores
         return await assign_role(
-            stores.assignments,
-            stores.resources,
-            stores.vaults,
-            principal_id=application.object_id,
-            role=role,
-            scope=scope,
-            now=real_now(),
+            stores, AssignmentRequest(principal_id=application.object_id, role=role, scope=scope), now=real_now()
         )
 
     async def send(self, method, target, *, headers=None, body=b"", host=HOST, repeated=()):
@@ -158,6 +154,21 @@ def vault_body(location="westeurope", tags=None, **properties):
     } | properties
     body = {"location": location, "properties": {name: value for name, value in asked.items() if value is not None}}
     return body if tags is None else body | {"tags": tags}
+
+
+def an_assignment_body(principal_id="c0ffee00-0000-4000-8000-00000000000a", role="Reader", **said):
+    """Return the body of a role assignment's PUT, to a user that the directory need not know."""
+    role_id = next(each.role_id for each in BUILT_IN if each.name == role)
+    place = f"{BASE}/providers/Microsoft.Authorization/roleDefinitions/{role_id}"
+    named = {"roleDefinitionId": place, "principalId": principal_id, "principalType": "User"}
+    return {"properties": named | said}
+
+
+def a_role_body(scope=BASE, name="Watcher", **said):
+    """Return the body of a custom role's PUT."""
+    permissions = [{"actions": ["Microsoft.KeyVault/vaults/read"], "notActions": [], "dataActions": []}]
+    named = {"roleName": name, "type": "CustomRole", "permissions": permissions, "assignableScopes": [scope]}
+    return {"properties": named | said}
 
 
 def a_policy(object_id="c0ffee00-0000-4000-8000-000000000001", **permissions):

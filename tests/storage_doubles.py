@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from strongroom.access.authorization.model import RoleAssignment
+from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.identity.model import (
     Application,
     ClientCertificate,
@@ -110,6 +110,11 @@ def an_assignment(number=1, *, principal="object-1", scope="/subscriptions/s1", 
         principal_type=PrincipalType.SERVICE_PRINCIPAL,
         created=NOON,
     )
+
+
+def a_role(number=1, **said):
+    named = {"role_id": f"role-{number}", "name": f"Role {number}", "description": "A role."}
+    return RoleDefinition(**named | {"custom": True, "actions": ("*/read",), "created": NOON} | said)
 
 
 def a_subscription(number=1):

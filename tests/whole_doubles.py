@@ -14,6 +14,7 @@ from storage_doubles import (
     a_data_directory,
     a_group,
     a_record,
+    a_role,
     a_subscription,
     a_tenant,
     adding,
@@ -102,6 +103,7 @@ async def fill(storage):
             lambda stores: _add_vault(stores, a_vault("kv1")),
             lambda stores: _add_vault(stores, a_vault("kv2")),
             lambda stores: stores.assignments.add(an_assignment()),
+            lambda stores: stores.roles.put(a_role()),
         )
     )
     for name in ("one", "one", "two"):

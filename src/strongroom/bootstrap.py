@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from strongroom.access.authorization.assignments import assign_role
+from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
 from strongroom.access.authorization.roles import OWNER
 from strongroom.access.identity.applications import Applications
 from strongroom.access.identity.model import Application, Tenant
@@ -178,15 +178,10 @@ class _Work:
     ) -> tuple[Application, Sensitive[str]]:
         applications = Applications(stores.identity, stores.keyring, self.custodian)
         application, secret = await applications.create("bootstrap", tenant_id=tenant_id, now=self.now)
-        await assign_role(
-            stores.assignments,
-            stores.resources,
-            stores.vaults,
-            principal_id=application.object_id,
-            role=OWNER.role_id,
-            scope=subscription_scope(subscription_id),
-            now=self.now,
+        asked = AssignmentRequest(
+            principal_id=application.object_id, role=OWNER.role_id, scope=subscription_scope(subscription_id)
         )
+        await assign_role(stores, asked, now=self.now)
         return application, secret
 
     async def _make_dev(

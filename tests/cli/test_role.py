@@ -50,6 +50,12 @@ REFUSED = [
     (("assign", "bootstrap", "Reader", "--vault", "none"), "there is no vault 'none'"),
     (("assign", "bootstrap", "Reader", "--group", "none"), "'none' could not be found"),
     (("assign", "bootstrap", "Reader", "--group", "dev", "--vault", "dev"), "give one of --scope, --group and --vault"),
+    (("assign", "bootstrap", "Reader", "--secret", "s"), "with the --vault that it is in"),
+    (
+        ("assign", "bootstrap", "Reader", "--vault", "dev", "--key", "k", "--secret", "s"),
+        "give one of --secret and --key",
+    ),
+    (("assign", "bootstrap", "Reader", "--condition", "x"), "condition is invalid"),
     (("remove", "11111111-2222-3333-4444-555555555555"), ""),
     (("list", "nobody"), "There is no application 'nobody'."),
 ]
@@ -61,3 +67,11 @@ def test_what_cannot_be_is_said_in_one_line(data, strongroom, arguments, message
     assert (code, out) == (1, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_role_is_given_at_one_object_and_with_a_condition(data, done):
+    condition = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'one'"
+    for option, kind in (("--secret", "secrets"), ("--key", "keys")):
+        where = ("--vault", "dev", option, "One")
+        made = done("role", "assign", "bootstrap", "Reader", *where, "--condition", condition, "--json")
+        assert made["scope"].endswith(f"/vaults/dev/{kind}/one")

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from canaries import plant
-from strongroom.access.authorization.assignments import assign_role
+from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
 from strongroom.access.identity.signing import SigningKeys
 from strongroom.audit.local import local_record
 from strongroom.cli.data import on_data
@@ -279,12 +279,12 @@ def make_applications(server, names, *, roles=None, lifetime=timedelta(days=1)):
                 made[name] = (application.app_id, application.object_id, secret.reveal())
                 if roles and name in roles:
                     await assign_role(
-                        stores.assignments,
-                        stores.resources,
-                        stores.vaults,
-                        principal_id=application.object_id,
-                        role=roles[name],
-                        scope=subscription_scope(installation.subscription_id),
+                        stores,
+                        AssignmentRequest(
+                            principal_id=application.object_id,
+                            role=roles[name],
+                            scope=subscription_scope(installation.subscription_id),
+                        ),
                         now=real_now(),
                     )
             return made, local_record("Test/applications/create", now=real_now(), properties={})

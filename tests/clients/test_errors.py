@@ -14,7 +14,7 @@ import jwt
 import pytest
 from azure.core.credentials import AccessToken
 
-from clients import test_errors_identity, test_errors_keys, test_errors_management
+from clients import test_errors_identity, test_errors_keys, test_errors_management, test_errors_roles
 from clients.direct import claims_in, forge, object_id_in, seconds_from_now, unique
 from clients.provoking import NOWHERE, World, fits, meet
 
@@ -498,10 +498,7 @@ NOT_MET = {
     "ForbiddenByRbac (400)": "the sub-resources of a vault on the management plane come with keys",
     "ObjectIsBeingDeleted": "a deletion is complete when it is answered: nobody can come in between",
     "ObjectIsBeingRecovered": "as ObjectIsBeingDeleted",
-    "RoleAssignmentExists": "roles are assigned by command: tests/cli/test_role.py; the API comes later",
-    "RoleAssignmentNotFound": "as RoleAssignmentExists",
-    "RoleDefinitionDoesNotExist": "as RoleAssignmentExists",
-    "PrincipalNotFound": "as RoleAssignmentExists",
+    "RoleDefinitionLimitExceeded": "takes 5,000 custom roles: tests/access/authorization/test_definitions.py",
     "AADSTS50126": "no users yet: so no passwords, codes, devices, refresh tokens and consent",
     "AADSTS70021": "no federated credentials yet; so AADSTS700213",
     "ClockMovesForward": "all tests here live in one server's time: tests/planes/management/test_rehearsal.py",
@@ -549,7 +546,8 @@ def test_every_row_of_a_vault_is_met_or_has_its_reason():
 
 
 def test_every_row_of_the_management_plane_is_met_or_has_its_reason():
-    unauthenticated, rows = test_errors_management.UNAUTHENTICATED.values(), test_errors_management.ROWS.values()
+    unauthenticated = test_errors_management.UNAUTHENTICATED.values()
+    rows = (*test_errors_management.ROWS.values(), *test_errors_roles.ROWS.values())
     met = {((401, code), message) for _, code, message in unauthenticated}
     met |= {(expected, message) for _, expected, message in rows}
     for status, code, _, text, _ in document_rows("Management plane"):
@@ -574,6 +572,7 @@ def test_what_cannot_be_met_has_a_reason_that_still_holds():
     """A name here that is met after all would hide the next thing that is not."""
     rows = (*DATA.values(), *test_errors_keys.ROWS.values())
     met = {name for _, expected, _ in rows for name in expected[1:] if name}
-    met |= {expected[1] for _, expected, _ in test_errors_management.ROWS.values()}
+    roles = test_errors_roles.ROWS.values()
+    met |= {expected[1] for _, expected, _ in (*test_errors_management.ROWS.values(), *roles)}
     met |= {f"AADSTS{expected[2]}" for _, expected in test_errors_identity.REFUSALS.values()}
     assert not met & NOT_MET.keys()

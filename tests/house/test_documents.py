@@ -14,12 +14,11 @@ from strongroom.cli.main import COMMANDS, strongroom
 from strongroom.clock import real_now
 from strongroom.hosting.limits import KIB, MIB, Limits
 from strongroom.options import CONFIG, OPTIONS
-from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
+from strongroom.planes.documents import PLANES
 from strongroom.planes.identity import plane as identity
-from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
+from strongroom.planes.management import vaults
 from strongroom.planes.operation import SMALL_BODY
-from strongroom.resources.locations import Locations
 from strongroom.scheduling.rotation import OPERATION, TELLS
 
 ROOT = Path(__file__).parents[2]
@@ -203,15 +202,7 @@ def test_the_status_and_error_of_each_sign_in_refusal_are_the_table_s():
 
 
 def operation_names():
-    locations = Locations("local")
-    tables = (
-        data.operations(None),
-        identity.IdentityPlane(None).table.operations,
-        *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
-        hsms.OPERATIONS,
-        rehearsal.OPERATIONS,
-    )
-    named = {row.log for table in tables for row in table}
+    named = {row.log for _, table in PLANES.values() for row in table().operations}
     replaced = {
         word.value.value
         for node in calls()

@@ -4,6 +4,7 @@ import io
 import json
 import select
 import ssl
+import uuid
 from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 
@@ -13,7 +14,9 @@ from release_doubles import a_policy, runtime
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
-VAULT_VERSION, CORE_VERSION, DATA_VERSION = "2023-07-01", "2021-04-01", "7.6"
+CORE_VERSION, DATA_VERSION = "2021-04-01", "7.6"
+PROVIDER_VERSIONS = {"Microsoft.KeyVault": "2023-07-01", "Microsoft.Authorization": "2022-04-01"}
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 A_DIGEST = encoded(digest_of())
 AN_EC_KEY = ec_jwk()
 LARGER = b"x"
@@ -301,6 +304,10 @@ class ManagementRecipes(Recipes):
             "operation": "none",
             "hsm": "none",
             "deletedHsm": "none",
+            "collection": "secrets",
+            "object": "an-object",
+            "role": str(uuid.uuid4()),
+            "assignment": str(uuid.uuid4()),
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
         self.base = direct.facts.managementUrl
@@ -311,13 +318,14 @@ class ManagementRecipes(Recipes):
     def version(self, operation):
         if "api-version" not in operation.query:
             return {}
-        ours = "/providers/Microsoft.KeyVault/" in operation.path
-        return {"api-version": VAULT_VERSION if ours else CORE_VERSION}
+        provider = operation.path.rpartition("/providers/")[2].partition("/")[0]
+        return {"api-version": PROVIDER_VERSIONS.get(provider, CORE_VERSION)}
 
     def follow(self):
         """Reach every documented answer."""
         self.read()
         self.live()
+        self.give_roles()
         self.move_the_clock()
         self.refuse()
         self.refuse_too_large()
@@ -361,6 +369,42 @@ class ManagementRecipes(Recipes):
         self.ask("purgeVault", deleted=protected)
         self.ask("getDeleteResult", operation=_last_segment(self.ask("deleteGroup")))
 
+    def give_roles(self):
+        """The life of a custom role and of assignments at every scope, and the conflicts that they know."""
+        self.ask("putGroup", body={"location": self.direct.facts.location})
+        self.ask("putVault", body=self.direct.vault_body())
+        self.ask("listRolesOfTenant")
+        self.ask("getRoleOfTenant", role=READER)
+        self.ask("getRoleOfTenant")
+        for place in ("Subscription", "Group", "Vault", "Object"):
+            self.ask(f"listRolesAt{place}")
+            self.ask(f"getRoleAt{place}", role=READER)
+            self._give_at(place)
+        for place, scope in (("Subscription", self.here()), ("Group", self.here(self.places["group"]))):
+            name = unique("Role ")
+            self.ask(f"putRoleAt{place}", body=_role(name, scope))
+            self.ask(f"putRoleAt{place}", body=_role(name, scope), role=str(uuid.uuid4()))
+            given = _assignment(role=f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{self.places['role']}")
+            self.ask(f"putAssignmentAt{place}", body=given)
+            self.ask(f"deleteRoleAt{place}")
+            self.ask(f"deleteAssignmentAt{place}")
+            self.ask(f"deleteRoleAt{place}")
+            self.ask(f"deleteRoleAt{place}")
+
+    def _give_at(self, place):
+        self.ask(f"putAssignmentAt{place}", body=_assignment())
+        self.ask(f"putAssignmentAt{place}", body=_assignment(description="again"))
+        self.ask(f"putAssignmentAt{place}", body=_assignment(), assignment=str(uuid.uuid4()))
+        self.ask(f"getAssignmentAt{place}")
+        self.ask(f"listAssignmentsAt{place}")
+        self.ask(f"deleteAssignmentAt{place}")
+        self.ask(f"deleteAssignmentAt{place}")
+
+    def here(self, group=None):
+        """Return the resource id of the subscription, or of a group in it."""
+        place = f"/subscriptions/{self.direct.facts.subscriptionId}"
+        return place if group is None else f"{place}/resourceGroups/{group}"
+
     def move_the_clock(self):
         self.ask("putClock", body={"advance": "P1D"})
         self.ask("putClock", body={"offsetSeconds": 1})
@@ -382,6 +426,15 @@ class ManagementRecipes(Recipes):
         for name in ("getClock", "putClock"):
             operation = self.reach.operations[name]
             self.reach.meet(name, self.elsewhere.manage(operation.method, operation.path, version=""))
+
+
+def _assignment(role=f"/providers/Microsoft.Authorization/roleDefinitions/{READER}", **said):
+    return {"properties": {"roleDefinitionId": role, "principalId": NOWHERE, "principalType": "User"} | said}
+
+
+def _role(name, scope):
+    permissions = [{"actions": ["Microsoft.KeyVault/vaults/read"]}]
+    return {"properties": {"roleName": name, "permissions": permissions, "assignableScopes": [scope]}}
 
 
 def _last_segment(answer):

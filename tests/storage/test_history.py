@@ -8,6 +8,7 @@ from storage_doubles import (
     CUSTODIAN,
     NOON,
     a_group,
+    a_role,
     a_signing_key,
     a_state,
     a_subscription,
@@ -39,6 +40,7 @@ FIRST = adding(
     lambda stores: stores.facts.put("fact", b"value"),
     lambda stores: stores.vaults.add(a_vault("kv1")),
     lambda stores: stores.assignments.add(an_assignment()),
+    lambda stores: stores.roles.put(a_role()),
     lambda stores: stores.secrets.add_version(a_state("Secret"), a_version(1)),
     lambda stores: stores.keys.put_policy("vault-1", "key", a_policy(), NOON),
     lambda stores: stores.keyring.add(KEY),
@@ -227,4 +229,4 @@ async def test_progress_is_told(filled, place, monkeypatch):
     monkeypatch.setattr("strongroom.storage.history.PROGRESS_ROWS", 6)
     told = []
     assert discrepancies(place, told.append) == []
-    assert told == [6, 12, 17]
+    assert told == [6, 12, 18, 18]

@@ -22,6 +22,7 @@ from storage_doubles import (
     a_data_directory,
     a_group,
     a_record,
+    a_role,
     a_signing_key,
     a_subscription,
     a_tenant,
@@ -110,6 +111,7 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.facts.put(f"fact-{number}", b"%d" % number),
             lambda stores, number=number: add_vault(stores, VAULTS[number - 1]),
             lambda stores, number=number: stores.assignments.add(an_assignment(number, principal=f"object-{number}")),
+            lambda stores, number=number: stores.roles.put(a_role(number)),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
         ]
     await storage.change(adding(*works))
@@ -118,6 +120,11 @@ async def fill(storage, custodian):
 def a_stored_policy(number):
     moment = NOON + timedelta(days=number)
     return f"id-of-kv{number}", f"key-{number}", a_policy(updated=moment), moment
+
+
+async def custom_roles(stores, custodian):
+    del custodian
+    return [role for role in (await stores.roles.roles()).all if role.custom]
 
 
 async def all_policies(stores, custodian):
@@ -162,6 +169,7 @@ READS = {
     "facts": lambda stores, _: both(stores.facts.get, ["fact-1", "fact-2"]),
     "vaults": lambda stores, _: both(stores.vaults.find, VAULTS),
     "assignments": lambda stores, _: stores.assignments.list_all(),
+    "roles": custom_roles,
     "rotation_policies": all_policies,
     "objects": all_secrets,
     "versions": all_secrets,

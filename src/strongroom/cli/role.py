@@ -24,11 +24,12 @@ ROLE_HELP = (
 def command() -> None:
     """Give roles to applications, list them, take them away.
 
-    A role counts at its scope and below: a subscription, a resource group, a vault. Roles on the objects of a vault
-    count in vaults with RBAC; the others follow their access policies.
+    A role counts at its scope and below: a subscription, a resource group, a vault, an object in it. Roles on the
+    objects of a vault count in vaults with RBAC; the others follow their access policies.
 
     \b
     strongroom role assign payments 'Key Vault Secrets User' --vault pay
+    strongroom role assign payments 'Key Vault Secrets User' --vault pay --secret db-password
     strongroom role assign payments Reader --group production
     strongroom role list payments
     """
@@ -40,6 +41,9 @@ def command() -> None:
 @click.option("--scope", metavar="ID", help="Where: a resource id. [default: the subscription]")
 @click.option("--group", metavar="NAME", help="Where: a resource group.")
 @click.option("--vault", metavar="NAME", help="Where: a vault.")
+@click.option("--secret", metavar="NAME", help="Where: one secret of --vault.")
+@click.option("--key", metavar="NAME", help="Where: one key of --vault.")
+@click.option("--condition", metavar="TEXT", help="What must hold beside, as Azure writes conditions (version 2.0).")
 @format_option
 @settings_options(*PLACE)
 def assign(
@@ -49,28 +53,24 @@ def assign(
     scope: str | None,
     group: str | None,
     vault: str | None,
+    secret: str | None,
+    key: str | None,
+    condition: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
     """Give APP a role, at the subscription unless told otherwise."""
-    from strongroom.access.authorization.assignments import assign_role
+    from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
     from strongroom.cli.data import on_data
     from strongroom.clock import real_now
 
     async def work(data: "Data") -> dict[str, Any]:
-        place = await _scope(data, scope=scope, group=group, vault=vault)
+        place = await _scope(data, scope=scope, group=group, vault=vault) + _object(vault, secret=secret, key=key)
 
         async def unit(stores: "Stores") -> tuple["RoleAssignment", "Record"]:
             principal = await data.applications(stores).get(application)
-            assignment = await assign_role(
-                stores.assignments,
-                stores.resources,
-                stores.vaults,
-                principal_id=principal.object_id,
-                role=role,
-                scope=place,
-                now=real_now(),
-            )
+            asked = AssignmentRequest(principal_id=principal.object_id, role=role, scope=place, condition=condition)
+            assignment = await assign_role(stores, asked, now=real_now())
             return assignment, _record("write", assignment)
 
         return (await _rows(data, (await data.storage.change(unit),)))[0]
@@ -124,7 +124,7 @@ def remove(assignment: str, **flags: Any) -> None:
 @command.command(name="definitions")
 @format_option
 def definitions(*, as_json: bool) -> None:
-    """List the roles that there are."""
+    """List the built-in roles; `az role definition list --custom-role-only` lists your own."""
     from strongroom.access.authorization.roles import BUILT_IN
 
     show_rows(
@@ -150,13 +150,22 @@ async def _scope(data: "Data", *, scope: str | None, group: str | None, vault: s
     return scope or subscription_scope(subscription_id)
 
 
-async def _rows(data: "Data", assignments: tuple["RoleAssignment", ...]) -> list[dict[str, Any]]:
-    from strongroom.access.authorization.roles import find_role
+def _object(vault: str | None, *, secret: str | None, key: str | None) -> str:
+    """Return what follows a vault's resource id for one object of it, "" for none."""
+    named = [(kind, name) for kind, name in (("secrets", secret), ("keys", key)) if name is not None]
+    if not named:
+        return ""
+    if vault is None or len(named) > 1:
+        raise CommandFailed("give one of --secret and --key, with the --vault that it is in")
+    return "/" + "/".join(named[0])
 
-    identity = data.storage.read().identity
+
+async def _rows(data: "Data", assignments: tuple["RoleAssignment", ...]) -> list[dict[str, Any]]:
+    stores = data.storage.read()
+    identity, roles = stores.identity, await stores.roles.roles()
     rows = []
     for each in assignments:
-        role, principal = find_role(each.role_id), await identity.find_principal(each.principal_id)
+        role, principal = roles.find(each.role_id), await identity.find_principal(each.principal_id)
         rows.append(
             {
                 "role": role.name if role else each.role_id,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from strongroom.access.authorization.store import AssignmentStore
+from strongroom.access.authorization.store import AssignmentStore, RoleStore
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
 from strongroom.custody.store import KeyringStore
@@ -49,6 +49,8 @@ class Stores(Protocol):
     def keys(self) -> KeyStore: ...
     @property
     def resources(self) -> ResourceStore: ...
+    @property
+    def roles(self) -> RoleStore: ...
     @property
     def secrets(self) -> SecretStore: ...
     @property

@@ -7,22 +7,16 @@ from datetime import datetime
 import structlog
 
 from strongroom.audit.local import local_record
-from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import KEYS
-from strongroom.storage.keys import POLICIES
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import put_in_outbox
-from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
-from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
+from strongroom.storage.tables import DOCUMENTS
 
 NOTED: tuple[Shape, ...] = (
     KEYS,
-    *(
-        kind.shape
-        for kind in (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
-    ),
+    *(kind.shape for kind in DOCUMENTS),
     OBJECTS,
     VERSIONS,
 )

@@ -18,7 +18,7 @@ from strongroom.objects.service import sealed_place
 from strongroom.storage.archive import Item, Progress, Rows, Table, counted
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import MAIN_FILE
-from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
+from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
@@ -26,19 +26,19 @@ from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
 from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
-from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
+from strongroom.storage.resources import GROUPS
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Documents, Session
 from strongroom.storage.snapshot import Snapshot
 from strongroom.storage.sqlite import SqlStores
-from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
+from strongroom.storage.tables import DOCUMENTS
+from strongroom.storage.vaults import VAULTS
 
 NAMED = 5
 """How many damaged rows of a table are named; the others are counted."""
 
-KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
 NAMES: dict[str, tuple[str, ...]] = {
-    **{kind.table: kind.columns[:1] for kind in KINDS},
+    **{kind.table: kind.columns[:1] for kind in DOCUMENTS},
     GROUPS.table: ("name",),
     POLICIES.table: ("vault_id", "name"),
     VAULTS.table: ("name",),
@@ -72,7 +72,7 @@ class Inspection:
         self._before = BEGINNING
         self._is_chained, self._is_marked = True, False
         self._checks: dict[str, Callable[[Row], None]] = {
-            **{kind.table: _document_check(kind, self._rows) for kind in KINDS},
+            **{kind.table: _document_check(kind, self._rows) for kind in DOCUMENTS},
             APPLICATIONS.table: self._check_application,
             SIGNING_KEYS.table: self._check_signing_key,
             VAULTS.table: self._check_vault,

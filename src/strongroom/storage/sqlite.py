@@ -26,6 +26,7 @@ from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable, undone
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 from strongroom.storage.failures import unavailable
+from strongroom.storage.grants import SqlAssignments, SqlRoles
 from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
@@ -39,7 +40,7 @@ from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import sql_secrets
 from strongroom.storage.serverkeys import server_keys
 from strongroom.storage.session import Session
-from strongroom.storage.vaults import SqlAssignments, SqlVaults
+from strongroom.storage.vaults import SqlVaults
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ class SqlStores:
     def __init__(self, session: Session) -> None:
         self.unchanged = session.unchanged
         self.assignments = SqlAssignments(session)
+        self.roles = SqlRoles(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)

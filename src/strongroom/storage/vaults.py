@@ -1,6 +1,5 @@
-"""Vaults and role assignments in SQL. Implements `vaults.store.VaultStore` and `AssignmentStore`."""
+"""Vaults in SQL. Implements `vaults.store.VaultStore`."""
 
-from strongroom.access.authorization.model import RoleAssignment
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
 from strongroom.storage.keyring import SqlKeyring
@@ -10,7 +9,6 @@ from strongroom.storage.session import Documents, Session
 from strongroom.vaults.model import Vault
 
 VAULTS = Documents("vaults", Vault, "vault_id", "name", "subscription_id", "resource_group", "deleted")
-ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
 
 
 class SqlVaults:
@@ -65,53 +63,6 @@ class SqlVaults:
             self._session.note_gone(shape, vault.vault_id)
         await SqlKeyring(self._session).remove_scope(Purpose.VAULT, vault.vault_id)
         VAULTS.delete(self._session, (vault.vault_id,))
-
-
-class SqlAssignments:
-    """Role assignments, through one session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
-        """Return the assignments of one principal, at every scope."""
-        wanted = principal_id.lower()
-
-        def load() -> tuple[RoleAssignment, ...]:
-            return ASSIGNMENTS.read(self._session, "WHERE principal_id = ? ORDER BY rowid", (wanted,))
-
-        return self._session.remember(("assignments", wanted), load)
-
-    async def list_all(self) -> tuple[RoleAssignment, ...]:
-        """Return every assignment, oldest first."""
-        return ASSIGNMENTS.read(self._session, "ORDER BY rowid")
-
-    async def add(self, assignment: RoleAssignment) -> None:
-        """Add an assignment; Conflict (RoleAssignmentExists) when the same principal, role and scope exist."""
-        names = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
-        columns = tuple([name.lower() for name in names])
-        if not ASSIGNMENTS.insert(self._session, columns, assignment):
-            raise Conflict("The role assignment already exists.", code="RoleAssignmentExists")
-
-    async def remove(self, assignment_id: str) -> None:
-        """Remove an assignment; NotFound (RoleAssignmentNotFound) when there is none."""
-        if not ASSIGNMENTS.delete(self._session, (assignment_id.lower(),)):
-            raise NotFound(f"There is no role assignment '{assignment_id}'.", code="RoleAssignmentNotFound")
-
-    async def remove_within(self, scope: str) -> None:
-        """Remove every assignment at `scope` or below: the scope is gone."""
-        place = scope.lower()
-        below = place.rstrip("/") + "/"
-        self._remove("scope = ? OR substr(scope, 1, length(?)) = ?", (place, below, below))
-
-    async def remove_principal(self, principal_id: str) -> None:
-        """Remove every assignment of a principal: the principal is gone."""
-        self._remove("principal_id = ?", (principal_id.lower(),))
-
-    def _remove(self, condition: str, parameters: tuple[str, ...]) -> None:
-        select = f"SELECT assignment_id FROM assignments WHERE {condition}"  # noqa: S608 - a condition of our own
-        for key in self._session.connection.rows(select, parameters):
-            ASSIGNMENTS.delete(self._session, key)
 
 
 def _columns(vault: Vault) -> tuple[str, str, str, str, int]:

@@ -1,7 +1,13 @@
 import pytest
 
 from doubles import MemoryStorage
-from strongroom.access.authorization.assignments import assign_role, list_assignments, remove_assignment, require_role
+from strongroom.access.authorization.assignments import (
+    AssignmentRequest,
+    assign_role,
+    list_assignments,
+    remove_assignment,
+    require_role,
+)
 from strongroom.access.authorization.roles import BUILT_IN, READER
 from strongroom.errors import BadRequest, Conflict, NotFound
 from strongroom.ids import group_scope, is_guid, subscription_scope, vault_scope
@@ -30,20 +36,18 @@ async def stores():
 
 
 async def assign(stores, scope=HERE, role="Reader", principal=ME):
-    return await assign_role(
-        stores.assignments,
-        stores.resources,
-        stores.vaults,
-        principal_id=principal,
-        role=role,
-        scope=scope,
-        now=NOON,
-    )
+    return await assign_role(stores, AssignmentRequest(principal_id=principal, role=role, scope=scope), now=NOON)
 
 
 @pytest.mark.parametrize(
     "scope",
-    [HERE, HERE.upper() + "/", group_scope(SUBSCRIPTION, "gRoUp"), vault_scope(SUBSCRIPTION, "group", "KV1")],
+    [
+        HERE,
+        HERE.upper() + "/",
+        group_scope(SUBSCRIPTION, "gRoUp"),
+        vault_scope(SUBSCRIPTION, "group", "KV1"),
+        *(f"{vault_scope(SUBSCRIPTION, 'group', 'kv1')}/{kind}/A-name" for kind in ("secrets", "keys", "certificates")),
+    ],
 )
 async def test_a_role_is_given_at_a_place_that_exists(stores, scope):
     made = await assign(stores, scope)
@@ -60,7 +64,11 @@ async def test_a_role_is_given_at_a_place_that_exists(stores, scope):
         ("/", BadRequest, "InvalidScope"),
         ("", BadRequest, "InvalidScope"),
         (HERE + "/providers/x", BadRequest, "InvalidScope"),
-        (vault_scope(SUBSCRIPTION, "group", "kv1") + "/secrets/a", BadRequest, "InvalidScope"),
+        (vault_scope(SUBSCRIPTION, "group", "kv1") + "/secrets/a_b", BadRequest, "InvalidScope"),
+        (vault_scope(SUBSCRIPTION, "group", "kv1") + "/secrets/a/b", BadRequest, "InvalidScope"),
+        (vault_scope(SUBSCRIPTION, "group", "kv1") + "/storage/a", BadRequest, "InvalidScope"),
+        (vault_scope(SUBSCRIPTION, "group", "none") + "/secrets/a", NotFound, "ResourceNotFound"),
+        ("/x/y/providers/microsoft.keyvault/vaults/kv1/secrets/a", BadRequest, "InvalidScope"),
         (subscription_scope(TENANT), NotFound, "SubscriptionNotFound"),
         (group_scope(TENANT, "group"), NotFound, "SubscriptionNotFound"),
         (group_scope(SUBSCRIPTION, "none"), NotFound, "ResourceGroupNotFound"),
@@ -102,7 +110,7 @@ async def test_assignments_are_listed_and_taken_back(stores):
         await remove_assignment(stores.assignments, one.assignment_id)
 
 
-def test_roles_are_found_by_name_and_by_id():
+async def test_roles_are_found_by_name_and_by_id(stores):
     for role in BUILT_IN:
         for text in (
             role.name,
@@ -110,9 +118,46 @@ def test_roles_are_found_by_name_and_by_id():
             role.role_id,
             f"/providers/Microsoft.Authorization/roleDefinitions/{role.role_id.upper()}",
         ):
-            assert require_role(text) is role
+            assert await require_role(stores.roles, text) is role
 
 
 def test_role_ids_are_unique_guids():
     assert len({role.role_id for role in BUILT_IN}) == len(BUILT_IN)
     assert all(is_guid(role.role_id) and role.role_id == role.role_id.lower() for role in BUILT_IN)
+
+
+MINE = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'mine'"
+
+
+def asked(**changes):
+    return AssignmentRequest(**{"principal_id": ME, "role": "Reader", "scope": HERE} | changes)
+
+
+async def test_what_may_change_of_an_assignment_is_its_condition_and_description(stores):
+    made = await assign_role(stores, asked(), now=NOON, author="one", assignment_id=TENANT)
+    again = asked(condition=MINE, condition_version="2.0", description="mine only")
+    changed = await assign_role(stores, again, now=NOON, author="two", assignment_id=TENANT.upper())
+    assert (changed.assignment_id, changed.condition, changed.description) == (TENANT, MINE, "mine only")
+    assert (changed.created_by, changed.updated_by, made.updated_by) == ("one", "two", "one")
+    assert await stores.assignments.list_all() == (changed,)
+    other = asked(role="Owner"), asked(principal_id=TENANT), asked(scope=group_scope(SUBSCRIPTION, "Group"))
+    for request in other:
+        with pytest.raises(Conflict) as refused:
+            await assign_role(stores, request, now=NOON, assignment_id=TENANT)
+        assert refused.value.code == "RoleAssignmentUpdateNotPermitted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"condition": "x"}, "InvalidCondition"),
+        ({"condition": MINE, "condition_version": "1.0"}, "InvalidCondition"),
+        ({"condition_version": "2.0"}, "InvalidCondition"),
+        ({"description": "d" * 1025}, "BadRequestFormat"),
+    ],
+)
+async def test_a_condition_that_cannot_be_decided_is_not_kept(stores, changes, code):
+    with pytest.raises(BadRequest) as refused:
+        await assign_role(stores, asked(**changes), now=NOON)
+    assert refused.value.code == code
+    assert await stores.assignments.list_all() == ()

@@ -5,18 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.access.authorization.actions import SECRET_GET
+from strongroom.access.authorization.conditions import assignment_attributes
 from strongroom.access.authorization.evaluation import (
     BUILT_IN_ROLES,
     REMEMBERED,
+    Holdings,
     Roles,
     decide,
-    policy_allows,
+    find_policy,
     role_grants,
 )
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.roles import (
     CONTRIBUTOR,
+    KEY_VAULT_ADMINISTRATOR,
     KEY_VAULT_CONTRIBUTOR,
+    KEY_VAULT_DATA_ACCESS_ADMINISTRATOR,
     KEY_VAULT_READER,
     KEY_VAULT_SECRETS_OFFICER,
     KEY_VAULT_SECRETS_USER,
@@ -100,8 +105,11 @@ def test_what_a_role_takes_away_it_does_not_grant(data):
 def test_another_role_may_grant_what_one_takes_away():
     action = "Microsoft.Authorization/roleAssignments/write"
     held = [an_assignment(CONTRIBUTOR, VAULT), an_assignment(OWNER, VAULT, 2)]
-    assert not decide(held[:1], BUILT_IN_ROLES, action, VAULT, data=False).allowed
-    assert decide(held, BUILT_IN_ROLES, action, VAULT, data=False).assignment_id == "assignment-2"
+    assert not decide([Holdings(held[:1])], BUILT_IN_ROLES, action, VAULT, data=False, now=NOON).allowed
+    assert (
+        decide([Holdings(held)], BUILT_IN_ROLES, action, VAULT, data=False, now=NOON).assignment.assignment_id
+        == "assignment-2"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,11 +132,12 @@ def test_another_role_may_grant_what_one_takes_away():
 )
 def test_an_assignment_counts_at_its_scope_and_below(scope, expected):
     decision = decide(
-        [an_assignment(KEY_VAULT_SECRETS_USER, scope)],
+        [Holdings([an_assignment(KEY_VAULT_SECRETS_USER, scope)])],
         BUILT_IN_ROLES,
         "Microsoft.KeyVault/vaults/secrets/getSecret/action",
         VAULT + "/secrets/a",
         data=True,
+        now=NOON,
     )
     assert decision.allowed is expected
 
@@ -139,14 +148,102 @@ SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=4).map(lambda pa
 @given(SEGMENTS, SEGMENTS)
 def test_scopes_are_trees(held, asked):
     inside = asked.split("/")[1 : 1 + len(held.split("/")) - 1] == held.split("/")[1:] or held == "/"
-    decision = decide([an_assignment(OWNER, held)], BUILT_IN_ROLES, "x/read", asked, data=False)
+    decision = decide([Holdings([an_assignment(OWNER, held)])], BUILT_IN_ROLES, "x/read", asked, data=False, now=NOON)
     assert decision.allowed is inside
 
 
 def test_nobody_gets_anything_by_default():
-    assert not decide([], BUILT_IN_ROLES, "x/read", VAULT, data=False).allowed
+    assert not decide([Holdings([])], BUILT_IN_ROLES, "x/read", VAULT, data=False, now=NOON).allowed
     unknown = replace(an_assignment(OWNER, VAULT), role_id="no-such-role")
-    assert not decide([unknown], BUILT_IN_ROLES, "x/read", VAULT, data=False).allowed
+    assert not decide([Holdings([unknown])], BUILT_IN_ROLES, "x/read", VAULT, data=False, now=NOON).allowed
+
+
+# ---- conditions
+
+MINE = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'mine'"
+NEW_MINE = "@Request[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'mine'"
+HERE = "@Resource[Microsoft.KeyVault/vaults:name] StringEquals 'kv1'"
+LATER = "@Environment[UtcNow] DateTimeGreaterThan '2036-01-01T00:00:00Z'"
+
+
+def may(condition, name, place, *, role=KEY_VAULT_SECRETS_OFFICER, now=NOON):
+    held = Holdings([replace(an_assignment(role, VAULT), condition=condition)])
+    action = f"Microsoft.KeyVault/vaults/{name}"
+    return decide([held], BUILT_IN_ROLES, action, VAULT + place, data=True, now=now)
+
+
+@pytest.mark.parametrize(
+    ("condition", "name", "place", "allowed"),
+    [
+        (MINE, "secrets/getSecret/action", "/secrets/mine", True),
+        (MINE, "secrets/getSecret/action", "/secrets/yours", False),
+        (MINE, "secrets/readMetadata/action", "", False),  # a list names none
+        (HERE, "secrets/readMetadata/action", "", True),
+        (MINE, "secrets/setSecret/action", "/secrets/mine", False),  # it is the request that names it
+        (NEW_MINE, "secrets/setSecret/action", "/secrets/mine", True),
+        (NEW_MINE, "secrets/restore/action", "", False),
+        (f"!(ActionMatches{{'{SECRET_GET.data_action}'}}) OR {MINE}", "secrets/delete", "", True),
+        (LATER, "secrets/delete", "/secrets/mine", False),
+        ("no condition any more", "secrets/delete", "/secrets/mine", False),
+    ],
+)
+def test_a_condition_takes_away_from_its_assignment(condition, name, place, allowed):
+    decision = may(condition, name, place)
+    assert decision.allowed is allowed
+    assert (decision.unmet is None) is allowed
+
+
+def test_keys_have_no_attributes_that_a_condition_could_ask_of():
+    role = KEY_VAULT_ADMINISTRATOR
+    assert may(HERE, "keys/read", "/keys/mine", role=role).undecided
+    assert may(LATER, "keys/read", "/keys/mine", role=role, now=NOON.replace(year=2037)).allowed
+
+
+def test_a_vault_called_secrets_has_the_name_that_it_has():
+    scope = "/subscriptions/s/resourcegroups/vaults/providers/microsoft.keyvault/vaults/secrets/secrets/vaults"
+    held = Holdings([replace(an_assignment(KEY_VAULT_SECRETS_USER, "/"), condition=MINE.replace("'mine'", "'vaults'"))])
+    action = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    assert decide([held], BUILT_IN_ROLES, action, scope, data=True, now=NOON).allowed
+
+
+def test_another_assignment_is_not_touched_by_a_condition():
+    held = [replace(an_assignment(OWNER, VAULT), condition=LATER), an_assignment(OWNER, "/", 2)]
+    decision = decide([Holdings(held)], BUILT_IN_ROLES, "x/read", VAULT, data=False, now=NOON)
+    assert decision.assignment == held[1]
+
+
+@pytest.mark.parametrize(
+    ("role", "verb", "source", "allowed"),
+    [
+        (KEY_VAULT_SECRETS_USER, "write", "request", True),
+        (KEY_VAULT_SECRETS_USER, "write", "resource", False),
+        (KEY_VAULT_SECRETS_USER, "delete", "resource", True),
+        (OWNER, "write", "request", False),
+        (OWNER, "delete", "resource", False),
+    ],
+)
+def test_the_data_access_administrator_gives_data_roles_only(role, verb, source, allowed):
+    said = assignment_attributes(source, role_id=role.role_id, principal_id=ME, principal_type="User")
+    held = Holdings([an_assignment(KEY_VAULT_DATA_ACCESS_ADMINISTRATOR, VAULT)])
+    action = f"Microsoft.Authorization/roleAssignments/{verb}"
+    decision = decide([held], BUILT_IN_ROLES, action, VAULT, data=False, now=NOON, attributes=said)
+    assert decision.allowed is allowed
+    assert decide([held], BUILT_IN_ROLES, action, VAULT, data=False, now=NOON).undecided
+
+
+@given(st.permutations(range(4)), st.sampled_from([VAULT, VAULT + "/secrets/mine", "/subscriptions/s"]))
+def test_the_order_of_assignments_does_not_matter(order, scope):
+    held = [
+        replace(an_assignment(OWNER, VAULT), condition=LATER),
+        an_assignment(READER, "/", 2),
+        an_assignment(CONTRIBUTOR, VAULT, 3),
+        replace(an_assignment(OWNER, "/subscriptions/s", 4), condition="gone"),
+    ]
+    shuffled = Holdings([held[index] for index in order])
+    for action in ("x/write", "x/read", "Microsoft.Authorization/roleAssignments/write"):
+        expected = decide([Holdings(held)], BUILT_IN_ROLES, action, scope, data=False, now=NOON)
+        found = decide([shuffled], BUILT_IN_ROLES, action, scope, data=False, now=NOON)
+        assert (found.allowed, found.undecided) == (expected.allowed, expected.undecided)
 
 
 SECRETS = ["getSecret/action", "setSecret/action", "readMetadata/action", "delete", "purge/action", "backup/action"]
@@ -200,17 +297,17 @@ def a_policy(**said):
 def test_a_policy_grants_what_it_names_to_whom_it_names(policy, expected):
     vault = a_vault(access_policies=(policy,))
     caller = a_caller(principals=frozenset({ME, TEAM}))
-    assert policy_allows(vault, caller, "secrets", "get") is expected
+    assert (find_policy(vault, caller, "secrets", "get") is not None) is expected
 
 
 @pytest.mark.parametrize(("application", "expected"), [(APP, True), (TEAM, False), (None, True)])
 def test_a_policy_for_an_application_counts_for_users_who_come_through_it(application, expected):
     vault = a_vault(access_policies=(a_policy(application_id=application, secrets=frozenset({"get"})),))
-    assert policy_allows(vault, a_caller(type=PrincipalType.USER), "secrets", "get") is expected
+    assert (find_policy(vault, a_caller(type=PrincipalType.USER), "secrets", "get") is not None) is expected
 
 
 def test_all_does_not_mean_purge():
     everything = a_policy(secrets=frozenset({"all"}))
-    assert not policy_allows(a_vault(access_policies=(everything,)), a_caller(), "secrets", "purge")
+    assert find_policy(a_vault(access_policies=(everything,)), a_caller(), "secrets", "purge") is None
     named = a_policy(secrets=frozenset({"all", "purge"}))
-    assert policy_allows(a_vault(access_policies=(named,)), a_caller(), "secrets", "purge")
+    assert find_policy(a_vault(access_policies=(named,)), a_caller(), "secrets", "purge") is not None

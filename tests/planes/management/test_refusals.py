@@ -8,10 +8,13 @@ from fnmatch import fnmatchcase
 import pytest
 
 from management_doubles import (
+    AUTHORIZATION,
     BASE,
     RESOURCES,
     ManagementWorld,
     a_policy,
+    a_role_body,
+    an_assignment_body,
     deleted_path,
     group_path,
     vault_body,
@@ -129,6 +132,35 @@ OPERATIONS = {
     "group patch": ("PATCH", group_path(), {}, GROUPS + "write", "group"),
     "group delete": ("DELETE", group_path(), None, GROUPS + "delete", "group"),
 }
+ROLE_READ = "Microsoft.Authorization/roleDefinitions/read"
+ROLE_WRITE = "Microsoft.Authorization/roleDefinitions/write"
+HELD = "Microsoft.Authorization/roleAssignments/"
+A_ROLE, ANOTHER = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
+PLACES = {"subscription": BASE, "group": group_path(), "vault": vault_path(), "object": f"{vault_path()}/secrets/s"}
+HELD_IDS = {place: f"bbbbbbbb-0000-4000-8000-00000000000{number}" for number, place in enumerate(PLACES)}
+for _place, _path in PLACES.items():
+    _roles = f"{_path}/providers/Microsoft.Authorization/roleDefinitions"
+    _held = f"{_path}/providers/Microsoft.Authorization/roleAssignments"
+    _where = "vault" if _place == "object" else _place
+    OPERATIONS |= {
+        f"roles of {_place}": ("GET", _roles, None, ROLE_READ, _where),
+        f"role of {_place}": ("GET", f"{_roles}/acdd72a7-3385-48ef-bd42-f606fba81ae7", None, ROLE_READ, _where),
+        f"assignments of {_place}": ("GET", _held, None, HELD + "read", _where),
+        f"assignment of {_place}": ("GET", f"{_held}/{HELD_IDS[_place]}", None, HELD + "read", _where),
+        f"giving at {_place}": ("PUT", f"{_held}/{ANOTHER}", an_assignment_body(role="Owner"), HELD + "write", _where),
+        f"taking at {_place}": ("DELETE", f"{_held}/{ANOTHER}", None, HELD + "delete", _where),
+    }
+    if _place in {"subscription", "group"}:
+        OPERATIONS |= {
+            f"role put at {_place}": ("PUT", f"{_roles}/{A_ROLE}", a_role_body(_path), ROLE_WRITE, _place),
+            f"role delete at {_place}": (
+                "DELETE",
+                f"{_roles}/{A_ROLE}",
+                None,
+                "Microsoft.Authorization/roleDefinitions/delete",
+                _place,
+            ),
+        }
 SCOPES = {
     "subscription": BASE,
     "group": group_path(),
@@ -163,6 +195,9 @@ async def a_furnished_world():
     for name in ("kv1", "old"):
         await world.a_vault(name, enableRbacAuthorization=True)
     await world.ask("DELETE", vault_path("old"))
+    for place, path in PLACES.items():
+        held = f"{path}/providers/Microsoft.Authorization/roleAssignments/{HELD_IDS[place]}"
+        assert (await world.ask("PUT", held, an_assignment_body(), version=AUTHORIZATION)).status == 201
     return world
 
 
@@ -173,6 +208,7 @@ async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, 
         world = await a_furnished_world()
         someone = await world.someone(role, SCOPES[scope])
         version = RESOURCES if name in CORE or name.startswith("group ") else "2026-02-01"
+        version = AUTHORIZATION if "/Microsoft.Authorization/" in path else version
         before = world.storage.stores.snapshot()
         answer = await world.ask(method, path, body, who=someone, version=version)
         expected = grants(role, action) and place in COVERS[scope]

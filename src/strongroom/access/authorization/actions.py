@@ -6,7 +6,8 @@ The names that access policies may hold are in `vaults.policies`. Sources: Azure
 
 from strongroom.access.authorization.model import Action
 
-PREFIX = "Microsoft.KeyVault/vaults/"
+PROVIDER = "Microsoft.KeyVault"
+PREFIX = PROVIDER + "/vaults/"
 
 KEY_BACKUP = Action(PREFIX + "keys/backup/action", ("keys", "backup"))
 KEY_CREATE = Action(PREFIX + "keys/create/action", ("keys", "create"))
@@ -41,5 +42,69 @@ SECRET_RESTORE = Action(PREFIX + "secrets/restore/action", ("secrets", "restore"
 SECRET_SET = Action(PREFIX + "secrets/setSecret/action", ("secrets", "set"))
 SECRET_UPDATE = Action(PREFIX + "secrets/update/action", ("secrets", "set"))
 
+ROLE_ASSIGNMENT_DELETE = "Microsoft.Authorization/roleAssignments/delete"
+ROLE_ASSIGNMENT_READ = "Microsoft.Authorization/roleAssignments/read"
 ROLE_ASSIGNMENT_WRITE = "Microsoft.Authorization/roleAssignments/write"
 VAULT_READ = "Microsoft.KeyVault/vaults/read"
+
+
+def _spelled(prefix: str, text: str) -> tuple[str, ...]:
+    """Return the actions of a list: a line for each type, `type: verb verb`, `_` for the type above them all."""
+    found = []
+    for line in text.strip().splitlines():
+        kind, _, verbs = line.strip().partition(": ")
+        place = prefix if kind == "_" else f"{prefix}{kind}/"
+        found += [place + verb for verb in verbs.split()]
+    return tuple(found)
+
+
+# Everything of the provider that a role may name, what is not served here included: roles are brought along.
+KNOWN_DATA_ACTIONS = _spelled(
+    PREFIX,
+    """
+    certificatecas: delete read write
+    certificatecontacts: write
+    certificates: delete read backup/action purge/action update/action create/action import/action recover/action
+    certificates: restore/action
+    keyrotationpolicies: read write
+    keys: read delete update/action create/action import/action recover/action restore/action backup/action
+    keys: purge/action encrypt/action decrypt/action wrap/action unwrap/action sign/action verify/action
+    keys: release/action rotate/action
+    secrets: delete backup/action purge/action update/action recover/action restore/action readMetadata/action
+    secrets: getSecret/action setSecret/action
+    storageaccounts: read set/action delete backup/action purge/action regeneratekey/action recover/action
+    storageaccounts: restore/action sas/set/action sas/delete sas/read
+    """,
+)
+KNOWN_ACTIONS = _spelled(
+    PROVIDER + "/",
+    """
+    _: register/action unregister/action
+    checkNameAvailability: read
+    checkMhsmNameAvailability: read
+    deletedVaults: read
+    deletedManagedHsms: read
+    operations: read
+    hsmPools: read write delete joinVault/action
+    locations: deleteVirtualNetworkOrSubnets/action deletedVaults/read deletedVaults/purge/action operationResults/read
+    locations: deletedManagedHsms/read deletedManagedHsms/purge/action managedHsmOperationResults/read
+    vaults: read write delete deploy/action PrivateEndpointConnectionsApproval/action accessPolicies/write
+    vaults/eventGridFilters: read write delete
+    vaults/keys: read write versions/read
+    vaults/secrets: read write
+    vaults/privateEndpointConnections: read write delete
+    vaults/privateEndpointConnectionProxies: read write delete validate/action
+    vaults/privateLinkResources: read
+    vaults/providers/Microsoft.Insights/diagnosticSettings: Read Write
+    vaults/providers/Microsoft.Insights/logDefinitions: read
+    vaults/providers/Microsoft.Insights/metricDefinitions: read
+    managedHSMs: read write delete PrivateEndpointConnectionsApproval/action
+    managedHSMs/keys: read write versions/read
+    managedHSMs/privateEndpointConnections: read write delete
+    managedHSMs/privateEndpointConnectionProxies: read write delete validate/action
+    managedHSMs/privateLinkResources: read
+    managedHSMs/providers/Microsoft.Insights/diagnosticSettings: Read Write
+    managedHSMs/providers/Microsoft.Insights/logDefinitions: read
+    managedHSMs/providers/Microsoft.Insights/metricDefinitions: read
+    """,
+)

@@ -1,48 +1,88 @@
-"""Giving and taking roles: the rules behind `strongroom role` now, behind the role assignment API later."""
+"""Giving and taking roles: the rules behind `strongroom role` and the role assignment API.
 
+Texts and codes: as the service writes them, see `docs/errors.md`.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
+from strongroom.access.authorization.conditions import VERSION, parse
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
-from strongroom.access.authorization.roles import find_role
-from strongroom.access.authorization.store import AssignmentStore
+from strongroom.access.authorization.store import AssignmentStore, RoleStore
 from strongroom.access.identity.model import PrincipalType
 from strongroom.clock import whole_seconds
-from strongroom.errors import BadRequest, NotFound
-from strongroom.ids import Scope, is_guid, new_guid
+from strongroom.errors import BadRequest, Conflict, NotFound
+from strongroom.ids import OBJECT_NAME, Scope, is_guid, new_guid
 from strongroom.resources.store import ResourceStore
 from strongroom.vaults.store import VaultStore
 
+MAX_DESCRIPTION = 1024
+
+
+class Places(Protocol):
+    """The stores that an assignment touches."""
+
+    @property
+    def assignments(self) -> AssignmentStore: ...
+    @property
+    def resources(self) -> ResourceStore: ...
+    @property
+    def roles(self) -> RoleStore: ...
+    @property
+    def vaults(self) -> VaultStore: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentRequest:
+    """What is asked for: a role, by its name, GUID or resource id, for a principal at a scope, a resource id."""
+
+    principal_id: str
+    role: str
+    scope: str
+    principal_type: PrincipalType = PrincipalType.SERVICE_PRINCIPAL
+    condition: str | None = None
+    condition_version: str | None = None
+    description: str | None = None
+
 
 async def assign_role(
-    assignments: AssignmentStore,
-    resources: ResourceStore,
-    vaults: VaultStore,
-    *,
-    principal_id: str,
-    role: str,
-    scope: str,
-    now: datetime,
-    principal_type: PrincipalType = PrincipalType.SERVICE_PRINCIPAL,
+    stores: Places, request: AssignmentRequest, *, now: datetime, author: str = "", assignment_id: str | None = None
 ) -> RoleAssignment:
-    """Give a principal a role, named or by id, at a scope; return the assignment.
+    """Give a principal a role at a scope, or change what may change of the assignment of that id; return it.
 
+    author: the object id of who does it. assignment_id: a fresh one unless given.
     Raises NotFound (RoleDefinitionDoesNotExist, or the code of the missing scope), BadRequest (InvalidScope,
-    InvalidPrincipalId), Conflict (RoleAssignmentExists). Whether the principal exists is the caller's to know.
+    InvalidPrincipalId, InvalidCondition, RoleAssignmentScopeNotAssignableToRoleDefinition), Conflict
+    (RoleAssignmentExists, RoleAssignmentUpdateNotPermitted). Whether the principal exists is the caller's to know.
     """
-    definition = require_role(role)
-    if not is_guid(principal_id):
-        raise BadRequest(f"The principal id '{principal_id}' is not a GUID.", code="InvalidPrincipalId")
-    place = await require_scope(resources, vaults, scope)
-    assignment = RoleAssignment(
-        assignment_id=new_guid(),
+    definition = await require_role(stores.roles, request.role)
+    if not is_guid(request.principal_id):
+        raise BadRequest(f"The principal id '{request.principal_id}' is not a GUID.", code="InvalidPrincipalId")
+    place = await require_scope(stores.resources, stores.vaults, request.scope)
+    _require_assignable(definition, place)
+    _require_sound(request)
+    moment = whole_seconds(now)
+    fresh = RoleAssignment(
+        assignment_id=(assignment_id or new_guid()).lower(),
         scope=place.path,
         role_id=definition.role_id,
-        principal_id=principal_id.lower(),
-        principal_type=principal_type,
-        created=whole_seconds(now),
+        principal_id=request.principal_id.lower(),
+        principal_type=request.principal_type,
+        created=moment,
+        written="/" + request.scope.strip("/"),
+        condition=request.condition or None,
+        description=request.description,
+        created_by=author,
+        updated=moment,
+        updated_by=author,
     )
-    await assignments.add(assignment)
-    return assignment
+    before = None if assignment_id is None else await stores.assignments.find(fresh.assignment_id)
+    if before is None:
+        await _require_new(stores.assignments, fresh)
+        await stores.assignments.add(fresh)
+        return fresh
+    return await _update(stores.assignments, before, fresh)
 
 
 async def list_assignments(
@@ -61,51 +101,104 @@ async def remove_assignment(assignments: AssignmentStore, assignment_id: str) ->
     await assignments.remove(assignment_id.rstrip("/").rsplit("/", 1)[-1].lower())
 
 
-def require_role(name_or_id: str) -> RoleDefinition:
+async def require_role(roles: RoleStore, name_or_id: str) -> RoleDefinition:
     """Return a role by its name or id; NotFound (RoleDefinitionDoesNotExist) when there is none."""
-    role = find_role(name_or_id)
+    role = (await roles.roles()).find_named(name_or_id)
     if role is None:
-        raise NotFound(
-            f"The specified role definition '{name_or_id}' does not exist.", code="RoleDefinitionDoesNotExist"
-        )
+        raise no_role(name_or_id)
     return role
 
 
-async def require_scope(resources: ResourceStore, vaults: VaultStore, text: str) -> Scope:
-    """Return the scope that `text` names: a subscription, a resource group, or a living vault, that exists.
+def no_role(name_or_id: str) -> NotFound:
+    """Return the refusal of a role that is not there."""
+    return NotFound(f"The specified role definition '{name_or_id}' does not exist.", code="RoleDefinitionDoesNotExist")
 
-    Raises BadRequest (InvalidScope) for any other form, NotFound for one that is not there.
+
+def _require_assignable(role: RoleDefinition, place: Scope) -> None:
+    if not any(place.within(Scope.parse(scope)) for scope in role.assignable_scopes):
+        raise BadRequest(
+            f"The role '{role.name}' can be assigned at {', '.join(role.assignable_scopes)} and below only, not at "
+            f"'{place}'.",
+            code="RoleAssignmentScopeNotAssignableToRoleDefinition",
+        )
+
+
+def _require_sound(request: AssignmentRequest) -> None:
+    """Raise BadRequest unless the condition is one that can be decided, and the description is short enough."""
+    if request.condition_version is not None and not request.condition:
+        raise BadRequest("A conditionVersion was given without a condition.", code="InvalidCondition")
+    if request.condition:
+        if request.condition_version not in {None, VERSION}:
+            raise BadRequest(
+                f"The given role assignment condition is invalid: its version '{request.condition_version}' is not "
+                f"supported, use '{VERSION}'.",
+                code="InvalidCondition",
+            )
+        parse(request.condition)
+    if len(request.description or "") > MAX_DESCRIPTION:
+        raise BadRequest(f"The description has more than {MAX_DESCRIPTION} characters.", code="BadRequestFormat")
+
+
+async def _require_new(assignments: AssignmentStore, fresh: RoleAssignment) -> None:
+    for held in await assignments.list_for(fresh.principal_id):
+        if (held.scope, held.role_id) == (fresh.scope, fresh.role_id):
+            raise Conflict(
+                "The role assignment already exists. The ID of the existing role assignment is "
+                f"{held.assignment_id.replace('-', '')}.",
+                code="RoleAssignmentExists",
+            )
+
+
+async def _update(assignments: AssignmentStore, before: RoleAssignment, fresh: RoleAssignment) -> RoleAssignment:
+    kept = (before.scope, before.role_id, before.principal_id)
+    if kept != (fresh.scope, fresh.role_id, fresh.principal_id):
+        raise Conflict(
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+            code="RoleAssignmentUpdateNotPermitted",
+        )
+    after = replace(fresh, created=before.created, created_by=before.created_by, written=before.written)
+    await assignments.replace(after)
+    return after
+
+
+async def require_scope(resources: ResourceStore, vaults: VaultStore, text: str) -> Scope:
+    """Return the scope that `text` names: a subscription, a resource group or a living vault that exists, or an object.
+
+    An object of a vault need not exist. Raises BadRequest (InvalidScope) for any other form, NotFound for one that is
+    not there.
     """
     scope = Scope.parse(text)
-    match scope.path.split("/")[1:]:
+    segments = scope.path.split("/")[1:]
+    match segments:
         case ["subscriptions", subscription]:
             await _require_subscription(resources, subscription)
         case ["subscriptions", subscription, "resourcegroups", group]:
             await _require_group(resources, subscription, group)
-        case [
-            "subscriptions",
-            subscription,
-            "resourcegroups",
-            group,
-            "providers",
-            "microsoft.keyvault",
-            "vaults",
-            name,
-        ]:
-            await _require_group(resources, subscription, group)
-            vault = await vaults.find(name)
-            placed = vault and (vault.subscription_id, vault.resource_group.lower()) == (subscription, group)
-            if vault is None or not placed or vault.deletion is not None:
-                raise NotFound(
-                    f"The vault '{name}' was not found in resource group '{group}'.", code="ResourceNotFound"
-                )
+        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", "vaults", _]:
+            await _require_vault(resources, vaults, segments)
+        case [*_, "microsoft.keyvault", "vaults", _, "secrets" | "keys" | "certificates", name] if len(
+            segments
+        ) == OBJECT_DEPTH and OBJECT_NAME.match(name):
+            await require_scope(resources, vaults, "/".join(segments[:-2]))
         case _:
             raise BadRequest(
                 f"The scope '{text}' is none at which a role may be assigned here: give the resource id of a "
-                "subscription, a resource group or a vault.",
+                "subscription, a resource group, a vault, or a secret, key or certificate in it.",
                 code="InvalidScope",
             )
     return scope
+
+
+OBJECT_DEPTH = 10
+
+
+async def _require_vault(resources: ResourceStore, vaults: VaultStore, segments: list[str]) -> None:
+    subscription, group, name = segments[1], segments[3], segments[7]
+    await _require_group(resources, subscription, group)
+    vault = await vaults.find(name)
+    placed = vault and (vault.subscription_id, vault.resource_group.lower()) == (subscription, group)
+    if vault is None or not placed or vault.deletion is not None:
+        raise NotFound(f"The vault '{name}' was not found in resource group '{group}'.", code="ResourceNotFound")
 
 
 async def _require_subscription(resources: ResourceStore, subscription: str) -> None:

@@ -1,7 +1,7 @@
 """The built-in roles, as data.
 
 Source: Azure "Built-in roles", Privileged and Security (read 2026); the Purge Operator from its published definition.
-Custom roles will stand beside them.
+Custom roles stand beside them in the storage.
 """
 
 from strongroom.access.authorization.model import RoleDefinition
@@ -186,8 +186,42 @@ KEY_VAULT_PURGE_OPERATOR = RoleDefinition(
     ),
 )
 
-# Key Vault Data Access Administrator is missing on purpose: its condition limits which roles it may assign, and
-# without conditions it would grant more than it should.
+_ASSIGNABLE_BY_IT = ", ".join(
+    role.role_id
+    for role in (
+        KEY_VAULT_ADMINISTRATOR,
+        KEY_VAULT_CERTIFICATES_OFFICER,
+        KEY_VAULT_CRYPTO_OFFICER,
+        KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER,
+        KEY_VAULT_CRYPTO_USER,
+        KEY_VAULT_READER,
+        KEY_VAULT_SECRETS_OFFICER,
+        KEY_VAULT_SECRETS_USER,
+    )
+)
+KEY_VAULT_DATA_ACCESS_ADMINISTRATOR = RoleDefinition(
+    role_id="8b54135c-b56d-4d72-a534-26097cfdc8d8",
+    name="Key Vault Data Access Administrator",
+    description="Gives and takes back the roles of the data plane, and no others.",
+    actions=(
+        "Microsoft.Authorization/roleAssignments/write",
+        "Microsoft.Authorization/roleAssignments/delete",
+        "Microsoft.Authorization/*/read",
+        "Microsoft.Resources/deployments/*",
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+        "Microsoft.Resources/subscriptions/read",
+        "Microsoft.Management/managementGroups/read",
+        "Microsoft.Support/*",
+        "Microsoft.KeyVault/vaults/*/read",
+    ),
+    condition=" AND ".join(
+        f"((!(ActionMatches{{'Microsoft.Authorization/roleAssignments/{verb}'}})) OR "
+        f"(@{source}[Microsoft.Authorization/roleAssignments:RoleDefinitionId] "
+        f"ForAnyOfAnyValues:GuidEquals{{{_ASSIGNABLE_BY_IT}}}))"
+        for verb, source in (("write", "Request"), ("delete", "Resource"))
+    ),
+)
+
 BUILT_IN: tuple[RoleDefinition, ...] = (
     OWNER,
     CONTRIBUTOR,
@@ -205,12 +239,6 @@ BUILT_IN: tuple[RoleDefinition, ...] = (
     KEY_VAULT_CRYPTO_SERVICE_RELEASE_USER,
     KEY_VAULT_CERTIFICATES_OFFICER,
     KEY_VAULT_CERTIFICATE_USER,
+    KEY_VAULT_DATA_ACCESS_ADMINISTRATOR,
     KEY_VAULT_PURGE_OPERATOR,
 )
-
-_FOUND = {key.lower(): role for role in BUILT_IN for key in (role.role_id, role.name)}
-
-
-def find_role(name_or_id: str) -> RoleDefinition | None:
-    """Return a role by its name, its GUID or its whole resource id; case does not matter."""
-    return _FOUND.get(name_or_id.strip("/").rsplit("/", 1)[-1].strip().lower())

@@ -3,9 +3,11 @@
 Texts: as the service writes them, see `docs/errors.md`. Lines end in CRLF.
 """
 
-from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, REFUSED, decide, policy_allows
+from datetime import datetime
+
+from strongroom.access.authorization.evaluation import NO_ATTRIBUTES, REFUSED, Attributes, decide, find_policy
 from strongroom.access.authorization.model import Action, Decision
-from strongroom.access.authorization.store import AssignmentStore
+from strongroom.access.authorization.store import Grants, RoleStore
 from strongroom.access.identity.model import Caller
 from strongroom.errors import AuthorizationFailed, ForbiddenByPolicy, ForbiddenByRbac
 from strongroom.vaults.model import Vault
@@ -13,39 +15,48 @@ from strongroom.vaults.model import Vault
 PROPAGATION = (
     "If role assignments, deny assignments or role definitions were changed recently, please observe propagation time."
 )
-ALLOWED_BY_POLICY = Decision(allowed=True, policy=True)
 
 
-async def authorize_data(
-    assignments: AssignmentStore, vault: Vault, caller: Caller, action: Action, object_scope: str
+async def find_data_decision(
+    grants: Grants, vault: Vault, caller: Caller, action: Action, object_scope: str, *, now: datetime
 ) -> Decision:
-    """Return why the caller may do `action`; ForbiddenByPolicy or ForbiddenByRbac when it may not.
+    """Return whether the caller may do a data action: by an access policy, or by RBAC where the vault has that.
 
     object_scope: the resource id of what the action touches, in any case: the vault's own, for its lists and a
     restore, or that of an object in it (`{vault id}/secrets/{name}`).
     """
-    if caller.tenant_id == vault.tenant_id:
-        if not vault.rbac:
-            if policy_allows(vault, caller, *action.policy):
-                return ALLOWED_BY_POLICY
-        else:
-            decision = await _decide(assignments, caller, action.data_action, object_scope.lower(), data=True)
-            if decision.allowed:
-                return decision
-    raise _refusal(vault, caller, action, object_scope)
+    if caller.tenant_id != vault.tenant_id:
+        return REFUSED
+    if vault.rbac:
+        return await _decide(grants, caller, action.data_action, object_scope.lower(), data=True, now=now)
+    policy = find_policy(vault, caller, *action.policy)
+    return REFUSED if policy is None else Decision(allowed=True, policy_of=policy.object_id)
 
 
-async def find_management_decision(assignments: AssignmentStore, caller: Caller, action: str, scope: str) -> Decision:
-    """Return whether a role assignment grants the caller a control action at `scope`, a resource id in any case."""
-    return await _decide(assignments, caller, action, scope.lower(), data=False)
+async def find_management_decision(
+    grants: Grants, caller: Caller, action: str, scope: str, *, now: datetime, attributes: Attributes = NO_ATTRIBUTES
+) -> Decision:
+    """Return whether a role assignment grants the caller a control action at `scope`, a resource id in any case.
+
+    attributes: what conditions may ask of beside action, scope and time.
+    """
+    return await _decide(grants, caller, action, scope.lower(), data=False, now=now, attributes=attributes)
 
 
-async def authorize_management(assignments: AssignmentStore, caller: Caller, action: str, scope: str) -> Decision:
-    """Return why the caller may do a control action at `scope`, a resource id; AuthorizationFailed when it may not."""
-    decision = await find_management_decision(assignments, caller, action, scope)
-    if not decision.allowed:
-        raise management_refusal(caller, action, scope)
-    return decision
+async def reason_of(decision: Decision, roles: RoleStore) -> str:
+    """Return why a decision is as it is, in words."""
+    if decision.policy_of is not None:
+        return f"the access policy of '{decision.policy_of}' allows it"
+    found = decision.assignment or decision.unmet
+    if found is None:
+        return "nothing that the caller or one of its groups was given allows it"
+    role = (await roles.roles()).find(found.role_id)
+    held = f"role '{role.name if role else found.role_id}', given to '{found.principal_id}' at '{found.scope}'"
+    if decision.allowed:
+        return f"the {held}, allows it"
+    if decision.undecided:
+        return f"the {held}, would allow it, but the request does not tell what its condition asks"
+    return f"the {held}, would allow it, but its condition does not hold"
 
 
 def management_refusal(caller: Caller, action: str, scope: str) -> AuthorizationFailed:
@@ -58,19 +69,26 @@ def management_refusal(caller: Caller, action: str, scope: str) -> Authorization
     )
 
 
-async def _decide(assignments: AssignmentStore, caller: Caller, action: str, scope: str, *, data: bool) -> Decision:
-    decision = decide(await assignments.list_for(caller.object_id), BUILT_IN_ROLES, action, scope, data=data)
-    if decision.allowed:
-        return decision
-    for principal in caller.principals:
-        if principal != caller.object_id:
-            decision = decide(await assignments.list_for(principal), BUILT_IN_ROLES, action, scope, data=data)
-            if decision.allowed:
-                return decision
-    return REFUSED
+async def _decide(
+    grants: Grants,
+    caller: Caller,
+    action: str,
+    scope: str,
+    *,
+    data: bool,
+    now: datetime,
+    attributes: Attributes = NO_ATTRIBUTES,
+) -> Decision:
+    others = caller.principals - {caller.object_id}
+    holders = [await grants.assignments.held_by(each) for each in (caller.object_id, *sorted(others))]
+    roles = await grants.roles.roles()
+    return decide(holders, roles, action, scope, data=data, now=now, attributes=attributes)
 
 
-def _refusal(vault: Vault, caller: Caller, action: Action, object_scope: str) -> ForbiddenByPolicy | ForbiddenByRbac:
+def data_refusal(
+    vault: Vault, caller: Caller, action: Action, object_scope: str
+) -> ForbiddenByPolicy | ForbiddenByRbac:
+    """Return the data plane's refusal, in the words of the vault's permission model."""
     who = f"appid={caller.app_id};oid={caller.object_id};iss={caller.issuer}"
     where = f"{vault.name};location={vault.location}"
     if not vault.rbac:

@@ -2,11 +2,15 @@
 
 from typing import Protocol
 
-from strongroom.access.authorization.model import RoleAssignment
+from strongroom.access.authorization.evaluation import Holdings, Roles
+from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 
 
 class AssignmentStore(Protocol):
     """Role assignments; scopes and ids in lower case."""
+
+    async def held_by(self, principal_id: str) -> Holdings:
+        """Return what one principal holds, for decisions."""
 
     async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
         """Return the assignments of one principal, at every scope."""
@@ -14,8 +18,17 @@ class AssignmentStore(Protocol):
     async def list_all(self) -> tuple[RoleAssignment, ...]:
         """Return every assignment, oldest first."""
 
+    async def list_within(self, scope: str) -> tuple[RoleAssignment, ...]:
+        """Return the assignments at a scope or below, oldest first."""
+
+    async def find(self, assignment_id: str) -> RoleAssignment | None:
+        """Return an assignment."""
+
     async def add(self, assignment: RoleAssignment) -> None:
         """Add an assignment; Conflict (RoleAssignmentExists) when the same principal, role and scope exist."""
+
+    async def replace(self, assignment: RoleAssignment) -> None:
+        """Replace the assignment of that id; NotFound (RoleAssignmentNotFound) when there is none."""
 
     async def remove(self, assignment_id: str) -> None:
         """Remove an assignment; NotFound (RoleAssignmentNotFound) when there is none."""
@@ -25,3 +38,25 @@ class AssignmentStore(Protocol):
 
     async def remove_principal(self, principal_id: str) -> None:
         """Remove every assignment of a principal: the principal is gone."""
+
+
+class RoleStore(Protocol):
+    """Custom roles; ids in lower case. The built-in ones are in no storage."""
+
+    async def roles(self) -> Roles:
+        """Return every role, built-in and custom, for decisions."""
+
+    async def put(self, role: RoleDefinition) -> None:
+        """Add a custom role, or replace the one of that id."""
+
+    async def remove(self, role_id: str) -> None:
+        """Remove a custom role; NotFound (RoleDefinitionDoesNotExist) when there is none."""
+
+
+class Grants(Protocol):
+    """The stores that decide who may."""
+
+    @property
+    def assignments(self) -> AssignmentStore: ...
+    @property
+    def roles(self) -> RoleStore: ...

@@ -3,7 +3,7 @@
 from typing import Any
 
 from strongroom.access.authorization.model import Action
-from strongroom.access.authorization.service import authorize_data
+from strongroom.access.authorization.service import data_refusal, find_data_decision
 from strongroom.access.identity.attestation import Authorities, NoAuthorities
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
@@ -17,6 +17,7 @@ from strongroom.planes.data import errors, keyrelease, keys, keyuse, secrets, wi
 from strongroom.planes.data.headers import challenge, own_headers, standing_headers
 from strongroom.planes.data.throttling import Limiter, count
 from strongroom.planes.data.versions import require_supported
+from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
@@ -76,11 +77,12 @@ class DataPlane:
         if name is not None:
             scope = f"{scope}/{action.policy[0]}/{name}"
             call.object_id = _object_id(call, name)
-        call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = False
-        decision = await authorize_data(call.stores.assignments, vault, call.known_caller(), action, scope)
-        call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = True
-        if decision.assignment_id is not None:
-            call.notes["appliedAssignmentId"] = decision.assignment_id
+        caller = call.known_caller()
+        decision = await find_data_decision(call.stores, vault, caller, action, scope, now=call.now)
+        call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = decision.allowed
+        await note_decision(call, decision)
+        if not decision.allowed:
+            raise data_refusal(vault, caller, action, scope)
 
     def throttle(self, call: Call) -> None:
         """Count a transaction of the vault, if it counts any; what is refused counts for nothing."""

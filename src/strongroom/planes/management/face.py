@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from strongroom.ids import VAULT_NAME
+from strongroom.ids import OBJECT_NAME, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
-from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, RESOURCES, versions_of
+from strongroom.planes.management.versions import API_VERSION, AUTHORIZATION, KEY_VAULT, RESOURCES, versions_of
 from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
@@ -25,7 +25,7 @@ def _version(bounds: dict[str, Any]) -> Parameter:
     )
 
 
-VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT)}
+VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT, AUTHORIZATION)}
 ANY_VERSION = _version(bounds_of(API_VERSION))
 
 
@@ -69,6 +69,18 @@ FACE = Face(
             text="The name of a resource group: letters, digits, `_`, `-`, `.`, `(`, `)`; no dot at its end.",
         ),
         Parameter(name="vault", kind=VaultName, text="The name of a vault."),
+        Parameter(
+            name="collection",
+            kind=Annotated[str, Meta(extra_json_schema={"enum": ["secrets", "keys", "certificates"]})],
+            text="The kind of an object in a vault.",
+        ),
+        Parameter(
+            name="object",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))],
+            text="The name of an object in a vault; it need not exist.",
+        ),
+        Parameter(name="role", kind=Guid, text="The id of a role."),
+        Parameter(name="assignment", kind=Guid, text="The id of a role assignment: a GUID of the client's choice."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
         Parameter(

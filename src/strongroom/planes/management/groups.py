@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from strongroom.access.authorization.actions import VAULT_READ
-from strongroom.access.authorization.service import find_management_decision
 from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, parse_filter, read_window
+from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import GROUP, author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.operation import Operation, Parameter
@@ -109,12 +109,7 @@ def _fields(vault: Vault) -> dict[str, str]:
 
 
 async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
-    caller, assignments = call.known_caller(), call.stores.assignments
-    decided = [
-        (vault, await find_management_decision(assignments, caller, VAULT_READ, answers.vault_id(vault)))
-        for vault in vaults
-    ]
-    return [vault for vault, decision in decided if decision.allowed]
+    return [vault for vault in vaults if await is_allowed(call, VAULT_READ, answers.vault_id(vault))]
 
 
 GROUPS = GROUP.rpartition("/")[0]

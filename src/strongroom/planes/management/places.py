@@ -1,6 +1,7 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
-Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm.
+Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm;
+collection and object where a row is for objects of every kind.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vault}"
 SCOPES = (SUBSCRIPTION, GROUP, VAULT)
 """Paths of what locks and tags are set on, and roles given at."""
 OBJECT_SCOPES = tuple(f"{VAULT}/{kind}s/{{{kind}}}" for kind in OBJECTS)
-"""Paths of the objects in a vault, at which roles are given too."""
+"""Paths of the objects in a vault, by their kind."""
+OBJECT = VAULT + "/{collection}/{object}"
+"""The path of an object in a vault, of whichever kind: roles are given there too."""
 
 
 def scope_of(parameters: Mapping[str, str]) -> str:
@@ -39,6 +42,8 @@ def scope_of(parameters: Mapping[str, str]) -> str:
 
 
 def _object_in(parameters: Mapping[str, str]) -> str:
+    if "object" in parameters:
+        return f"/{parameters['collection']}/{parameters['object']}"
     named = next((kind for kind in OBJECTS if kind in parameters), None)
     return "" if named is None else f"/{named}s/{parameters[named]}"
 

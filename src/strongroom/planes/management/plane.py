@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from strongroom.access.authorization.service import authorize_management
+from strongroom.access.authorization.service import management_refusal
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
@@ -11,9 +11,22 @@ from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticate
 from strongroom.ids import is_guid
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
+from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
-from strongroom.planes.management import answers, discovery, groups, hsms, providers, rehearsal, vaults, wire
+from strongroom.planes.management import (
+    answers,
+    discovery,
+    groups,
+    hsms,
+    providers,
+    rehearsal,
+    roleassignments,
+    roledefinitions,
+    vaults,
+    wire,
+)
+from strongroom.planes.management.permission import DECIDED_LATER, find_decision
 from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
@@ -53,6 +66,8 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *groups.operations(locations),
         *vaults.operations(locations, keepers),
         *hsms.OPERATIONS,
+        *roledefinitions.OPERATIONS,
+        *roleassignments.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
 
@@ -110,10 +125,12 @@ class ManagementPlane:
             return
         assert isinstance(operation.needs, str)  # each row of this plane's table says an RBAC action
         action = operation.needs.format_map(call.parameters)
-        call.notes["isRbacAuthorized"] = False
-        decision = await authorize_management(call.stores.assignments, caller, action, scope_of(call.parameters))
-        call.notes["isRbacAuthorized"] = True
-        call.notes["appliedAssignmentId"] = decision.assignment_id
+        scope = scope_of(call.parameters)
+        decision = await find_decision(call, action, scope)
+        call.notes["isRbacAuthorized"] = may = decision.allowed or (decision.undecided and action in DECIDED_LATER)
+        await note_decision(call, decision)
+        if not may:
+            raise management_refusal(caller, action, scope)
 
     def throttle(self, call: Call) -> None:
         """Nothing here has a limit for those who may."""

@@ -10,7 +10,6 @@ import re
 from datetime import timedelta
 
 from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE
-from strongroom.access.authorization.service import authorize_management
 from strongroom.clock import CLOCK_FACT, shift
 from strongroom.errors import BadRequest, Conflict, NotFound
 from strongroom.ids import subscription_scope
@@ -18,6 +17,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import wire
 from strongroom.planes.management.answers import Time, wire_date
+from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.operation import Operation
 from strongroom.resources.facts import clock_offset
 
@@ -89,7 +89,7 @@ async def _require_dev(call: Call) -> None:
 async def _authorize(call: Call, action: str) -> None:
     for subscription in await call.stores.resources.list_subscriptions():
         scope = subscription_scope(subscription.subscription_id)
-        await authorize_management(call.stores.assignments, call.known_caller(), action, scope)
+        await require_allowed(call, action, scope)
 
 
 def _told(call: Call, offset: int) -> Response:

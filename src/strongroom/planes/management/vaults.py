@@ -6,7 +6,6 @@ from functools import partial
 from msgspec import UNSET
 
 from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT_READ
-from strongroom.access.authorization.service import find_management_decision
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest
 from strongroom.objects.keys.discarding import find_discards
@@ -15,6 +14,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.versions import rbac_by_default
@@ -160,12 +160,8 @@ def _is_recovery(create_mode: str | None) -> bool:
 
 async def _change(call: Call) -> service.Change:
     caller = call.known_caller()
-    decision = await find_management_decision(
-        call.stores.assignments, caller, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)
-    )
-    return service.Change(
-        author=author(caller), object_id=caller.object_id, may_assign_roles=decision.allowed, now=call.now
-    )
+    may_assign = await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters))
+    return service.Change(author=author(caller), object_id=caller.object_id, may_assign_roles=may_assign, now=call.now)
 
 
 async def _deleted_vault(call: Call) -> Vault:

@@ -32,7 +32,12 @@ KEY_VAULT = _versions("""
     2023-02-01 2022-11-01 2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview
     2021-04-01-preview 2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01
 """)
-PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT}
+AUTHORIZATION = _versions("""
+    2022-05-01-preview 2022-04-01 2021-04-01-preview 2020-10-01-preview 2020-10-01 2020-08-01-preview
+    2020-04-01-preview 2020-03-01-preview 2018-09-01-preview 2018-07-01 2018-01-01-preview 2017-10-01-preview
+    2016-07-01 2015-07-01 2015-06-01
+""")
+PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT, "microsoft.authorization": AUTHORIZATION}
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 

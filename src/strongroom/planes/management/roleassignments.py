@@ -1,0 +1,238 @@
+"""Role assignments: parse, make one call, render. Who gains and who loses which role goes into the record."""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+
+from strongroom.access.authorization import assignments as service
+from strongroom.access.authorization.actions import (
+    ROLE_ASSIGNMENT_DELETE,
+    ROLE_ASSIGNMENT_READ,
+    ROLE_ASSIGNMENT_WRITE,
+)
+from strongroom.access.authorization.conditions import assignment_attributes
+from strongroom.access.authorization.evaluation import ancestors
+from strongroom.access.authorization.model import RoleAssignment
+from strongroom.access.identity.model import PrincipalType
+from strongroom.errors import BadRequest, NotFound
+from strongroom.ids import Scope, is_guid
+from strongroom.planes.call import Call
+from strongroom.planes.http import Response
+from strongroom.planes.management import rolewire
+from strongroom.planes.management.answers import Page
+from strongroom.planes.management.listing import PAGE, page
+from strongroom.planes.management.permission import require_allowed
+from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.wire import render
+from strongroom.planes.operation import Operation, Parameter
+
+ASSIGNMENTS = "/providers/" + rolewire.ASSIGNMENTS
+TERM = re.compile(
+    r"\s*(?:(atScope)\s*\(\s*\)|(assignedTo)\s*\(\s*'([^']*)'\s*\)|(principalId)\s+eq\s+'([^']*)')\s*", re.IGNORECASE
+)
+FILTER = Parameter(
+    name="$filter",
+    kind=str,
+    text="What to keep: `atScope()` those at the scope and above, `principalId eq 'id'` one principal's, "
+    "`assignedTo('id')` its groups' too; joined by `and`.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What `$filter` asks for: only at the scope and above; only what these were given, None for all."""
+
+    above: bool
+    principals: frozenset[str] | None
+
+
+async def list_assignments(call: Call) -> Response:
+    """List the role assignments at a scope, above it and below."""
+    scope = await _known_scope(call)
+    kept = await _read_filter(call)
+    above = frozenset(ancestors(scope.path))
+    found = [
+        each
+        for each in await _candidates(call, kept)
+        if (each.scope in above or (not kept.above and Scope(each.scope).within(scope)))
+        and (kept.principals is None or each.principal_id in kept.principals)
+    ]
+    return await page(call, found, lambda each: each.assignment_id, rolewire.assignment)
+
+
+async def get_assignment(call: Call) -> Response:
+    """Return a role assignment of a scope by its id."""
+    found = await _find_here(call)
+    if found is None:
+        raise NotFound(
+            f"The role assignment '{call.parameters['assignment']}' is not found.", code="RoleAssignmentNotFound"
+        )
+    return render(rolewire.assignment(found))
+
+
+async def put_assignment(call: Call) -> Response:
+    """Give a role, or change description and condition of an assignment."""
+    name, scope, asked = _named(call), scope_of(call.parameters), call.body.properties
+    if not is_guid(asked.role_definition_id.rstrip("/").rsplit("/", 1)[-1]):
+        raise BadRequest("The roleDefinitionId is no resource id of a role.", code="InvalidRoleDefinitionId")
+    kind = await _principal_type(call)
+    request = rolewire.assignment_request(call.body, scope, kind)
+    role = await service.require_role(call.stores.roles, request.role)
+    said = assignment_attributes(
+        "request", role_id=role.role_id, principal_id=request.principal_id, principal_type=kind
+    )
+    await require_allowed(call, ROLE_ASSIGNMENT_WRITE, scope, said)
+    before = await call.stores.assignments.find(name)
+    made = await service.assign_role(
+        call.stores, request, now=call.now, author=call.known_caller().object_id, assignment_id=name
+    )
+    _note(call, made)
+    return render(rolewire.assignment(made), 201 if before is None else 200)
+
+
+async def delete_assignment(call: Call) -> Response:
+    """Take a role back and return what was given; 204 when there is no such assignment."""
+    found = await _find_here(call)
+    if found is None:
+        return Response(204)
+    said = assignment_attributes(
+        "resource",
+        role_id=found.role_id,
+        principal_id=found.principal_id,
+        principal_type=found.principal_type,
+    )
+    await require_allowed(call, ROLE_ASSIGNMENT_DELETE, found.scope, said)
+    await service.remove_assignment(call.stores.assignments, found.assignment_id)
+    _note(call, found)
+    return render(rolewire.assignment(found))
+
+
+async def _known_scope(call: Call) -> Scope:
+    """Return the scope that the path names, which exists."""
+    return await service.require_scope(call.stores.resources, call.stores.vaults, scope_of(call.parameters))
+
+
+def _named(call: Call) -> str:
+    name = call.parameters["assignment"]
+    if not is_guid(name):
+        raise BadRequest(f"The role assignment ID '{name}' is not a GUID.", code="InvalidRoleAssignmentId")
+    return name
+
+
+async def _find_here(call: Call) -> RoleAssignment | None:
+    scope = await _known_scope(call)
+    found = await call.stores.assignments.find(_named(call))
+    return found if found and found.scope == scope.path else None
+
+
+async def _read_filter(call: Call) -> Filter:
+    text = call.request.query.get("$filter", "")
+    above, principals = False, None
+    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else []:
+        found = TERM.fullmatch(part)
+        if found is None:
+            raise BadRequest(
+                f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString"
+            )
+        above = above or bool(found[1])
+        if found[2]:
+            principals = frozenset({found[3].lower()})
+        elif found[4]:
+            principals = frozenset({found[5].lower()})
+    return Filter(above, principals)
+
+
+async def _candidates(call: Call, kept: Filter) -> tuple[RoleAssignment, ...]:
+    """Return all that may pass the filter."""
+    assignments = call.stores.assignments
+    if kept.principals is None:
+        return await assignments.list_all()
+    return tuple([each for principal in sorted(kept.principals) for each in await assignments.list_for(principal)])
+
+
+async def _principal_type(call: Call) -> PrincipalType:
+    """Return of which type the principal of the body is: as the directory has it, else as the body says."""
+    asked = call.body.properties
+    said = next((kind for kind in PrincipalType if kind.lower() == (asked.principal_type or "").lower()), None)
+    if asked.principal_type is not None and said is None:
+        raise BadRequest(f"'{asked.principal_type}' is no type of principal.", code="InvalidPrincipalType")
+    known = await call.stores.identity.find_principal(asked.principal_id.lower())
+    if known is None:
+        if said is None:
+            raise _no_principal(asked.principal_id, call.known_caller().tenant_id)
+        return said
+    if said not in {None, PrincipalType.SERVICE_PRINCIPAL}:
+        raise BadRequest(
+            f"The PrincipalId '{asked.principal_id}' has type '{PrincipalType.SERVICE_PRINCIPAL}', which is different "
+            f"from the specified PrincipalType '{said}'.",
+            code="UnmatchedPrincipalType",
+        )
+    return PrincipalType.SERVICE_PRINCIPAL
+
+
+def _no_principal(principal_id: str, tenant_id: str) -> BadRequest:
+    return BadRequest(
+        f"Principal {principal_id.replace('-', '')} does not exist in the directory {tenant_id}. Check that you have "
+        "the correct principal ID, or say its principalType.",
+        code="PrincipalNotFound",
+    )
+
+
+def _note(call: Call, changed: RoleAssignment) -> None:
+    call.notes["assignmentId"] = changed.assignment_id
+    call.notes["principalId"] = changed.principal_id
+    call.notes["roleId"] = changed.role_id
+    if changed.condition is not None:
+        call.notes["condition"] = changed.condition
+
+
+LIST = partial(
+    Operation,
+    method="GET",
+    handler=list_assignments,
+    needs=ROLE_ASSIGNMENT_READ,
+    log=ROLE_ASSIGNMENT_READ,
+    gives=Page[rolewire.AssignmentAnswer],
+    query=(*PAGE, FILTER),
+)
+GET = partial(
+    Operation,
+    method="GET",
+    handler=get_assignment,
+    needs=ROLE_ASSIGNMENT_READ,
+    log=ROLE_ASSIGNMENT_READ,
+    gives=rolewire.AssignmentAnswer,
+)
+PUT = partial(
+    Operation,
+    method="PUT",
+    handler=put_assignment,
+    needs=ROLE_ASSIGNMENT_WRITE,
+    log=ROLE_ASSIGNMENT_WRITE,
+    takes=rolewire.AssignmentBody,
+    gives=rolewire.AssignmentAnswer,
+    success=(200, 201),
+    refuses=(409,),
+    changes=True,
+)
+DELETE = partial(
+    Operation,
+    method="DELETE",
+    handler=delete_assignment,
+    needs=ROLE_ASSIGNMENT_DELETE,
+    log=ROLE_ASSIGNMENT_DELETE,
+    gives=rolewire.AssignmentAnswer,
+    success=(200, 204),
+    changes=True,
+)
+NAMED = ASSIGNMENTS + "/{assignment}"
+PLACES = ((SUBSCRIPTION, "subscription"), (GROUP, "group"), (VAULT, "vault"), (OBJECT, "object"))
+
+OPERATIONS = (
+    *(LIST(path=place + ASSIGNMENTS, name=f"list_assignments_at_{name}") for place, name in PLACES),
+    *(
+        row(path=place + NAMED, name=f"{verb}_assignment_at_{name}")
+        for place, name in PLACES
+        for verb, row in (("get", GET), ("put", PUT), ("delete", DELETE))
+    ),
+)

@@ -1,0 +1,111 @@
+"""Role assignments and custom roles in SQL. Implements `access.authorization.store`."""
+
+from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, Holdings, Roles
+from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
+from strongroom.access.authorization.roles import BUILT_IN
+from strongroom.errors import Conflict, NotFound
+from strongroom.storage.session import Documents, Session
+
+ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
+ROLES = Documents("roles", RoleDefinition, "role_id", "name")
+WITHIN = "(scope = ? OR substr(scope, 1, length(?)) = ?)"
+
+
+class SqlAssignments:
+    """Role assignments, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def held_by(self, principal_id: str) -> Holdings:
+        """Return what one principal holds, for decisions."""
+        wanted = principal_id.lower()
+        return self._session.remember(("held", wanted), lambda: Holdings(self._of(wanted)))
+
+    async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
+        """Return the assignments of one principal, at every scope."""
+        return self._of(principal_id.lower())
+
+    async def list_all(self) -> tuple[RoleAssignment, ...]:
+        """Return every assignment, oldest first."""
+        return ASSIGNMENTS.read(self._session, "ORDER BY rowid")
+
+    async def list_within(self, scope: str) -> tuple[RoleAssignment, ...]:
+        """Return the assignments at a scope or below, oldest first."""
+        return ASSIGNMENTS.read(self._session, f"WHERE {WITHIN} ORDER BY rowid", _within(scope))
+
+    async def find(self, assignment_id: str) -> RoleAssignment | None:
+        """Return an assignment."""
+        return next(iter(ASSIGNMENTS.read(self._session, "WHERE assignment_id = ?", (assignment_id.lower(),))), None)
+
+    async def add(self, assignment: RoleAssignment) -> None:
+        """Add an assignment; Conflict (RoleAssignmentExists) when the same principal, role and scope exist."""
+        if not ASSIGNMENTS.insert(self._session, _columns(assignment), assignment):
+            raise Conflict("The role assignment already exists.", code="RoleAssignmentExists")
+
+    async def replace(self, assignment: RoleAssignment) -> None:
+        """Replace the assignment of that id; NotFound (RoleAssignmentNotFound) when there is none."""
+        if not ASSIGNMENTS.update(self._session, _columns(assignment), assignment):
+            raise _not_found(assignment.assignment_id)
+
+    async def remove(self, assignment_id: str) -> None:
+        """Remove an assignment; NotFound (RoleAssignmentNotFound) when there is none."""
+        if not ASSIGNMENTS.delete(self._session, (assignment_id.lower(),)):
+            raise _not_found(assignment_id)
+
+    async def remove_within(self, scope: str) -> None:
+        """Remove every assignment at `scope` or below: the scope is gone."""
+        self._remove(WITHIN, _within(scope))
+
+    async def remove_principal(self, principal_id: str) -> None:
+        """Remove every assignment of a principal: the principal is gone."""
+        self._remove("principal_id = ?", (principal_id.lower(),))
+
+    def _remove(self, condition: str, parameters: tuple[str, ...]) -> None:
+        select = f"SELECT assignment_id FROM assignments WHERE {condition}"  # noqa: S608 - a condition of our own
+        for key in self._session.connection.rows(select, parameters):
+            ASSIGNMENTS.delete(self._session, key)
+
+    def _of(self, principal_id: str) -> tuple[RoleAssignment, ...]:
+        return ASSIGNMENTS.read(self._session, "WHERE principal_id = ? ORDER BY rowid", (principal_id,))
+
+
+class SqlRoles:
+    """Custom roles, through one session; with the built-in ones, which lie nowhere."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def roles(self) -> Roles:
+        """Return every role, built-in and custom, for decisions."""
+        return self._session.remember(("roles",), self._load)
+
+    async def put(self, role: RoleDefinition) -> None:
+        """Add a custom role, or replace the one of that id."""
+        columns = (role.role_id, role.name.lower())
+        if not ROLES.update(self._session, columns, role):
+            ROLES.insert(self._session, columns, role)
+
+    async def remove(self, role_id: str) -> None:
+        """Remove a custom role; NotFound (RoleDefinitionDoesNotExist) when there is none."""
+        if not ROLES.delete(self._session, (role_id.lower(),)):
+            raise NotFound(f"There is no custom role '{role_id}'.", code="RoleDefinitionDoesNotExist")
+
+    def _load(self) -> Roles:
+        custom = ROLES.read(self._session, "ORDER BY name")
+        return Roles((*BUILT_IN, *custom)) if custom else BUILT_IN_ROLES
+
+
+def _columns(assignment: RoleAssignment) -> tuple[str, ...]:
+    names = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
+    return tuple([name.lower() for name in names])
+
+
+def _within(scope: str) -> tuple[str, str, str]:
+    place = scope.lower()
+    below = place.rstrip("/") + "/"
+    return place, below, below
+
+
+def _not_found(assignment_id: str) -> NotFound:
+    return NotFound(f"There is no role assignment '{assignment_id}'.", code="RoleAssignmentNotFound")

@@ -1,0 +1,172 @@
+"""Conditions: what is read, what is refused, and what cannot be told grants nothing."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.access.authorization.conditions import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    SECRET_NAME,
+    VAULT_NAME,
+    Asked,
+    assignment_attributes,
+    parse,
+    time_attribute,
+)
+from strongroom.errors import BadRequest
+
+READ = "microsoft.keyvault/vaults/secrets/getsecret/action"
+SECRET = "@Resource[Microsoft.KeyVault/vaults/secrets:name]"
+ROLE = "@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]"
+KIND = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType]"
+ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+def ask(text, *, action=READ, **attributes):
+    known = {("resource", SECRET_NAME): ("prod-key",), ("resource", VAULT_NAME): ("pay",)}
+    return parse(text)(Asked(action, known | attributes.get("known", {})))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{SECRET} StringEquals 'prod-key'", True),
+        (f"{SECRET} StringEquals 'other'", False),
+        (f"{SECRET} StringEquals 'PROD-key'", True),  # names are the same whatever their case
+        (f"{SECRET} StringNotEquals 'Prod-Key'", False),
+        (f"{SECRET} StringEqualsIgnoreCase 'PROD-KEY'", True),
+        (f"{SECRET} StringNotEqualsIgnoreCase 'PROD-KEY'", False),
+        (f"{SECRET} StringStartsWith 'prod'", True),
+        (f"{SECRET} StringNotStartsWith 'prod'", False),
+        (f"{SECRET} StringStartsWithIgnoreCase 'PROD'", True),
+        (f"{SECRET} StringNotStartsWithIgnoreCase 'test'", True),
+        (f"{SECRET} StringLike 'prod*'", True),
+        (f"{SECRET} StringLike 'p?od-k*y'", True),
+        (f"{SECRET} StringLike 'prod'", False),
+        (f"{SECRET} StringLike 'prod\\*'", False),
+        (f"{SECRET} StringLike 'p\\?od-key'", False),
+        (f"{SECRET} StringNotLike 'prod*'", False),
+        (f"{SECRET} StringLikeIgnoreCase 'PROD*'", True),
+        (f"{SECRET} StringNotLikeIgnoreCase 'TEST*'", True),
+        (f"{SECRET} StringEquals {{'prod-key'}}", True),
+        (f"{SECRET} ForAnyOfAnyValues:StringEquals {{'a', 'prod-key'}}", True),
+        (f"{SECRET} ForAnyOfAnyValues:StringEquals {{'a', 'b'}}", False),
+        (f"{SECRET} ForAllOfAnyValues:StringLike {{'x*', 'prod*'}}", True),
+        (f"{SECRET} ForAnyOfAllValues:StringLike {{'p*', '*y'}}", True),
+        (f"{SECRET} ForAllOfAllValues:StringLike {{'p*', '*x'}}", False),
+        (f"!({SECRET} StringEquals 'other')", True),
+        (f"NOT ({SECRET} StringEquals 'other')", True),
+        (f"{SECRET} StringLike 'a*' OR {SECRET} StringLike '*y'", True),
+        (f"{SECRET} StringLike 'p*' && {SECRET} StringLike '*x'", False),
+        (f"({SECRET} StringLike 'p*' AND {SECRET} StringLike '*x') || {SECRET} StringLike '*y'", True),
+        ("ActionMatches{'Microsoft.KeyVault/vaults/secrets/getSecret/action'}", True),
+        ("ActionMatches{'Microsoft.KeyVault/vaults/secrets/*'}", True),
+        ("!(ActionMatches{'Microsoft.KeyVault/vaults/keys/*'})", True),
+        ("@Resource[Microsoft.KeyVault/vaults:name] StringEquals 'pay'", True),
+        (f"Exists {SECRET}", True),
+        (f"Exists {ROLE}", False),
+        (f"NOT Exists {ROLE}", True),
+        ("  (( @resource[ MICROSOFT.keyvault/vaults/secrets:NAME ] StringEquals 'prod-key' ))  ", True),
+    ],
+)
+def test_what_a_condition_says(text, expected):
+    assert ask(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{ROLE} GuidEquals '{ONE}'", None),
+        (f"!({ROLE} GuidEquals '{ONE}')", None),
+        (f"{ROLE} GuidNotEquals '{ONE}'", None),
+        (f"{ROLE} GuidEquals '{ONE}' OR {SECRET} StringLike '*'", True),
+        (f"{ROLE} GuidEquals '{ONE}' OR {SECRET} StringLike 'x'", None),
+        (f"{ROLE} GuidEquals '{ONE}' AND {SECRET} StringLike 'x'", False),
+        (f"{ROLE} GuidEquals '{ONE}' AND {SECRET} StringLike '*'", None),
+    ],
+)
+def test_what_is_not_there_can_be_told_by_nobody(text, expected):
+    assert ask(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{ROLE} GuidEquals {ONE}", True),
+        (f"{ROLE} GuidEquals '{ONE.upper()}'", True),
+        (f"{ROLE} GuidNotEquals {ONE}", False),
+        (f"{ROLE} ForAnyOfAnyValues:GuidEquals{{{TWO}, {ONE}}}", True),
+        (f"{ROLE} ForAnyOfAnyValues:GuidEquals{{{TWO}}}", False),
+        (f"{KIND} StringEqualsIgnoreCase 'user'", True),
+        (f"{KIND} StringEquals 'user'", False),
+        (f"{KIND} StringEquals 'User'", True),
+    ],
+)
+def test_what_an_assignment_says_of_itself(text, expected):
+    said = assignment_attributes("request", role_id=ONE.upper(), principal_id=TWO, principal_type="User")
+    assert ask(text, known=said) is expected
+    assert ask(text.replace("@Request", "@Resource"), known=said) is None
+
+
+@pytest.mark.parametrize(
+    ("operator", "moment", "expected"),
+    [
+        ("GreaterThan", "2026-01-01T00:00:00Z", True),
+        ("GreaterThan", "2026-06-01T12:00:00.000Z", False),
+        ("GreaterThanEquals", "2026-06-01T12:00:00+00:00", True),
+        ("LessThan", "2026-06-01T14:00:00+02:00", False),
+        ("LessThanEquals", "2026-06-01T14:00:00+02:00", True),
+        ("Equals", "2026-06-01T12:00:00", True),
+        ("NotEquals", "2026-06-01T12:00:00", False),
+    ],
+)
+def test_conditions_ask_what_time_it_is(operator, moment, expected):
+    now = time_attribute(datetime(2026, 6, 1, 12, tzinfo=UTC))
+    assert ask(f"@Environment[UtcNow] DateTime{operator} '{moment}'", known=now) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "ends too early"),
+        ("(", "ends too early"),
+        (f"{SECRET} StringEquals", "ends too early"),
+        (f"({SECRET} StringEquals 'a'", "ends too early"),
+        (f"({SECRET} StringEquals 'a' 'b')", "')' is missing"),
+        (f"{SECRET} StringEquals 'a')", "not expected after its end"),
+        (f"{SECRET} StringEquals 'a", "cannot be read"),
+        (f"{SECRET} StringEquals a", "no value"),
+        (f"{SECRET} StringEquals {{'a', 'b'}}", "ForAnyOfAnyValues:StringEquals"),
+        (f"{SECRET} StringSounds 'a'", "no operator"),
+        (f"{SECRET} GuidEquals {ONE}", "no operator"),
+        (f"{ROLE} StringEquals 'a'", "no operator"),
+        (f"{ROLE} GuidEquals 'a'", "no value"),
+        (f"{SECRET} ForSomeValues:StringEquals 'a'", "no way to compare"),
+        ("@Environment[UtcNow] DateTimeEquals 'today'", "no value"),
+        ("@Principal[Microsoft.Directory/x:y] StringEquals 'a'", "no attribute that is known"),
+        ("@Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'a'", "no attribute that is known"),
+        ("Exists ActionMatches", "no attribute that is known"),
+        ("ActionMatches{a}", "in quotes"),
+        ("ActionMatches('a')", "'{' is missing"),
+        ("SubOperationMatches{'Blob.List'}", "none of ActionMatches"),
+        ("ActionMatches{'a'} AND ActionMatches{'b'} OR ActionMatches{'c'}", "set parentheses"),
+        ("(" * (MAX_DEPTH + 2) + "ActionMatches{'a'}" + ")" * (MAX_DEPTH + 2), "deep"),
+        ("!" * (MAX_DEPTH + 2) + "ActionMatches{'a'}", "negated"),
+        ("x" * (MAX_LENGTH + 1), "characters"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_in_words(text, told):
+    with pytest.raises(BadRequest) as refused:
+        parse(text)
+    assert refused.value.code == "InvalidCondition"
+    assert told in refused.value.message
+
+
+@given(st.text(alphabet="@[](){}!&|',: aAnNdDoOrR*?\\'", max_size=60))
+def test_no_text_does_anything_else(text):
+    with suppress(BadRequest):
+        assert parse(text)(Asked("a")) in {True, False, None}
