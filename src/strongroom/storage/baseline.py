@@ -12,6 +12,7 @@ from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.principals import PRINCIPALS
 from strongroom.storage.records import put_in_outbox
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.rows import RowSeal
@@ -23,6 +24,7 @@ NOTED: tuple[Shape, ...] = (
         kind.shape
         for kind in (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
     ),
+    *(kind.shape for kind in PRINCIPALS),
     OBJECTS,
     VERSIONS,
 )

@@ -24,6 +24,7 @@ from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.principals import MEMBERSHIPS, PRINCIPALS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
 from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
@@ -36,11 +37,12 @@ from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 NAMED = 5
 """How many damaged rows of a table are named; the others are counted."""
 
-KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
+KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES, *PRINCIPALS)
 NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in KINDS},
     GROUPS.table: ("name",),
     POLICIES.table: ("vault_id", "name"),
+    MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],
     VAULTS.table: ("name",),
     OBJECTS.table: ("vault_id", "name"),
     VERSIONS.table: ("vault_id", "name", "version"),
