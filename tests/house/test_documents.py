@@ -16,6 +16,7 @@ from strongroom.hosting.limits import KIB, MIB, Limits
 from strongroom.options import CONFIG, OPTIONS
 from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
+from strongroom.planes.graph import plane as graph
 from strongroom.planes.identity import plane as identity
 from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
 from strongroom.planes.operation import SMALL_BODY
@@ -210,6 +211,7 @@ def operation_names():
         *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
         hsms.OPERATIONS,
         rehearsal.OPERATIONS,
+        graph.OPERATIONS,
     )
     named = {row.log for table in tables for row in table}
     replaced = {

@@ -32,7 +32,7 @@ class SqlIdentity(SqlPrincipals):
 
     async def list_applications(self) -> tuple[Application, ...]:
         """Return every application, oldest first."""
-        return APPLICATIONS.read(self._session, "ORDER BY rowid")
+        return self._session.remember(("applications",), lambda: APPLICATIONS.read(self._session, "ORDER BY rowid"))
 
     async def add_application(self, application: Application) -> None:
         """Add an application; Conflict when one of its ids is taken."""

@@ -146,7 +146,19 @@ class Directory:
 
     async def list_all_members(self, group_id: str) -> tuple[Principal, ...]:
         """Return every member of a group, and of the groups in it to their end, by kind and name."""
-        return _sorted(await self.principals(await self._reached(group_id)))
+        return _sorted(await self.principals(await self.reached(group_id)))
+
+    async def reached(self, group_id: str) -> frozenset[str]:
+        """Return the ids of all members of a group, and of the groups in it. A group may be reached from itself."""
+        known: dict[str, list[str]] = {}
+        due = [group_id]
+        while due:
+            inside = due.pop()
+            if inside not in known:
+                found = await self._store.list_memberships(inside, Relation.MEMBER)
+                known[inside] = [each.member_id for each in found]
+                due += [each.member_id for each in found if each.member_type is GROUP]
+        return closure(group_id, lambda inside: known.get(inside, ()))
 
     async def list_groups_of(self, object_id: str) -> tuple[Group, ...]:
         """Return the groups that a principal is a member of itself, oldest membership first."""
@@ -159,16 +171,18 @@ class Directory:
 
     # --- who is meant
 
-    async def find_principal(self, object_id: str) -> Principal | None:
+    async def find_object(self, object_id: str) -> User | Group | Application | None:
         """Return the user, group or application of that object id."""
-        user = await self._store.find_user(object_id)
-        if user is not None:
-            return principal_of(user)
-        group = await self._store.find_group(object_id)
-        if group is not None:
-            return principal_of(group)
-        application = await self._store.find_principal(object_id)
-        return None if application is None else principal_of(application)
+        return (
+            await self._store.find_user(object_id)
+            or await self._store.find_group(object_id)
+            or await self._store.find_principal(object_id)
+        )
+
+    async def find_principal(self, object_id: str) -> Principal | None:
+        """Return who has that object id, of whichever kind."""
+        found = await self.find_object(object_id)
+        return None if found is None else principal_of(found)
 
     async def get_principal(self, reference: str, kind: PrincipalType | None = None) -> Principal:
         """Return who is meant: by object id, user principal name, application id, else by display name.
@@ -194,6 +208,10 @@ class Directory:
         """Return the principals of these object ids that there are, in this order."""
         return tuple([each for id_ in object_ids if (each := await self.find_principal(id_)) is not None])
 
+    async def objects(self, object_ids: Iterable[str]) -> tuple[User | Group | Application, ...]:
+        """Return the users, groups and applications of these object ids that there are, in this order."""
+        return tuple([each for id_ in object_ids if (each := await self.find_object(id_)) is not None])
+
     async def groups(self, object_ids: Iterable[str]) -> tuple[Group, ...]:
         """Return the groups of these object ids that there are, in this order."""
         return tuple([each for id_ in object_ids if (each := await self._store.find_group(id_)) is not None])
@@ -212,18 +230,6 @@ class Directory:
 
     async def _of(self, object_id: str, relation: Relation) -> tuple[Membership, ...]:
         return await self._store.list_memberships_of(object_id, relation)
-
-    async def _reached(self, group_id: str) -> frozenset[str]:
-        """Return the ids of all members of a group, and of the groups in it. A group may be reached from itself."""
-        known: dict[str, list[str]] = {}
-        due = [group_id]
-        while due:
-            inside = due.pop()
-            if inside not in known:
-                found = await self._store.list_memberships(inside, Relation.MEMBER)
-                known[inside] = [each.member_id for each in found]
-                due += [each.member_id for each in found if each.member_type is GROUP]
-        return closure(group_id, lambda inside: known.get(inside, ()))
 
     async def _forget(self, object_id: str, grants: Grants) -> None:
         await self._store.remove_memberships(object_id)
