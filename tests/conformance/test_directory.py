@@ -1,5 +1,6 @@
 """Users, groups and memberships."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -125,6 +126,23 @@ async def test_hundreds_of_groups_count(storage, change):
 
     await change(fill)
     assert len(await storage.read().identity.groups_of("user-1")) == 301
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_groups_are_in_each_other_all_that_is_reached_counts(storage, change, seed):
+    chance = random.Random(seed)
+    edges = {(chance.randrange(12), chance.randrange(12)) for _ in range(18)}
+
+    async def fill(stores):
+        for inner, outer in edges:
+            await stores.identity.add_membership(a_membership(f"group-{outer}", f"group-{inner}"))
+
+    await change(fill)
+    for start in range(12):
+        reached = set()
+        for _ in range(12):
+            reached |= {outer for inner, outer in edges if inner == start or inner in reached}
+        assert await storage.read().identity.groups_of(f"group-{start}") == {f"group-{each}" for each in reached}
 
 
 async def test_who_is_gone_is_in_no_group_and_has_no_members(storage, change):
