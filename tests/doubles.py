@@ -7,6 +7,7 @@ from functools import cache
 
 import msgspec
 
+from directory_doubles import MemoryPrincipals
 from strongroom.access.authorization.evaluation import Holdings, Roles
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.identity.applications import Applications
@@ -247,10 +248,11 @@ class MemoryFacts(_Memory):
         self.values[name] = value
 
 
-class MemoryIdentity(_Memory):
-    held = ("tenants", "applications", "signing_keys")
+class MemoryIdentity(MemoryPrincipals, _Memory):
+    held = ("tenants", "applications", "signing_keys", *MemoryPrincipals.held)
 
     def __init__(self):
+        super().__init__()
         self.tenants = {}
         self.applications = {}
         self.signing_keys = []

@@ -126,7 +126,7 @@ async def test_readiness_which_costs_a_write_is_asked_of_the_storage_once_a_seco
     assert asked == [100.0, 100.0 + READY_SECONDS]
 
 
-@pytest.mark.parametrize("plane", ["data", "management", "identity"])
+@pytest.mark.parametrize("plane", ["data", "management", "identity", "graph"])
 @pytest.mark.parametrize("host", ["vault.test:8443", "localhost:1", "127.0.0.1", "[::1]:8443"])
 async def test_documents_are_served_on_the_servers_own_names(app, host, plane):
     status, body, headers = await ask(app, host, f"/openapi/{plane}.json")
@@ -137,7 +137,7 @@ async def test_documents_are_served_on_the_servers_own_names(app, host, plane):
 @pytest.mark.parametrize(
     ("host", "path", "method", "status"),
     [
-        ("vault.test", "/openapi/graph.json", "GET", 404),
+        ("vault.test", "/openapi/portal.json", "GET", 404),
         ("vault.test", "/openapi/data.json", "POST", 404),
         ("evil.test", "/openapi/data.json", "GET", 421),
     ],

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from canaries import MARK
+from directory_doubles import a_membership, a_security_group, a_user
 from storage_doubles import (
     CUSTODIAN,
     NOON,
@@ -104,6 +105,9 @@ async def fill(storage):
             lambda stores: _add_vault(stores, a_vault("kv2")),
             lambda stores: stores.assignments.add(an_assignment()),
             lambda stores: stores.roles.put(a_role()),
+            lambda stores: stores.identity.add_user(a_user()),
+            lambda stores: stores.identity.add_group(a_security_group()),
+            lambda stores: stores.identity.add_membership(a_membership()),
         )
     )
     for name in ("one", "one", "two"):

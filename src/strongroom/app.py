@@ -19,6 +19,7 @@ from strongroom.planes.data.plane import DataPlane
 from strongroom.planes.data.throttling import Limiter
 from strongroom.planes.documents import find_document
 from strongroom.planes.gate import Gate, Plane
+from strongroom.planes.graph.plane import GraphPlane
 from strongroom.planes.http import JSON, Headers, Request, Response
 from strongroom.planes.identity.plane import IdentityPlane
 from strongroom.planes.management.plane import ManagementPlane
@@ -81,7 +82,7 @@ def create_app(
     return Application(
         domain=domain,
         vaults=gates["data"],
-        hosts={"login": gates["identity"], "management": gates["management"]},
+        hosts={"login": gates["identity"], "management": gates["management"], "graph": gates["graph"]},
         elsewhere=RequestMeter(counted, NO_PLANE),
         is_ready=is_ready,
         room=room,
@@ -104,6 +105,7 @@ def make_planes(
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
+        "graph": GraphPlane(verifier),
         "management": ManagementPlane(verifier, locations, keepers),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
@@ -136,8 +138,8 @@ async def _repeat(sweep: Callable[[], Awaitable[None]], seconds: float | None = 
 class Application:
     """One ASGI application: the host's suffix picks the plane, its first label the vault.
 
-    domain: the base domain. hosts: a gate for each first label (`login`, `management`); vaults: the one for all vaults.
-    elsewhere: counts what is on no plane.
+    domain: the base domain. hosts: a gate for each first label (`login`, `management`, `graph`); vaults: the one for
+    all vaults. elsewhere: counts what is on no plane.
     is_ready: answers whether the storage can be written; room: how full the disk is, in a word.
     background: what runs beside the requests of this worker. close: called when the worker ends. note_request: hears
     of every request when it comes.

@@ -59,7 +59,7 @@ def test_an_application_is_disabled_enabled_and_deleted_by_any_of_its_names(data
     done("role", "assign", "payments", "Reader")
     done("app", "delete", made[by])
     assert [each["displayName"] for each in done("app", "list", "--json")] == ["bootstrap"]
-    assert [each["application"] for each in done("role", "list", "--json")] == ["bootstrap"]
+    assert [each["principal"] for each in done("role", "list", "--json")] == ["bootstrap"]
     assert [name.partition("/")[2] for name in operations(records)[-5:]] == [
         "applications/create",
         "servicePrincipals/disable",

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from strongroom.audit.event import Record
+from strongroom.audit.event import Category, Record
 from strongroom.audit.log import Entry
 from strongroom.cli import logs
-from strongroom.cli.logs import following, newest
+from strongroom.cli.logs import CATEGORIES, following, newest
 from strongroom.cli.recordview import Choice
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -107,3 +107,7 @@ def test_following_goes_on_until_it_is_interrupted(data, done, strongroom, monke
     code, out, _ = strongroom("logs", "--follow", "-n", "1")
     assert code == 130
     assert out.count("\n") == 1
+
+
+def test_every_category_can_be_chosen():
+    assert set(CATEGORIES) == set(Category)

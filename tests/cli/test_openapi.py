@@ -3,7 +3,7 @@ import json
 import pytest
 
 
-@pytest.mark.parametrize("plane", ["data", "management", "identity"])
+@pytest.mark.parametrize("plane", ["data", "management", "identity", "graph"])
 def test_a_document_is_printed_for_the_server_of_the_settings(done, plane):
     document = json.loads(done("openapi", plane, "--domain", "vault.example.test", "--port", "443"))
     assert document["servers"][0]["url"].endswith(".vault.example.test")
@@ -16,6 +16,6 @@ def test_the_data_plane_is_the_one_that_is_meant(done):
 
 
 def test_a_plane_that_there_is_not_is_told(strongroom):
-    code, _, err = strongroom("openapi", "graph")
+    code, _, err = strongroom("openapi", "portal")
     assert code == 2
-    assert "'graph' is not one of 'data', 'management', 'identity'" in err
+    assert "'portal' is not one of 'data', 'management', 'identity', 'graph'" in err

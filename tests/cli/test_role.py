@@ -3,7 +3,7 @@ import pytest
 
 def test_the_bootstrap_application_owns_the_subscription(data, done):
     assigned = done("role", "list", "--json")
-    assert [(each["role"], each["application"], each["scope"]) for each in assigned] == [
+    assert [(each["role"], each["principal"], each["scope"]) for each in assigned] == [
         ("Owner", "bootstrap", f"/subscriptions/{data['subscriptionId']}")
     ]
 
@@ -20,7 +20,7 @@ def test_a_role_is_given_where_it_was_said(data, done, records, where, below):
     done("app", "create", "payments")
     given = done("role", "assign", "payments", "key vault secrets user", *where, "--json")
     assert given["scope"] == f"/subscriptions/{data['subscriptionId']}{below}"
-    assert (given["role"], given["application"]) == ("Key Vault Secrets User", "payments")
+    assert (given["role"], given["principal"]) == ("Key Vault Secrets User", "payments")
     body = records()[-1]
     assert body["operationName"] == "Microsoft.Authorization/roleAssignments/write"
     assert body["resourceId"] == given["scope"].upper()
@@ -38,13 +38,13 @@ def test_a_role_is_given_at_a_resource_id_and_taken_away(data, done, records):
 
 
 def test_columns_are_for_people(data, done):
-    assert done("role", "list").splitlines()[0].split() == ["role", "application", "scope", "id"]
+    assert done("role", "list").splitlines()[0].split() == ["role", "principal", "scope", "id"]
     assert "Owner" in done("role", "definitions")
     assert done("role", "list", "--scope", "/subscriptions/none") == ""
 
 
 REFUSED = [
-    (("assign", "nobody", "Reader"), "There is no application 'nobody'."),
+    (("assign", "nobody", "Reader"), "There is no user, group or application 'nobody'."),
     (("assign", "bootstrap", "King"), "The specified role definition 'King' does not exist."),
     (("assign", "bootstrap", "Owner"), "already"),
     (("assign", "bootstrap", "Reader", "--vault", "none"), "there is no vault 'none'"),
@@ -57,7 +57,7 @@ REFUSED = [
     ),
     (("assign", "bootstrap", "Reader", "--condition", "x"), "condition is invalid"),
     (("remove", "11111111-2222-3333-4444-555555555555"), ""),
-    (("list", "nobody"), "There is no application 'nobody'."),
+    (("list", "nobody"), "There is no user, group or application 'nobody'."),
 ]
 
 

@@ -4,6 +4,7 @@ One server with two workers, and connections kept alive until both of them hold 
 over the management plane; when that has been answered, each connection's next request must be refused.
 """
 
+import json
 import re
 from types import SimpleNamespace
 
@@ -194,3 +195,52 @@ def test_a_deleted_secret_is_not_told_and_a_disabled_version_neither(direct, vau
     assert crowd.outcomes() == {(403, "SecretDisabled")}
     assert direct.secret("DELETE", vault.url, "/secrets/any").status == 200
     assert crowd.outcomes() == {(404, "SecretNotFound")}
+
+
+@pytest.fixture
+def outer(server, direct, someone, vault):
+    """A group that may get secrets by the vault's policy, with a group in it that the application is in."""
+    names = [unique("outer"), unique("inner")]
+    made = [json.loads(server.strongroom("directory", "group", "create", name, "--json").stdout) for name in names]
+    server.strongroom("directory", "group", "member", "add", names[0], names[1])
+    server.strongroom("directory", "group", "member", "add", names[1], someone[0])
+    direct.change_policies("add", vault.name, direct.policy(made[0]["objectId"], "get"))
+    direct.change_policies("remove", vault.name, direct.policy(someone[1], "get"))
+    return SimpleNamespace(id=made[0]["objectId"], name=names[0], inner=names[1])
+
+
+def test_who_leaves_a_group_has_nothing_of_it_any_more(server, outer, someone, crowd):
+    for group, member in ((outer.inner, someone[0]), (outer.name, outer.inner)):
+        server.strongroom("directory", "group", "member", "remove", group, member)
+        assert crowd.outcomes() == {(403, "ForbiddenByPolicy")}
+        server.strongroom("directory", "group", "member", "add", group, member)
+        assert crowd.outcomes() == {(200, "")}
+    server.strongroom("directory", "group", "delete", outer.inner)
+    assert crowd.outcomes() == {(403, "ForbiddenByPolicy")}
+
+
+def test_a_role_of_a_group_counts_for_its_members_while_they_are_in_it(server, direct, outer, vault, someone, crowd):
+    body = {"properties": {"enableRbacAuthorization": True}}
+    assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200
+    assert crowd.outcomes() == {(403, "ForbiddenByRbac")}
+    server.strongroom("role", "assign", outer.name, "Key Vault Secrets User", "--vault", vault.name)
+    assert crowd.outcomes() == {(200, "")}
+    server.strongroom("directory", "group", "member", "remove", outer.inner, someone[0])
+    assert crowd.outcomes() == {(403, "ForbiddenByRbac")}
+
+
+def leave_group(server, outer, someone):
+    server.strongroom("directory", "group", "member", "remove", outer.inner, someone[0])
+
+
+def delete_group(server, outer, someone):
+    server.strongroom("directory", "group", "delete", outer.name)
+
+
+@pytest.mark.parametrize("change", [leave_group, delete_group])
+def test_no_request_that_begins_after_a_group_was_left_gets_through(server, outer, someone, crowd, change):
+    seen = crowd.ask_around(lambda: change(server, outer, someone))
+    assert len({each.worker for each in seen}) == WORKERS
+    for each in seen:
+        assert set(each.before) <= {200, 403}
+        assert set(each.after) == {403}

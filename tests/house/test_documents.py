@@ -213,7 +213,7 @@ def operation_names():
     directory = {
         f"Microsoft.Directory/{name}"
         for name in constants()
-        if re.fullmatch(r"(applications|servicePrincipals)/[a-z/]+", name)
+        if re.fullmatch(r"(applications|servicePrincipals|users|groups)/[a-z/]+", name)
     }
     roles = {f"Microsoft.Authorization/roleAssignments/{verb}" for verb in ("write", "delete")}
     return (

@@ -56,7 +56,7 @@ def test_a_row_says_who_may(plane, row):
         assert row.needs is None
     else:
         (scheme,) = found["security"]
-        assert re.fullmatch(r"https://(vault|management)\.localhost:8443/\.default", scheme["token"][0])
+        assert re.fullmatch(r"https://(vault|management|graph)\.localhost:8443/\.default", scheme["token"][0])
         assert "401" in found["responses"]
     assert ("x-strongroom-permission" in found) == (row.needs is not None)
     assert row.needs is None or "403" in found["responses"]

@@ -37,6 +37,6 @@ def test_a_document_that_is_known_is_not_sent_again():
     assert find_document(a_request("/openapi/identity.json", if_none_match=tag), "localhost").status == 200
 
 
-@pytest.mark.parametrize("path", ["/openapi", "/openapi/graph.json", "/openapi/data", "/openapi/../data.json"])
+@pytest.mark.parametrize("path", ["/openapi", "/openapi/portal.json", "/openapi/data", "/openapi/../data.json"])
 def test_other_paths_name_no_document(path):
     assert find_document(a_request(path), "localhost") is None

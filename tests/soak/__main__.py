@@ -12,6 +12,7 @@ import click
 
 SEED = click.option("--seed", type=int, default=None, help="Repeat a run's choices (its moments, the system chooses).")
 KEPT_NAME = "strongroom-soak-"
+PLANES = ("data", "management", "identity", "graph")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,7 +131,7 @@ def races(examples):
 @click.option(
     "--examples", type=click.IntRange(1), default=200, show_default=True, help="Requests made at random, each."
 )
-@click.option("--plane", type=click.Choice(["data", "management", "identity"]), multiple=True, help="One of them only.")
+@click.option("--plane", type=click.Choice(PLANES), multiple=True, help="One of them only.")
 @SEED
 def fuzz(examples, plane, seed):
     """Let schemathesis make requests of the served OpenAPI documents, with every api-version, and judge the answers.
@@ -143,7 +144,7 @@ def fuzz(examples, plane, seed):
     from soak.recipes import document_of
 
     seed, failures = _chosen(seed), []
-    for name in plane or ("data", "management", "identity"):
+    for name in plane or PLANES:
         with served("--workers", "2") as direct:
             reach = Reach(document_of(direct, name))
             found = fuzzing.fuzz(direct, name, reach.document, examples=examples, seed=seed, thorough=True)

@@ -35,7 +35,7 @@ EXCEPTED = {
     ),
     # Their paths fit a template too, as that of a secret called `restore`: `Allow` tells its verbs, no document can.
     "allow_header_conformance": (
-        *("restoreSecret", "backupSecret", "listVersions"),
+        *("restoreSecret", "backupSecret", "listVersions", "getByIds"),
         *(
             "restoreKey",
             "backupKey",
@@ -128,7 +128,7 @@ def _settings(direct, plane, examples, seed, *, thorough):
         "generation": generation,
         "operations": [_excepted(name) for name in sorted({name for names in EXCEPTED.values() for name in names})],
     }
-    return settings | {"data": _data, "management": _management, "identity": _identity}[plane](direct)
+    return settings | {"data": _data, "management": _management, "identity": _identity, "graph": _graph}[plane](direct)
 
 
 def _excepted(name):
@@ -172,6 +172,24 @@ def _identity(direct):
         },
         # A secret or an assertion made at random fits the schema and proves nobody.
         "checks": {"positive_data_acceptance": OFF},
+    }
+
+
+def _graph(direct):
+    return {
+        "base-url": direct.facts.managementUrl.replace("management.", "graph.", 1),
+        "auth": {"openapi": {"token": {"bearer": direct.owner("graph")}}},
+        "dictionaries": {"objects": {"values": [direct.owner_id]}},
+        "parameters": {
+            f"path.{name}": {"dictionary": "objects", "probability": 0.5}
+            for name in ("servicePrincipal", "application", "object")
+        },
+        "checks": {
+            # A filter, a selection or a paging token of any text fits the schema; what they name need not be there.
+            "positive_data_acceptance": OFF,
+            # Every verb that would write is refused alike, on paths that there are and on others.
+            "unsupported_method": OFF,
+        },
     }
 
 

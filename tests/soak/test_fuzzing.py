@@ -10,13 +10,14 @@ from clients.direct import Direct
 from clients.harness import start_server
 from soak.documented import Reach
 from soak.fuzzing import fuzz
+from soak.graph_recipes import GraphRecipes
 from soak.recipes import DataRecipes, IdentityRecipes, ManagementRecipes, document_of
 from strongroom.hosting.attestor import Attestor
 
 pytestmark = pytest.mark.xdist_group("fuzzing")
 
 EXAMPLES, SEED = 8, 1
-every_plane = pytest.mark.parametrize("run", ["data", "management", "identity"], indirect=True, scope="module")
+every_plane = pytest.mark.parametrize("run", ["data", "management", "identity", "graph"], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,8 @@ def follow(plane, server, direct, reach, folder, attestor):
     with served(folder / "strict", "--workers", "1", "--unauthenticated-per-minute", "1") as (_, strict):
         if plane == "identity":
             IdentityRecipes(direct, reach, strict).follow()
+        elif plane == "graph":
+            GraphRecipes(server, direct, reach, strict).follow()
         else:
             ManagementRecipes(server, direct, reach, strict).follow()
 

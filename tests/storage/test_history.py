@@ -3,6 +3,7 @@
 import pytest
 import structlog
 
+from directory_doubles import a_membership, a_security_group, a_user
 from jwk_doubles import a_policy
 from storage_doubles import (
     CUSTODIAN,
@@ -44,6 +45,9 @@ FIRST = adding(
     lambda stores: stores.secrets.add_version(a_state("Secret"), a_version(1)),
     lambda stores: stores.keys.put_policy("vault-1", "key", a_policy(), NOON),
     lambda stores: stores.keyring.add(KEY),
+    lambda stores: stores.identity.add_user(a_user()),
+    lambda stores: stores.identity.add_group(a_security_group()),
+    lambda stores: stores.identity.add_membership(a_membership()),
 )
 
 
@@ -83,7 +87,7 @@ async def test_a_row_that_was_taken_away_is_found(filled, place, sql, shape):
 @pytest.mark.parametrize("shape", NOTED, ids=lambda shape: shape.table)
 async def test_a_row_that_was_put_in_is_found(filled, place, sql, shape):
     names = {"vaults": ("vault_id", "name"), "applications": ("object_id", "app_id"), "data_keys": ("key_id", "scope")}
-    names["assignments"] = ("assignment_id", "scope")
+    names |= {"assignments": ("assignment_id", "scope"), "users": ("object_id", "principal_name")}
     changed = names.get(shape.table, shape.columns[shape.keys - 1 : shape.keys])
     columns = ", ".join(f"{name} || 'x'" if name in changed else name for name in shape.columns)
     where = "WHERE purpose = 'vault'" if shape.table == "data_keys" else ""
@@ -229,4 +233,4 @@ async def test_progress_is_told(filled, place, monkeypatch):
     monkeypatch.setattr("strongroom.storage.history.PROGRESS_ROWS", 6)
     told = []
     assert discrepancies(place, told.append) == []
-    assert told == [6, 12, 18, 18]
+    assert told == [6, 12, 18, 21]

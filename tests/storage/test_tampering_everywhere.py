@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from data_doubles import DOMAIN, DataWorld, a_vault, an_application, signing_material, token_for
+from directory_doubles import a_membership, a_security_group, a_user
 from doubles import a_custodian
 from jwk_doubles import a_policy
 from storage_doubles import (
@@ -34,6 +35,7 @@ from storage_doubles import (
 )
 from storage_doubles import an_application as a_stored_application
 from strongroom.access.authorization.roles import BUILT_IN
+from strongroom.access.identity.model import Relation
 from strongroom.access.identity.verifier import Verifier
 from strongroom.audit.log import whole_chain
 from strongroom.clock import CLOCK_FACT
@@ -64,6 +66,7 @@ ALIKE = {
     "assignments": {"scope", "role_id"},
     "objects": {"vault_id", "kind", "name", "deleted", "purge"},
     "versions": {"kind", "document"},
+    "memberships": {"group_id", "relation"},
 }
 """Columns that have no two values to swap here, or none that the schema would let stand."""
 
@@ -81,6 +84,7 @@ UNIQUE = {
     "applications": ("object_id", "app_id"),
     "vaults": ("vault_id", "name"),
     "assignments": ("assignment_id", "scope"),
+    "users": ("object_id", "principal_name"),
 }
 VAULTS = ("kv1", "kv2")
 NAMES = ("one", "two")
@@ -113,6 +117,9 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.assignments.add(an_assignment(number, principal=f"object-{number}")),
             lambda stores, number=number: stores.roles.put(a_role(number)),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
+            lambda stores, number=number: stores.identity.add_user(a_user(number)),
+            lambda stores, number=number: stores.identity.add_group(a_security_group(number)),
+            lambda stores, number=number: stores.identity.add_membership(a_membership(member=f"user-{number}")),
         ]
     await storage.change(adding(*works))
 
@@ -147,6 +154,13 @@ async def all_secrets(stores, custodian):
     return found
 
 
+async def all_memberships(identity):
+    """Return the memberships from both ends: as groups have them, and as they count for a member."""
+    inside = await identity.list_memberships("group-1", Relation.MEMBER)
+    counting = [(number, group) for number in (1, 2) for group in await identity.groups_of(f"user-{number}")]
+    return [*inside, *counting]
+
+
 async def all_keys(stores, custodian):
     del custodian
     fresh = Custodian(Sensitive(MASTERS["ours"]))  # has opened none yet
@@ -171,6 +185,9 @@ READS = {
     "assignments": lambda stores, _: stores.assignments.list_all(),
     "roles": custom_roles,
     "rotation_policies": all_policies,
+    "users": lambda stores, _: stores.identity.list_users(),
+    "security_groups": lambda stores, _: stores.identity.list_groups(),
+    "memberships": lambda stores, _: all_memberships(stores.identity),
     "objects": all_secrets,
     "versions": all_secrets,
 }

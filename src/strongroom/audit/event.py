@@ -23,6 +23,7 @@ class Category(StrEnum):
     AUDIT = "AuditEvent"
     ADMINISTRATIVE = "Administrative"
     SIGN_IN = "SignInLogs"
+    GRAPH = "MicrosoftGraphActivityLogs"
 
 
 MILLISECONDS = (1 << 48) - 1

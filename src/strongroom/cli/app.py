@@ -83,6 +83,19 @@ def list_(*, as_json: bool, **flags: Any) -> None:
     show_rows([_row(application) for application in _on_data(flags, work)], as_json=as_json)
 
 
+@command.command(name="show", epilog=APPLICATION_HELP)
+@click.argument("application", metavar="APP")
+@format_option
+@settings_options(*PLACE)
+def show(application: str, *, as_json: bool, **flags: Any) -> None:
+    """Show APP: its ids, whether it is enabled, how many credentials it has and until when."""
+
+    async def work(data: "Data") -> "Application":
+        return await data.applications(data.storage.read()).get(application)
+
+    show_one(_row(_on_data(flags, work)), as_json=as_json)
+
+
 @command.command(name="disable", epilog=APPLICATION_HELP)
 @click.argument("application", metavar="APP")
 @settings_options(*PLACE)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from strongroom.cli.recordview import Choice
     from strongroom.storage.records import SqlRecords
 
-CATEGORIES = ("AuditEvent", "Administrative", "SignInLogs")
+CATEGORIES = ("AuditEvent", "Administrative", "SignInLogs", "MicrosoftGraphActivityLogs")
 DEFAULT_COUNT = 20
 BATCH = 500
 LONGEST_REQUEST = timedelta(hours=3)

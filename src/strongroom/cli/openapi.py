@@ -13,7 +13,7 @@ from strongroom.planes.documents import PLANES, document
 @click.argument("plane", type=click.Choice(list(PLANES)), default="data")
 @settings_options("domain", "port")
 def command(plane: str, **flags: Any) -> None:
-    """Print the OpenAPI 3.1 document of a plane: data (unless said), management or identity.
+    """Print the OpenAPI 3.1 document of a plane: data (unless said), management, identity or graph.
 
     A running server serves them itself: https://127.0.0.1:8443/openapi/data.json
 

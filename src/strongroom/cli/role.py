@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from strongroom.planes.stores import Stores
 
 ROLE_HELP = (
-    "APP is an application id, an object id or a display name. ROLE is a name or an id, such as "
-    "'Key Vault Secrets User'; `strongroom role definitions` lists them."
+    "PRINCIPAL is an application, a user or a group: its object id, application id, user principal name or display "
+    "name. ROLE is a name or an id, such as 'Key Vault Secrets User'; `strongroom role definitions` lists them."
 )
 
 
 @click.group(name="role")
 def command() -> None:
-    """Give roles to applications, list them, take them away.
+    """Give roles to applications, users and groups, list them, take them away.
 
     A role counts at its scope and below: a subscription, a resource group, a vault, an object in it. Roles on the
     objects of a vault count in vaults with RBAC; the others follow their access policies.
@@ -31,12 +31,13 @@ def command() -> None:
     strongroom role assign payments 'Key Vault Secrets User' --vault pay
     strongroom role assign payments 'Key Vault Secrets User' --vault pay --secret db-password
     strongroom role assign payments Reader --group production
+    strongroom role assign payments-team 'Key Vault Secrets Officer' --vault pay
     strongroom role list payments
     """
 
 
 @command.command(name="assign", epilog=ROLE_HELP)
-@click.argument("application", metavar="APP")
+@click.argument("principal", metavar="PRINCIPAL")
 @click.argument("role")
 @click.option("--scope", metavar="ID", help="Where: a resource id. [default: the subscription]")
 @click.option("--group", metavar="NAME", help="Where: a resource group.")
@@ -47,7 +48,7 @@ def command() -> None:
 @format_option
 @settings_options(*PLACE)
 def assign(
-    application: str,
+    principal: str,
     role: str,
     *,
     scope: str | None,
@@ -59,8 +60,9 @@ def assign(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Give APP a role, at the subscription unless told otherwise."""
+    """Give PRINCIPAL a role, at the subscription unless told otherwise."""
     from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
+    from strongroom.access.identity.directory import Directory
     from strongroom.cli.data import on_data
     from strongroom.clock import real_now
 
@@ -68,8 +70,14 @@ def assign(
         place = await _scope(data, scope=scope, group=group, vault=vault) + _object(vault, secret=secret, key=key)
 
         async def unit(stores: "Stores") -> tuple["RoleAssignment", "Record"]:
-            principal = await data.applications(stores).get(application)
-            asked = AssignmentRequest(principal_id=principal.object_id, role=role, scope=place, condition=condition)
+            found = await Directory(stores.identity).get_principal(principal)
+            asked = AssignmentRequest(
+                principal_id=found.object_id,
+                principal_type=found.type,
+                role=role,
+                scope=place,
+                condition=condition,
+            )
             assignment = await assign_role(stores, asked, now=real_now())
             return assignment, _record("write", assignment)
 
@@ -79,20 +87,21 @@ def assign(
 
 
 @command.command(name="list")
-@click.argument("application", metavar="[APP]", required=False)
+@click.argument("principal", metavar="[PRINCIPAL]", required=False)
 @click.option("--scope", metavar="ID", help="Only those at this resource id and below.")
 @format_option
 @settings_options(*PLACE)
-def list_(application: str | None, *, scope: str | None, as_json: bool, **flags: Any) -> None:
-    """List role assignments, those of APP when it is given, oldest first."""
+def list_(principal: str | None, *, scope: str | None, as_json: bool, **flags: Any) -> None:
+    """List role assignments, those of PRINCIPAL when it is given, oldest first."""
     from strongroom.access.authorization.assignments import list_assignments
+    from strongroom.access.identity.directory import Directory
     from strongroom.cli.data import on_data
 
     async def work(data: "Data") -> list[dict[str, Any]]:
         stores = data.storage.read()
-        principal = await data.applications(stores).get(application) if application is not None else None
+        holder = await Directory(stores.identity).get_principal(principal) if principal is not None else None
         found = await list_assignments(
-            stores.assignments, principal_id=principal.object_id if principal else None, scope=scope
+            stores.assignments, principal_id=holder.object_id if holder else None, scope=scope
         )
         return await _rows(data, found)
 
@@ -161,15 +170,17 @@ def _object(vault: str | None, *, secret: str | None, key: str | None) -> str:
 
 
 async def _rows(data: "Data", assignments: tuple["RoleAssignment", ...]) -> list[dict[str, Any]]:
+    from strongroom.access.identity.directory import Directory
+
     stores = data.storage.read()
-    identity, roles = stores.identity, await stores.roles.roles()
+    directory, roles = Directory(stores.identity), await stores.roles.roles()
     rows = []
     for each in assignments:
-        role, principal = roles.find(each.role_id), await identity.find_principal(each.principal_id)
+        role, principal = roles.find(each.role_id), await directory.find_principal(each.principal_id)
         rows.append(
             {
                 "role": role.name if role else each.role_id,
-                "application": principal.display_name if principal else each.principal_id,
+                "principal": principal.display_name if principal else each.principal_id,
                 "scope": each.scope,
                 "id": each.assignment_id,
             }

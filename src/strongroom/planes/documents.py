@@ -13,6 +13,9 @@ from strongroom.custody.software import SoftwareProvider
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.data.face import FACE as DATA
 from strongroom.planes.data.plane import operations as data_operations
+from strongroom.planes.graph.face import FACE as GRAPH
+from strongroom.planes.graph.plane import OPERATIONS as GRAPH_OPERATIONS
+from strongroom.planes.graph.plane import GraphTable
 from strongroom.planes.http import JSON, Request, Response
 from strongroom.planes.identity.face import FACE as IDENTITY
 from strongroom.planes.identity.plane import operations as identity_operations
@@ -37,6 +40,10 @@ def _identity() -> Table:
     return Table(identity_operations(TokenEndpoint(_nobody())))
 
 
+def _graph() -> Table:
+    return GraphTable(GRAPH_OPERATIONS)
+
+
 def _nobody() -> Custodian:
     """Return a custodian of nothing: rows are read here, their handlers never run."""
     return Custodian(Sensitive(secrets.token_bytes(KEY_BYTES)))
@@ -46,6 +53,7 @@ PLANES: Mapping[str, tuple[Face, Callable[[], Table]]] = {
     "data": (DATA, _data),
     "management": (MANAGEMENT, _management),
     "identity": (IDENTITY, _identity),
+    "graph": (GRAPH, _graph),
 }
 
 

@@ -1,19 +1,17 @@
-"""Tenants, applications and signing keys in SQL. Implements `access.identity.store.IdentityStore`."""
+"""Tenants, applications and signing keys in SQL. Implements `access.identity.store.IdentityStore`, with principals."""
 
 from strongroom.access.identity.model import Application, SigningKey, Tenant
 from strongroom.errors import Conflict, NotFound
-from strongroom.storage.session import Documents, Session
+from strongroom.storage.principals import SqlPrincipals
+from strongroom.storage.session import Documents
 
 TENANTS = Documents("tenants", Tenant, "tenant_id")
 APPLICATIONS = Documents("applications", Application, "object_id", "app_id")
 SIGNING_KEYS = Documents("signing_keys", SigningKey, "kid")
 
 
-class SqlIdentity:
+class SqlIdentity(SqlPrincipals):
     """The directory, through one session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     async def list_tenants(self) -> tuple[Tenant, ...]:
         """Return every tenant."""
@@ -34,7 +32,7 @@ class SqlIdentity:
 
     async def list_applications(self) -> tuple[Application, ...]:
         """Return every application, oldest first."""
-        return APPLICATIONS.read(self._session, "ORDER BY rowid")
+        return self._session.remember(("applications",), lambda: APPLICATIONS.read(self._session, "ORDER BY rowid"))
 
     async def add_application(self, application: Application) -> None:
         """Add an application; Conflict when one of its ids is taken."""

@@ -24,6 +24,7 @@ from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.principals import MEMBERSHIPS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
 from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
 from strongroom.storage.resources import GROUPS
@@ -41,6 +42,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in DOCUMENTS},
     GROUPS.table: ("name",),
     POLICIES.table: ("vault_id", "name"),
+    MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],
     VAULTS.table: ("name",),
     OBJECTS.table: ("vault_id", "name"),
     VERSIONS.table: ("vault_id", "name", "version"),

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from directory_doubles import a_membership
 from doubles import TENANT, MemoryStorage, a_signing_key, sign_up, token_for
 from strongroom.access.identity import verifier as module
 from strongroom.access.identity.audiences import Service
@@ -337,3 +338,17 @@ async def test_an_unchanged_key_set_is_looked_at_once(world, monkeypatch):
     await world.verify()
     assert world.verifier._public is public
     assert len(world.verifier._verified) == 1
+
+
+async def test_groups_count_from_the_very_next_token_check_on_and_no_longer(world):
+    identity, own = world.storage.stores.identity, world.application.object_id
+    assert (await world.verify()).principals == {own}
+    inner, outer = a_membership("group-1", own), a_membership("group-2", "group-1")
+    for membership in (inner, outer):
+        await identity.add_membership(membership)
+    assert (await world.verify()).principals == {own, "group-1", "group-2"}
+    assert await world.verify() is await world.verify()  # nothing is made anew while nothing changes
+    await identity.remove_memberships("group-2")
+    assert (await world.verify()).principals == {own, "group-1"}
+    await identity.remove_memberships("group-1")
+    assert (await world.verify()).principals == {own}

@@ -5,7 +5,6 @@ A client secret is 32 random bytes, shown once; kept is its HMAC under a sealed 
 
 import hmac
 import secrets
-import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.access.identity import refusals
 from strongroom.access.identity.model import Application, ClientCertificate, ClientSecret
+from strongroom.access.identity.naming import NAME_LENGTH, require_display_name
 from strongroom.access.identity.store import IdentityStore
 from strongroom.clock import whole_seconds
 from strongroom.custody.sealing import Context, Custodian, SealBroken
@@ -30,7 +30,6 @@ SECRET_BYTES = 32
 SECRET_LENGTH = 512  # longer ones are not even hashed
 SECRET_LIFETIME = timedelta(days=730)
 LONGEST_LIFETIME = timedelta(days=36500)
-NAME_LENGTH = 256
 RSA_BITS = 2048
 HINT_LENGTH = 3
 
@@ -60,7 +59,7 @@ class Applications:
             app_id=new_guid(),
             object_id=new_guid(),
             tenant_id=tenant_id,
-            display_name=_valid_name(display_name),
+            display_name=require_display_name(display_name),
             created=whole_seconds(now),
         )
         kept, secret = await self._new_secret(application, now, lifetime)
@@ -106,9 +105,10 @@ class Applications:
         return await self._change(await self.get(reference), enabled=False)
 
     async def delete(self, reference: str, grants: Grants) -> Application:
-        """Remove an application with all that was granted to it, and return what it was."""
+        """Remove an application with its memberships and all that was granted to it, and return what it was."""
         application = await self.get(reference)
         await self._store.remove_application(application.object_id)
+        await self._store.remove_memberships(application.object_id)
         await grants.remove_principal(application.object_id)
         return application
 
@@ -199,13 +199,6 @@ class Applications:
             raise refusals.secret_wrong(application.app_id)
         place = Context(application.object_id, "client-secret", key_id, "", "digest").encode()
         return self._custodian.mac(key, place + text.encode("utf-8", "surrogatepass"))
-
-
-def _valid_name(display_name: str) -> str:
-    name = display_name.strip()
-    if not 0 < len(name) <= NAME_LENGTH or any(unicodedata.category(character)[0] == "C" for character in name):
-        raise BadRequest(f"A display name has 1 to {NAME_LENGTH} printable characters.")
-    return name
 
 
 def _read_certificate(pem: bytes, now: datetime) -> ClientCertificate:

@@ -1,4 +1,4 @@
-"""Who exists: tenants, applications with their credentials, token-signing keys; and who is calling.
+"""Who exists: tenants, users, groups, applications with their credentials, token-signing keys; and who is calling.
 
 All values are frozen; times are aware UTC, whole seconds. Applications and their service principals are one thing here:
 `app_id` is what signs in, `object_id` is what policies and roles name.
@@ -66,6 +66,61 @@ class Application:
     enabled: bool = True
     secrets: tuple[ClientSecret, ...] = ()
     certificates: tuple[ClientCertificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person of the directory. user_principal_name: as it was written; no two differ in case alone."""
+
+    object_id: str
+    tenant_id: str
+    user_principal_name: str
+    display_name: str
+    created: datetime
+    enabled: bool = True
+    mail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A security group: what is granted to it counts for its members, and for those of groups in it."""
+
+    object_id: str
+    tenant_id: str
+    display_name: str
+    created: datetime
+    description: str = ""
+
+
+class Relation(StrEnum):
+    """What a principal is to a group. Owners gain nothing by it: they are no members."""
+
+    MEMBER = "member"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """That a principal belongs to a group, itself and not through another group."""
+
+    group_id: str
+    relation: Relation
+    member_id: str
+    member_type: PrincipalType
+    added: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Whoever something can be granted to, of whichever kind.
+
+    name: what tells it from others of its kind: a user's principal name, an application's id, a group's object id.
+    """
+
+    object_id: str
+    type: PrincipalType
+    display_name: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 Pinned: RS256, our own keys by `kid`, issuer, audience, tenant, `nbf` and `exp` without leeway; all other header fields
 are ignored, `crit` is refused. What a verified token says is remembered for at most five minutes; a refusal never is,
-and whether the principal still lives is asked of the store every time.
+and whether the principal still lives, and which groups it is in, is asked of the store every time: no token says so.
 
 Texts: AKV numbers as observed in the service's answers; where none was observed, the service's older form with the
 number of its token library, `Error validating token: IDX…` (`docs/divergences.md`).
@@ -12,7 +12,7 @@ import base64
 import hashlib
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -59,12 +59,14 @@ class _Verified:
     """A token that passed every check of its own.
 
     since, until: when it was checked and when it must be checked again; a clock that was set back is before the former.
+    groups: those that the caller was made with; they are compared with those of the store for every request.
     """
 
     caller: Caller
     service: Service | None
     since: datetime
     until: datetime
+    groups: frozenset[str] = frozenset()
 
 
 class Verifier:
@@ -104,7 +106,7 @@ class Verifier:
         if tenant_id is not None and caller.tenant_id != tenant_id:
             raise Unauthenticated(self._wrong_issuer(tenant_id, caller.issuer))
         await _require_alive(caller, store)
-        return caller
+        return await _with_groups(verified, store)
 
     def _adopt(self, signing_keys: tuple[SigningKey, ...]) -> None:
         """Follow the store's key set: when it changed, nothing verified under the old one is believed."""
@@ -178,6 +180,15 @@ async def _require_alive(caller: Caller, store: IdentityStore) -> None:
         or application.tenant_id != caller.tenant_id
     ):
         raise Unauthenticated(NO_PRINCIPAL)
+
+
+async def _with_groups(verified: _Verified, store: IdentityStore) -> Caller:
+    """Return the caller with the groups that it is in now; another one is made only where these are others."""
+    groups = await store.groups_of(verified.caller.object_id)
+    if groups != verified.groups:
+        verified.caller = replace(verified.caller, principals=groups | {verified.caller.object_id})
+        verified.groups = groups
+    return verified.caller
 
 
 def _decode_header(segment: str) -> _Header:

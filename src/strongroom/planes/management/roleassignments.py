@@ -13,6 +13,7 @@ from strongroom.access.authorization.actions import (
 from strongroom.access.authorization.conditions import assignment_attributes
 from strongroom.access.authorization.evaluation import ancestors
 from strongroom.access.authorization.model import RoleAssignment
+from strongroom.access.identity.directory import Directory
 from strongroom.access.identity.model import PrincipalType
 from strongroom.errors import BadRequest, NotFound
 from strongroom.ids import Scope, is_guid
@@ -136,7 +137,7 @@ async def _read_filter(call: Call) -> Filter:
             )
         above = above or bool(found[1])
         if found[2]:
-            principals = frozenset({found[3].lower()})
+            principals = frozenset({found[3].lower()}) | await call.stores.identity.groups_of(found[3].lower())
         elif found[4]:
             principals = frozenset({found[5].lower()})
     return Filter(above, principals)
@@ -156,18 +157,18 @@ async def _principal_type(call: Call) -> PrincipalType:
     said = next((kind for kind in PrincipalType if kind.lower() == (asked.principal_type or "").lower()), None)
     if asked.principal_type is not None and said is None:
         raise BadRequest(f"'{asked.principal_type}' is no type of principal.", code="InvalidPrincipalType")
-    known = await call.stores.identity.find_principal(asked.principal_id.lower())
+    known = await Directory(call.stores.identity).find_principal(asked.principal_id.lower())
     if known is None:
         if said is None:
             raise _no_principal(asked.principal_id, call.known_caller().tenant_id)
         return said
-    if said not in {None, PrincipalType.SERVICE_PRINCIPAL}:
+    if said not in {None, known.type}:
         raise BadRequest(
-            f"The PrincipalId '{asked.principal_id}' has type '{PrincipalType.SERVICE_PRINCIPAL}', which is different "
-            f"from the specified PrincipalType '{said}'.",
+            f"The PrincipalId '{asked.principal_id}' has type '{known.type}', which is different from the specified "
+            f"PrincipalType '{said}'.",
             code="UnmatchedPrincipalType",
         )
-    return PrincipalType.SERVICE_PRINCIPAL
+    return known.type
 
 
 def _no_principal(principal_id: str, tenant_id: str) -> BadRequest:

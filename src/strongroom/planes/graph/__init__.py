@@ -1,0 +1,1 @@
+"""The Graph plane: the directory, to be read."""
