@@ -229,6 +229,22 @@ def test_a_role_of_a_group_counts_for_its_members_while_they_are_in_it(server, d
     assert crowd.outcomes() == {(403, "ForbiddenByRbac")}
 
 
+def test_a_role_of_a_group_manages_for_its_members_while_they_are_in_it(server, direct, someone):
+    group = unique("managers")
+    server.strongroom("directory", "group", "create", group)
+    server.strongroom("role", "assign", group, "Reader")
+    token = direct.sign_in(someone[0], someone[2], "management")
+    crowd = [direct.open(direct.facts.managementUrl) for _ in range(24)]
+    path = f"{direct.subscription}/resourceGroups?api-version={GROUP_VERSION}"
+    for verb, expected in (("add", (200, "")), ("remove", (403, "AuthorizationFailed")), ("add", (200, ""))):
+        server.strongroom("directory", "group", "member", verb, group, someone[0])
+        assert {outcome(connection.ask("GET", path, token=token)) for connection in crowd} == {expected}
+    server.strongroom("directory", "group", "delete", group)
+    assert {outcome(connection.ask("GET", path, token=token)) for connection in crowd} == {(403, "AuthorizationFailed")}
+    for connection in crowd:
+        connection.close()
+
+
 def leave_group(server, outer, someone):
     server.strongroom("directory", "group", "member", "remove", outer.inner, someone[0])
 
