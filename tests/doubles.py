@@ -118,6 +118,7 @@ class MemoryStores:
         self.facts = MemoryFacts()
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
+        self.locks = MemoryLocks()
         self.resources = MemoryResources()
         self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
@@ -131,6 +132,7 @@ class MemoryStores:
             self.identity,
             self.keyring,
             self.keys,
+            self.locks,
             self.resources,
             self.secrets,
             self.vaults,
@@ -193,6 +195,29 @@ class MemoryAssignments(_Memory):
 
     async def remove_principal(self, principal_id):
         self.rows = [row for row in self.rows if row.principal_id != principal_id.lower()]
+
+
+class MemoryLocks(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def list_in(self, subscription_id):
+        return tuple(self.rows[key] for key in sorted(self.rows) if key[2] == subscription_id.lower())
+
+    async def put(self, lock):
+        self.rows[lock.scope.lower(), lock.name.lower(), lock.subscription_id.lower()] = lock
+
+    async def remove(self, scope, name):
+        found = [key for key in self.rows if key[:2] == (scope.lower(), name.lower())]
+        if not found:
+            raise NotFound("There is no such lock.", code="LockNotFound")
+        del self.rows[found[0]]
+
+    async def remove_within(self, scope):
+        scope = scope.lower().rstrip("/")
+        self.rows = {key: row for key, row in self.rows.items() if not f"{key[0]}/".startswith(f"{scope}/")}
 
 
 class MemoryFacts(_Memory):

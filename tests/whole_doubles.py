@@ -13,6 +13,7 @@ from storage_doubles import (
     NOON,
     a_data_directory,
     a_group,
+    a_lock,
     a_record,
     a_subscription,
     a_tenant,
@@ -102,6 +103,7 @@ async def fill(storage):
             lambda stores: _add_vault(stores, a_vault("kv1")),
             lambda stores: _add_vault(stores, a_vault("kv2")),
             lambda stores: stores.assignments.add(an_assignment()),
+            lambda stores: stores.locks.put(a_lock()),
         )
     )
     for name in ("one", "one", "two"):

@@ -17,7 +17,8 @@ from strongroom.options import CONFIG, OPTIONS
 from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
 from strongroom.planes.identity import plane as identity
-from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults
+from strongroom.planes.management import plane as management
+from strongroom.planes.management import vaults
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.rotation import OPERATION, TELLS
@@ -203,13 +204,10 @@ def test_the_status_and_error_of_each_sign_in_refusal_are_the_table_s():
 
 
 def operation_names():
-    locations = Locations("local")
     tables = (
         data.operations(None),
         identity.IdentityPlane(None).table.operations,
-        *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
-        hsms.OPERATIONS,
-        rehearsal.OPERATIONS,
+        management.operations(Locations("local")),
     )
     named = {row.log for table in tables for row in table}
     replaced = {

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from clients.direct import Answer, make_applications, object_id_in, unique
 from jwk_doubles import digest_of, ec_jwk, encoded
 from release_doubles import a_policy, runtime
+from soak.scoped import live_locked
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
-VAULT_VERSION, CORE_VERSION, DATA_VERSION = "2023-07-01", "2021-04-01", "7.6"
+CORE_VERSION, DATA_VERSION = "2021-04-01", "7.6"
+VERSIONS = {"/Microsoft.Authorization/locks": "2016-09-01", "/Microsoft.KeyVault/": "2023-07-01"}
 A_DIGEST = encoded(digest_of())
 AN_EC_KEY = ec_jwk()
 LARGER = b"x"
@@ -299,6 +301,7 @@ class ManagementRecipes(Recipes):
             "kind": "add",
             "namespace": "Microsoft.KeyVault",
             "operation": "none",
+            "lock": "reach",
             "hsm": "none",
             "deletedHsm": "none",
         }
@@ -311,13 +314,14 @@ class ManagementRecipes(Recipes):
     def version(self, operation):
         if "api-version" not in operation.query:
             return {}
-        ours = "/providers/Microsoft.KeyVault/" in operation.path
-        return {"api-version": VAULT_VERSION if ours else CORE_VERSION}
+        spoken = [version for place, version in VERSIONS.items() if place in operation.path]
+        return {"api-version": (spoken or [CORE_VERSION])[0]}
 
     def follow(self):
         """Reach every documented answer."""
         self.read()
         self.live()
+        live_locked(self)
         self.move_the_clock()
         self.refuse()
         self.refuse_too_large()

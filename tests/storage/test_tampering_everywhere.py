@@ -21,6 +21,7 @@ from storage_doubles import (
     NOON,
     a_data_directory,
     a_group,
+    a_lock,
     a_record,
     a_signing_key,
     a_subscription,
@@ -61,6 +62,7 @@ ALIKE = {
     "resource_groups": {"subscription_id"},
     "vaults": {"subscription_id", "resource_group", "deleted"},
     "assignments": {"scope", "role_id"},
+    "locks": {"subscription_id"},
     "objects": {"vault_id", "kind", "name", "deleted", "purge"},
     "versions": {"kind", "document"},
 }
@@ -110,6 +112,9 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.facts.put(f"fact-{number}", b"%d" % number),
             lambda stores, number=number: add_vault(stores, VAULTS[number - 1]),
             lambda stores, number=number: stores.assignments.add(an_assignment(number, principal=f"object-{number}")),
+            lambda stores, number=number: stores.locks.put(
+                a_lock(number, f"/subscriptions/s1/resourceGroups/{number}")
+            ),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
         ]
     await storage.change(adding(*works))
@@ -163,6 +168,7 @@ READS = {
     "vaults": lambda stores, _: both(stores.vaults.find, VAULTS),
     "assignments": lambda stores, _: stores.assignments.list_all(),
     "rotation_policies": all_policies,
+    "locks": lambda stores, _: stores.locks.list_in("s1"),
     "objects": all_secrets,
     "versions": all_secrets,
 }

@@ -10,7 +10,7 @@ from strongroom.custody.store import KeyringStore
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
-from strongroom.resources.store import ResourceStore
+from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.store import VaultStore
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ class Stores(Protocol):
     def keyring(self) -> KeyringStore: ...
     @property
     def keys(self) -> KeyStore: ...
+    @property
+    def locks(self) -> LockStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

@@ -10,6 +10,7 @@ from strongroom.audit.local import local_record
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.keys import POLICIES
+from strongroom.storage.locks import LOCKS
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import put_in_outbox
@@ -21,7 +22,18 @@ NOTED: tuple[Shape, ...] = (
     KEYS,
     *(
         kind.shape
-        for kind in (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
+        for kind in (
+            TENANTS,
+            APPLICATIONS,
+            SIGNING_KEYS,
+            SUBSCRIPTIONS,
+            GROUPS,
+            FACTS,
+            VAULTS,
+            ASSIGNMENTS,
+            POLICIES,
+            LOCKS,
+        )
     ),
     OBJECTS,
     VERSIONS,

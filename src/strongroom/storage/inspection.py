@@ -22,6 +22,7 @@ from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
+from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
@@ -36,10 +37,11 @@ from strongroom.storage.vaults import ASSIGNMENTS, VAULTS
 NAMED = 5
 """How many damaged rows of a table are named; the others are counted."""
 
-KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES)
+KINDS = (TENANTS, APPLICATIONS, SIGNING_KEYS, SUBSCRIPTIONS, GROUPS, FACTS, VAULTS, ASSIGNMENTS, POLICIES, LOCKS)
 NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in KINDS},
     GROUPS.table: ("name",),
+    LOCKS.table: ("scope", "name"),
     POLICIES.table: ("vault_id", "name"),
     VAULTS.table: ("name",),
     OBJECTS.table: ("vault_id", "name"),

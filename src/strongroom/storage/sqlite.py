@@ -30,6 +30,7 @@ from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import SqlKeys
+from strongroom.storage.locks import SqlLocks
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
@@ -65,6 +66,7 @@ class SqlStores:
     def __init__(self, session: Session) -> None:
         self.unchanged = session.unchanged
         self.assignments = SqlAssignments(session)
+        self.locks = SqlLocks(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)

@@ -129,6 +129,16 @@ OPERATIONS = {
     "group patch": ("PATCH", group_path(), {}, GROUPS + "write", "group"),
     "group delete": ("DELETE", group_path(), None, GROUPS + "delete", "group"),
 }
+LOCKS = "Microsoft.Authorization/locks/"
+for PLACE, PLACE_PATH in (("subscription", BASE), ("group", group_path()), ("vault", vault_path())):
+    LOCK_PATH = f"{PLACE_PATH}/providers/Microsoft.Authorization/locks"
+    A_LOCK = {"properties": {"level": "CanNotDelete"}}
+    OPERATIONS |= {
+        f"lock put {PLACE}": ("PUT", f"{LOCK_PATH}/new", A_LOCK, LOCKS + "write", PLACE),
+        f"lock get {PLACE}": ("GET", f"{LOCK_PATH}/kept", None, LOCKS + "read", PLACE),
+        f"lock delete {PLACE}": ("DELETE", f"{LOCK_PATH}/kept", None, LOCKS + "delete", PLACE),
+        f"lock list {PLACE}": ("GET", LOCK_PATH, None, LOCKS + "read", PLACE),
+    }
 SCOPES = {
     "subscription": BASE,
     "group": group_path(),
@@ -166,13 +176,25 @@ async def a_furnished_world():
     return world
 
 
+def version_of(name):
+    if name.startswith("lock "):
+        return "2016-09-01"
+    return RESOURCES if name in CORE or name.startswith("group ") else "2026-02-01"
+
+
+def lock_to_read(place):
+    return OPERATIONS[f"lock get {place}"][1]
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("role", ROLES, ids=str)
 async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, scope):
     for name, (method, path, body, action, place) in OPERATIONS.items():
         world = await a_furnished_world()
         someone = await world.someone(role, SCOPES[scope])
-        version = RESOURCES if name in CORE or name.startswith("group ") else "2026-02-01"
+        version = version_of(name)
+        if name.startswith("lock"):
+            await world.ask("PUT", lock_to_read(place), A_LOCK, version="2016-09-01")
         before = world.storage.stores.snapshot()
         answer = await world.ask(method, path, body, who=someone, version=version)
         expected = grants(role, action) and place in COVERS[scope]

@@ -1,6 +1,7 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
-Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm.
+Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm,
+lock.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,11 @@ OBJECT_SCOPES = tuple(f"{VAULT}/{kind}s/{{{kind}}}" for kind in OBJECTS)
 
 def scope_of(parameters: Mapping[str, str]) -> str:
     """Return the resource id that the path parameters name, as written; "" when they name no place."""
+    place = _place(parameters)
+    return f"{place}/providers/Microsoft.Authorization/locks/{parameters['lock']}" if "lock" in parameters else place
+
+
+def _place(parameters: Mapping[str, str]) -> str:
     subscription = parameters.get("subscription")
     if subscription is None:
         return ""

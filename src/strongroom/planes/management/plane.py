@@ -13,11 +13,12 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
-from strongroom.planes.management import answers, discovery, groups, hsms, providers, rehearsal, vaults, wire
-from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
+from strongroom.planes.management import answers, discovery, groups, hsms, locks, providers, rehearsal, vaults, wire
+from strongroom.planes.management.places import SCOPES, domain_with_port, require_plain, scope_of, subscription_id
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
 from strongroom.resources.locations import Locations
+from strongroom.resources.locks import may_be_locked, require_unlocked
 from strongroom.resources.service import require_subscription
 
 STANDARD: Headers = (
@@ -53,6 +54,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *groups.operations(locations),
         *vaults.operations(locations, keepers),
         *hsms.OPERATIONS,
+        *locks.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
 
@@ -90,9 +92,10 @@ class ManagementPlane:
         require_supported(call.request.path, call.request.query.get("api-version"), self._locations.listed())
 
     async def authorize(self, call: Call) -> None:
-        """Ask whether the caller may at the scope that the path names; a subscription that is not there is not found.
+        """Ask whether the caller may at the scope that the path names, and then whether a lock stands against it.
 
-        That one answer comes before the permission, as the resource manager gives it: subscription ids are random.
+        A subscription that is not there is not found. That one answer comes before the permission, as the resource
+        manager gives it: subscription ids are random.
         """
         operation = call.operation
         assert operation is not None  # the gate comes here with an operation only
@@ -114,6 +117,7 @@ class ManagementPlane:
         decision = await authorize_management(call.stores.assignments, caller, action, scope_of(call.parameters))
         call.notes["isRbacAuthorized"] = True
         call.notes["appliedAssignmentId"] = decision.assignment_id
+        await _require_unlocked(call, operation, action)
 
     def throttle(self, call: Call) -> None:
         """Nothing here has a limit for those who may."""
@@ -155,6 +159,13 @@ class ManagementPlane:
         if request.header(b"x-ms-return-client-request-id").lower() == "true" and is_guid(client):
             added.append((b"x-ms-client-request-id", client.encode()))
         return Response(response.status, response.body, (*response.headers, *added), STANDARD)
+
+
+async def _require_unlocked(call: Call, operation: Operation, action: str) -> None:
+    """Raise Conflict (ScopeLocked) when a lock keeps what the caller may do from being done: here, and nowhere else."""
+    if "subscription" in call.parameters and may_be_locked(action):
+        locked = await call.stores.locks.list_in(subscription_id(call))
+        require_unlocked(locked, action, scope_of(call.parameters), whole=operation.path in SCOPES)
 
 
 def _bearer_token(call: Call) -> str:

@@ -32,7 +32,9 @@ KEY_VAULT = _versions("""
     2023-02-01 2022-11-01 2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview
     2021-04-01-preview 2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01
 """)
+LOCKS = _versions("2020-05-01 2017-04-01 2016-09-01 2015-01-01")
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT}
+TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS}
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
@@ -67,8 +69,10 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
 
 def versions_of(path: str) -> tuple[str, ...] | None:
     """Return the api-versions of what a path names, None where there are none."""
-    provider, _ = _provider(path)
-    return None if provider in UNVERSIONED else PROVIDER_VERSIONS.get(provider, RESOURCES)
+    provider, kind = _provider(path)
+    if provider in UNVERSIONED:
+        return None
+    return TYPE_VERSIONS.get((provider, kind.lower()), PROVIDER_VERSIONS.get(provider, RESOURCES))
 
 
 def _provider(path: str) -> tuple[str, str]:

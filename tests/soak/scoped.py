@@ -1,0 +1,27 @@
+"""Recipes for what is set on scopes: locks."""
+
+from strongroom.resources.locks import MAX_LOCKS
+
+KINDS = ("Subscription", "Group", "Vault")
+CAN_NOT_DELETE = {"properties": {"level": "CanNotDelete"}}
+READ_ONLY = {"properties": {"level": "ReadOnly"}}
+
+
+def live_locked(recipes):
+    """The life of locks at each scope, and what a lock on the subscription refuses."""
+    recipes.ask("putGroup", body={"location": recipes.direct.facts.location})
+    recipes.ask("putVault", body=recipes.direct.vault_body())
+    for kind in KINDS:
+        for name in ("putLock", "putLock", "getLock", "listLocks", "deleteLock", "deleteLock"):
+            recipes.ask(f"{name}Of{kind}", body=CAN_NOT_DELETE if name == "putLock" else None)
+        for number in range(MAX_LOCKS + 1):
+            recipes.ask(f"putLockOf{kind}", body=CAN_NOT_DELETE, lock=f"lock-{number}")
+        for number in range(MAX_LOCKS):
+            recipes.ask(f"deleteLockOf{kind}", lock=f"lock-{number}")
+    recipes.ask("putLockOfSubscription", body=READ_ONLY)
+    for name, operation in recipes.reach.operations.items():
+        if "409" in operation.responses and "Lock" not in name and "{subscription}" in operation.path:
+            assert recipes.ask(name).json["error"]["code"] == "ScopeLocked", name
+    recipes.ask("deleteLockOfSubscription")
+    recipes.ask("deleteVault")
+    recipes.ask("deleteGroup")
