@@ -357,6 +357,11 @@ class MemoryResources(_Memory):
             raise Conflict("The subscription exists.")
         self.subscriptions[subscription.subscription_id] = subscription
 
+    async def replace_subscription(self, subscription):
+        if subscription.subscription_id.lower() not in self.subscriptions:
+            raise NotFound("There is no such subscription.", code="SubscriptionNotFound")
+        self.subscriptions[subscription.subscription_id.lower()] = subscription
+
     async def find_group(self, subscription_id, name):
         return self.groups.get((subscription_id.lower(), name.lower()))
 

@@ -1,9 +1,11 @@
-"""Recipes for what is set on scopes: locks."""
+"""Recipes for what is set on scopes: locks and tags."""
 
 from strongroom.resources.locks import MAX_LOCKS
 
 KINDS = ("Subscription", "Group", "Vault")
 CAN_NOT_DELETE = {"properties": {"level": "CanNotDelete"}}
+TAGS = {"properties": {"tags": {"a": "b"}}}
+MERGED = {"operation": "Merge", **TAGS}
 READ_ONLY = {"properties": {"level": "ReadOnly"}}
 
 
@@ -18,6 +20,10 @@ def live_locked(recipes):
             recipes.ask(f"putLockOf{kind}", body=CAN_NOT_DELETE, lock=f"lock-{number}")
         for number in range(MAX_LOCKS):
             recipes.ask(f"deleteLockOf{kind}", lock=f"lock-{number}")
+        for name, body in (("put", TAGS), ("patch", MERGED), ("get", None), ("delete", None)):
+            recipes.ask(f"{name}TagsOf{kind}", body=body)
+    recipes.ask("checkVault")
+    recipes.ask("listTypes")
     recipes.ask("putLockOfSubscription", body=READ_ONLY)
     for name, operation in recipes.reach.operations.items():
         if "409" in operation.responses and "Lock" not in name and "{subscription}" in operation.path:

@@ -27,6 +27,7 @@ class Subscription:
     tenant_id: str
     display_name: str
     created: datetime
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ class ResourceStore(Protocol):
     async def add_subscription(self, subscription: Subscription) -> None:
         """Add a subscription; Conflict when its id is taken."""
 
+    async def replace_subscription(self, subscription: Subscription) -> None:
+        """Replace the subscription of that id; NotFound (SubscriptionNotFound) when there is none."""
+
     async def find_group(self, subscription_id: str, name: str) -> ResourceGroup | None:
         """Return a resource group."""
 

@@ -53,6 +53,7 @@ OPERATIONS = {
     "vault put": ("PUT", vault_path(), vault_body(), "Microsoft.KeyVault/vaults/write", "vault"),
     "vault patch": ("PATCH", vault_path(), {}, "Microsoft.KeyVault/vaults/write", "vault"),
     "vault get": ("GET", vault_path(), None, "Microsoft.KeyVault/vaults/read", "vault"),
+    "vault head": ("HEAD", vault_path(), None, "Microsoft.KeyVault/vaults/read", "vault"),
     "vault delete": ("DELETE", vault_path(), None, "Microsoft.KeyVault/vaults/delete", "vault"),
     "policies": (
         "PUT",
@@ -115,6 +116,13 @@ OPERATIONS = {
     ),
     "register": ("POST", f"{PROVIDER}/register", None, "Microsoft.KeyVault/register/action", "subscription"),
     "provider": ("GET", PROVIDER, None, "Microsoft.Resources/subscriptions/providers/read", "subscription"),
+    "types": (
+        "GET",
+        f"{PROVIDER}/resourceTypes",
+        None,
+        "Microsoft.Resources/subscriptions/providers/read",
+        "subscription",
+    ),
     "locations": (
         "GET",
         f"{BASE}/locations",
@@ -129,6 +137,8 @@ OPERATIONS = {
     "group patch": ("PATCH", group_path(), {}, GROUPS + "write", "group"),
     "group delete": ("DELETE", group_path(), None, GROUPS + "delete", "group"),
 }
+TAGS = "/providers/Microsoft.Resources/tags/default"
+MERGED = {"operation": "Merge", "properties": {"tags": {"a": "b"}}}
 LOCKS = "Microsoft.Authorization/locks/"
 for PLACE, PLACE_PATH in (("subscription", BASE), ("group", group_path()), ("vault", vault_path())):
     LOCK_PATH = f"{PLACE_PATH}/providers/Microsoft.Authorization/locks"
@@ -137,6 +147,10 @@ for PLACE, PLACE_PATH in (("subscription", BASE), ("group", group_path()), ("vau
         f"lock put {PLACE}": ("PUT", f"{LOCK_PATH}/new", A_LOCK, LOCKS + "write", PLACE),
         f"lock get {PLACE}": ("GET", f"{LOCK_PATH}/kept", None, LOCKS + "read", PLACE),
         f"lock delete {PLACE}": ("DELETE", f"{LOCK_PATH}/kept", None, LOCKS + "delete", PLACE),
+        f"tags get {PLACE}": ("GET", PLACE_PATH + TAGS, None, "Microsoft.Resources/tags/read", PLACE),
+        f"tags put {PLACE}": ("PUT", PLACE_PATH + TAGS, {"properties": {}}, "Microsoft.Resources/tags/write", PLACE),
+        f"tags patch {PLACE}": ("PATCH", PLACE_PATH + TAGS, MERGED, "Microsoft.Resources/tags/write", PLACE),
+        f"tags delete {PLACE}": ("DELETE", PLACE_PATH + TAGS, None, "Microsoft.Resources/tags/delete", PLACE),
         f"lock list {PLACE}": ("GET", LOCK_PATH, None, LOCKS + "read", PLACE),
     }
 SCOPES = {
@@ -151,7 +165,7 @@ COVERS = {
     "vault": {"vault"},
     "other group": set(),
 }
-CORE = {"locations", "groups", "register", "provider"}
+CORE = {"types", "locations", "groups", "register", "provider"}
 
 
 def grants(role, action):
@@ -179,7 +193,7 @@ async def a_furnished_world():
 def version_of(name):
     if name.startswith("lock "):
         return "2016-09-01"
-    return RESOURCES if name in CORE or name.startswith("group ") else "2026-02-01"
+    return RESOURCES if name in CORE or name.startswith(("group ", "tags ")) else "2026-02-01"
 
 
 def lock_to_read(place):

@@ -1,7 +1,6 @@
-"""Lists: what `$filter` keeps, and pages of `$top` items behind opaque tokens."""
+"""Lists: pages of `$top` items behind opaque tokens."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -22,8 +21,6 @@ T = TypeVar("T")
 Keep = Callable[[Sequence[Vault]], Awaitable[Sequence[Vault]]]
 
 MAX_TOP = 1000
-TERM = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.ASCII)
-AND = re.compile(r"and\b", re.ASCII | re.IGNORECASE)
 PAGE = (
     Parameter(
         name="$top",
@@ -32,57 +29,12 @@ PAGE = (
     ),
     Parameter(name="$skiptoken", kind=str, text="Where the page begins: taken from a `nextLink`, never made up."),
 )
-FILTER = Parameter(name="$filter", kind=str, text="What to keep: `field eq 'value'`, joined by `and`.")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What `$filter` asks for: fields (lower-case names) that must equal values."""
-
-    terms: Mapping[str, str]
-
-    def keeps(self, fields: Mapping[str, str], tags: Mapping[str, str]) -> bool:
-        """Answer whether something with these fields and tags passes; values compare without regard to case."""
-        for name, value in self.terms.items():
-            if name == "tagname":
-                if value.lower() not in (tag.lower() for tag in tags):
-                    return False
-            elif name == "tagvalue":
-                if value.lower() not in (kept.lower() for tag, kept in tags.items() if self._is_asked(tag)):
-                    return False
-            elif fields[name].lower() != value.lower():
-                return False
-        return True
-
-    def _is_asked(self, tag: str) -> bool:
-        asked = self.terms.get("tagname")
-        return asked is None or asked.lower() == tag.lower()
-
-
-def parse_filter(text: str, known: frozenset[str]) -> Filter:
-    """Return the filter of a query; BadRequest (InvalidFilterInQueryString) for a form that is not kept here.
-
-    Kept: `field eq 'value'`, joined by `and`; known: the fields, in lower case.
-    """
-    terms: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        found = TERM.match(text, position)
-        name = found.group(1).lower() if found else ""
-        if found is None or name not in known or name in terms:
-            raise _bad_filter(text)
-        terms[name] = found.group(2).replace("''", "'")
-        position = found.end()
-        if position < len(text):
-            joined = AND.match(text, position)
-            if joined is None or joined.end() == len(text):
-                raise _bad_filter(text)
-            position = joined.end()
-    return Filter(terms)
-
-
-def _bad_filter(text: str) -> BadRequest:
-    return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")
+FILTER = Parameter(
+    name="$filter",
+    kind=str,
+    text="What to keep: `field eq 'value'` and `ne`, `substringof('value', name)`, `startswith(tagName, 'value')`, "
+    "joined by `and` and `or`.",
+)
 
 
 @dataclass(frozen=True, slots=True)

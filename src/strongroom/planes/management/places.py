@@ -10,6 +10,7 @@ from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.errors import BadRequest
 from strongroom.ids import group_scope, subscription_scope, vault_scope
 from strongroom.planes.call import Call
+from strongroom.planes.operation import split_path
 from strongroom.resources.service import Author
 
 OBJECTS = ("secret", "key", "certificate")
@@ -47,6 +48,19 @@ def _place(parameters: Mapping[str, str]) -> str:
 def _object_in(parameters: Mapping[str, str]) -> str:
     named = next((kind for kind in OBJECTS if kind in parameters), None)
     return "" if named is None else f"/{named}s/{parameters[named]}"
+
+
+def split_resource_path(path: str) -> list[str]:
+    """Return the decoded segments of a raw path, without the empty one that stands for no parent of a resource.
+
+    SDKs write `…/providers/{namespace}/{parent}/{type}/{name}`, and so two slashes where there is no parent.
+    """
+    segments = split_path(path)
+    return [
+        segment
+        for place, segment in enumerate(segments)
+        if segment or place < 2 or segments[place - 2].lower() != "providers"
+    ]
 
 
 def require_plain(parameters: Mapping[str, str]) -> None:

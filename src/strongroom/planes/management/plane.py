@@ -13,8 +13,26 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
-from strongroom.planes.management import answers, discovery, groups, hsms, locks, providers, rehearsal, vaults, wire
-from strongroom.planes.management.places import SCOPES, domain_with_port, require_plain, scope_of, subscription_id
+from strongroom.planes.management import (
+    answers,
+    discovery,
+    groups,
+    hsms,
+    locks,
+    providers,
+    rehearsal,
+    tags,
+    vaults,
+    wire,
+)
+from strongroom.planes.management.places import (
+    SCOPES,
+    domain_with_port,
+    require_plain,
+    scope_of,
+    split_resource_path,
+    subscription_id,
+)
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
 from strongroom.resources.locations import Locations
@@ -55,6 +73,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *vaults.operations(locations, keepers),
         *hsms.OPERATIONS,
         *locks.OPERATIONS,
+        *tags.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
 
@@ -68,7 +87,7 @@ class ManagementPlane:
     def __init__(self, verifier: Verifier, locations: Locations, keepers: Keepers | None = None) -> None:
         self._locations = locations
         self._verifier = verifier
-        self.table = Table(operations(locations, keepers))
+        self.table = Table(operations(locations, keepers), split_resource_path)
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 

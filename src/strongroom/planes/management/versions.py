@@ -7,7 +7,7 @@ reference and the SDKs, previews included.
 import re
 
 from strongroom.errors import BadRequest
-from strongroom.planes.operation import split_path
+from strongroom.planes.management.places import split_resource_path
 
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+)?\Z", re.ASCII)
 RBAC_BY_DEFAULT_SINCE = "2026-02-01"
@@ -77,14 +77,14 @@ def versions_of(path: str) -> tuple[str, ...] | None:
 
 def _provider(path: str) -> tuple[str, str]:
     """Return the provider whose versions count for a path, in lower case, and the resource type; "" for the core."""
-    segments = split_path(path)
+    segments = split_resource_path(path)
     lowered = [segment.lower() for segment in segments]
     if "providers" not in lowered:
         return "", ""
     position = len(lowered) - 1 - lowered[::-1].index("providers")
     following = segments[position + 1 :]
     # `…/providers/{namespace}` and its registration belong to the core; what lies below belongs to the provider.
-    if len(following) < 2 or following[1].lower() in {"register", "unregister"}:
+    if len(following) < 2 or following[1].lower() in {"register", "unregister", "resourcetypes"}:
         return "", ""
     kind = following[3] if following[1].lower() == "locations" and len(following) > 3 else following[1]
     return following[0].lower(), kind
