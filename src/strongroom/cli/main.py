@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "Run a command with the environment that its Azure clients need to find and trust the server.",
     "env": "Print that environment for a shell or a program.",
     "app": "Make, list, disable and delete the applications that sign in.",
+    "subscription": "Add subscriptions, list them, rename them.",
     "role": "Give roles to applications, list them, take them away.",
     "rotate": "Put new keys in the place of old ones: the master key, a vault's, the one that signs tokens.",
     "logs": "Read and follow the records of what was asked and answered.",
