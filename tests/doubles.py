@@ -13,6 +13,7 @@ from strongroom.access.identity.model import Tenant
 from strongroom.access.identity.signing import SigningKeys, make_signing_key
 from strongroom.access.identity.tokens import Credential, claims_for, sign_token
 from strongroom.audit.event import Category
+from strongroom.audit.log import LONGEST_REQUEST, Entry
 from strongroom.clock import real_now
 from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
@@ -80,6 +81,7 @@ class MemoryStorage:
         self.custodian = custodian or a_custodian()
         self.stores = MemoryStores()
         self.records = []
+        self.stores.records = MemoryRecords(self)
         self.broken = False
         if custodian is None or custodian is a_custodian():
             self.stores.keyring.keys.extend(_server_keys().values())
@@ -195,6 +197,25 @@ class MemoryAssignments(_Memory):
 
     async def remove_principal(self, principal_id):
         self.rows = [row for row in self.rows if row.principal_id != principal_id.lower()]
+
+
+class MemoryRecords:
+    def __init__(self, storage):
+        self._storage = storage
+
+    def _kept(self):
+        return [Entry(place, record, b"") for place, record in enumerate(self._storage.records, 1)]
+
+    def position_after(self, moment):
+        late = moment.timestamp() + LONGEST_REQUEST.total_seconds()
+        return 1 + max((e.sequence for e in self._kept() if e.record.time.timestamp() <= late), default=0)
+
+    def containing(self, before, span, needles):
+        spanned = [each for each in self._kept() if before - span <= each.sequence < before]
+        return tuple(each for each in spanned[::-1] if all(needle in each.record.body for needle in needles))
+
+    def time_before(self, sequence):
+        return next((each.record.time for each in self._kept()[::-1] if each.sequence < sequence), None)
 
 
 class MemoryLocks(_Memory):

@@ -74,3 +74,17 @@ def test_what_is_deleted_by_its_id_is_gone(az, vault):
     az("resource delete --ids", vault)
     assert "ResourceNotFound" in az("resource show --ids", vault, fails=True)
     az("group delete -n az-scoped --yes")
+
+
+def test_the_activity_log(az, connection):
+    az(f"group create -n az-logged -l {connection.location}")
+    az("group delete -n az-logged --yes")
+    told = az("monitor activity-log list -g az-logged --offset 1h")
+    assert [(each["operationName"]["value"], each["status"]["value"]) for each in told] == [
+        ("Microsoft.Resources/subscriptions/resourceGroups/delete", "Succeeded"),
+        ("Microsoft.Resources/subscriptions/resourceGroups/write", "Succeeded"),
+    ]
+    assert {each["caller"] for each in told} == {connection.clientId}
+    assert "az-group" not in str(told)
+    narrowed = az("monitor activity-log list --select operationName --max-events 1 --status Succeeded")
+    assert len(narrowed) == 1

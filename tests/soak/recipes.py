@@ -15,7 +15,11 @@ from soak.scoped import live_locked
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
 CORE_VERSION, DATA_VERSION = "2021-04-01", "7.6"
-VERSIONS = {"/Microsoft.Authorization/locks": "2016-09-01", "/Microsoft.KeyVault/": "2023-07-01"}
+VERSIONS = {
+    "/Microsoft.Insights/": "2015-04-01",
+    "/Microsoft.Authorization/locks": "2016-09-01",
+    "/Microsoft.KeyVault/": "2023-07-01",
+}
 A_DIGEST = encoded(digest_of())
 AN_EC_KEY = ec_jwk()
 LARGER = b"x"

@@ -1,5 +1,6 @@
 """Recipes for what is set on scopes: locks and tags."""
 
+from strongroom.clock import real_now
 from strongroom.resources.locks import MAX_LOCKS
 
 KINDS = ("Subscription", "Group", "Vault")
@@ -23,6 +24,7 @@ def live_locked(recipes):
         for name, body in (("put", TAGS), ("patch", MERGED), ("get", None), ("delete", None)):
             recipes.ask(f"{name}TagsOf{kind}", body=body)
     recipes.ask("checkVault")
+    recipes.ask("listEvents", query={"$filter": f"eventTimestamp%20ge%20{real_now():%Y-%m-%dT%H:%M:%SZ}"})
     recipes.ask("listTypes")
     recipes.ask("putLockOfSubscription", body=READ_ONLY)
     for name, operation in recipes.reach.operations.items():

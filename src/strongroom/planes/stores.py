@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from strongroom.access.authorization.store import AssignmentStore
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
+from strongroom.audit.log import RecordSearch
 from strongroom.custody.store import KeyringStore
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
@@ -49,6 +50,8 @@ class Stores(Protocol):
     def keys(self) -> KeyStore: ...
     @property
     def locks(self) -> LockStore: ...
+    @property
+    def records(self) -> RecordSearch: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

@@ -71,6 +71,7 @@ async def test_providers_are_registered_always(world):
     listed = (await world.ask("GET", f"{BASE}/providers", version=RESOURCES)).json["value"]
     assert {provider["namespace"] for provider in listed} == {
         "Microsoft.Authorization",
+        "Microsoft.Insights",
         "Microsoft.KeyVault",
         "Microsoft.Resources",
     }
@@ -84,7 +85,7 @@ async def test_providers_are_registered_always(world):
         assert answer.json["registrationState"] == "Registered"
         vaults = next(t for t in answer.json["resourceTypes"] if t["resourceType"] == "vaults")
         assert vaults["defaultApiVersion"] == "2026-05-15"
-    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 3
+    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 4
 
 
 async def test_the_types_of_a_provider_are_listed(world):

@@ -17,6 +17,7 @@ from management_doubles import (
     vault_body,
     vault_path,
 )
+from strongroom.clock import real_now
 
 COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
 Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
@@ -130,6 +131,13 @@ OPERATIONS = {
         "Microsoft.Resources/subscriptions/locations/read",
         "subscription",
     ),
+    "activity": (
+        "GET",
+        f"{BASE}/providers/Microsoft.Insights/eventtypes/management/values",
+        None,
+        "Microsoft.Insights/eventtypes/values/Read",
+        "subscription",
+    ),
     "groups": ("GET", f"{BASE}/resourcegroups", None, GROUPS + "read", "subscription"),
     "group get": ("GET", group_path(), None, GROUPS + "read", "group"),
     "group head": ("HEAD", group_path(), None, GROUPS + "read", "group"),
@@ -191,6 +199,8 @@ async def a_furnished_world():
 
 
 def version_of(name):
+    if name == "activity":
+        return "2015-04-01"
     if name.startswith("lock "):
         return "2016-09-01"
     return RESOURCES if name in CORE or name.startswith(("group ", "tags ")) else "2026-02-01"
@@ -210,7 +220,8 @@ async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, 
         if name.startswith("lock"):
             await world.ask("PUT", lock_to_read(place), A_LOCK, version="2016-09-01")
         before = world.storage.stores.snapshot()
-        answer = await world.ask(method, path, body, who=someone, version=version)
+        query = f"$filter=eventTimestamp ge '{real_now().isoformat()[:19]}Z'" if name == "activity" else ""
+        answer = await world.ask(method, path, body, who=someone, version=version, query=query)
         expected = grants(role, action) and place in COVERS[scope]
         assert (answer.status != 403) is expected, f"{name}: {answer.status} {answer.raw!r}"
         assert answer.status < 300 or answer.code == "AuthorizationFailed", f"{name}: {answer.raw!r}"

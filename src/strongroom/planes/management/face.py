@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from strongroom.ids import VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
-from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, LOCKS, RESOURCES, versions_of
+from strongroom.planes.management.versions import ACTIVITY, API_VERSION, KEY_VAULT, LOCKS, RESOURCES, versions_of
 from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
@@ -26,7 +26,7 @@ def _version(bounds: dict[str, Any]) -> Parameter:
     )
 
 
-VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT, LOCKS)}
+VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT, LOCKS, ACTIVITY)}
 ANY_VERSION = _version(bounds_of(API_VERSION))
 
 

@@ -52,12 +52,17 @@ class Window:
 
 async def read_window(call: Call) -> Window:
     """Return what the query asks for; BadRequest for a number or a token that is none."""
-    query = call.request.query
-    top, token = _top(query.get("$top")), query.get("$skiptoken")
+    top = _top(call.request.query.get("$top"))
+    return Window(str((await open_skip_token(call)).get("after", "")), top)
+
+
+async def open_skip_token(call: Call) -> dict[str, Any]:
+    """Return what the query's paging token says, nothing where there is none; BadRequest for one from elsewhere."""
+    token = call.request.query.get("$skiptoken")
     if token is None:
-        return Window("", top)
+        return {}
     key = await paging_key(call.stores.keyring)
-    return Window(str(open_token(call.custodian, key, _place(call), token).get("after", "")), top)
+    return open_token(call.custodian, key, _place(call), token)
 
 
 async def page(
@@ -80,7 +85,7 @@ async def page_of(
 ) -> Response:
     """Return the page of a list. rest: what comes in it past `window.after`, all of it or enough."""
     shown = rest[: window.top]
-    link = await _next_link(call, name_of(shown[-1]).lower()) if len(shown) < len(rest) else None
+    link = await next_link(call, {"after": name_of(shown[-1]).lower()}) if len(shown) < len(rest) else None
     return answers.render_list([write(item) for item in shown], link)
 
 
@@ -106,9 +111,10 @@ def _top(text: str | None) -> int:
     return int(text)
 
 
-async def _next_link(call: Call, after: str) -> str:
+async def next_link(call: Call, payload: dict[str, Any]) -> str:
+    """Return the link to the page of this list that begins where `payload` says."""
     key = await paging_key(call.stores.keyring)
-    token = seal_token(call.custodian, key, _place(call), {"after": after})
+    token = seal_token(call.custodian, key, _place(call), payload)
     kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
     query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
     return f"{call.request.base}{call.request.path}?{query}"

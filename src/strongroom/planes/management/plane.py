@@ -14,6 +14,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
 from strongroom.planes.management import (
+    activity,
     answers,
     discovery,
     groups,
@@ -74,6 +75,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *hsms.OPERATIONS,
         *locks.OPERATIONS,
         *tags.OPERATIONS,
+        *activity.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
 

@@ -11,7 +11,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management.answers import Page, render_list
 from strongroom.planes.management.places import subscription_id
-from strongroom.planes.management.versions import KEY_VAULT, LOCKS, RESOURCES
+from strongroom.planes.management.versions import ACTIVITY, KEY_VAULT, LOCKS, RESOURCES
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -46,6 +46,7 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
         ("subscriptions/locations", RESOURCES, False),
         ("tags", RESOURCES, False),
     ),
+    "Microsoft.Insights": (("eventtypes/values", ACTIVITY, False),),
     "Microsoft.Authorization": (("locks", LOCKS, False),),
 }
 _BY_NAME = {name.lower(): name for name in PROVIDERS}

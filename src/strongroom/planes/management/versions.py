@@ -32,9 +32,10 @@ KEY_VAULT = _versions("""
     2023-02-01 2022-11-01 2022-07-01 2022-02-01-preview 2021-11-01-preview 2021-10-01 2021-06-01-preview
     2021-04-01-preview 2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01
 """)
+ACTIVITY = _versions("2015-04-01")
 LOCKS = _versions("2020-05-01 2017-04-01 2016-09-01 2015-01-01")
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT}
-TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS}
+TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS, ("microsoft.insights", "eventtypes"): ACTIVITY}
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
