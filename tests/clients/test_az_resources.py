@@ -44,6 +44,16 @@ def test_tags(az, vault, connection):
         assert not az("tag list --resource-id", scope)["properties"]["tags"]
 
 
+def test_names_of_tags(az, vault):
+    az("tag create -n az-kept")
+    az("tag add-value -n az-kept --value one")
+    (kept,) = [each for each in az("tag list") if each["tagName"] == "az-kept"]
+    assert [each["tagValue"] for each in kept["values"]] == ["one"]
+    az("tag remove-value -n az-kept --value one")
+    az("tag delete -n az-kept --yes")
+    assert "az-kept" not in {each["tagName"] for each in az("tag list")}
+
+
 def test_resources(az, vault):
     az("resource tag --tags team=blue --ids", vault)
     assert az("resource show --ids", vault)["tags"] == {"team": "blue"}

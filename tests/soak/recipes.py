@@ -306,6 +306,8 @@ class ManagementRecipes(Recipes):
             "namespace": "Microsoft.KeyVault",
             "operation": "none",
             "lock": "reach",
+            "tag": "reach",
+            "value": "one",
             "hsm": "none",
             "deletedHsm": "none",
         }

@@ -10,6 +10,15 @@ MERGED = {"operation": "Merge", **TAGS}
 READ_ONLY = {"properties": {"level": "ReadOnly"}}
 
 
+def keep_tag_names(recipes):
+    """The life of a tag's name and value, and the conflicts that it knows."""
+    recipes.ask("putTagValue")
+    for name in ("putTagName", "putTagName", "putTagValue", "putTagValue", "listTagNames", "deleteTagName"):
+        recipes.ask(name)
+    for name in ("deleteTagValue", "deleteTagValue", "deleteTagName", "deleteTagName"):
+        recipes.ask(name)
+
+
 def live_locked(recipes):
     """The life of locks at each scope, and what a lock on the subscription refuses."""
     recipes.ask("putGroup", body={"location": recipes.direct.facts.location})
@@ -23,6 +32,7 @@ def live_locked(recipes):
             recipes.ask(f"deleteLockOf{kind}", lock=f"lock-{number}")
         for name, body in (("put", TAGS), ("patch", MERGED), ("get", None), ("delete", None)):
             recipes.ask(f"{name}TagsOf{kind}", body=body)
+    keep_tag_names(recipes)
     recipes.ask("checkVault")
     recipes.ask("listEvents", query={"$filter": f"eventTimestamp%20ge%20{real_now():%Y-%m-%dT%H:%M:%SZ}"})
     recipes.ask("listTypes")

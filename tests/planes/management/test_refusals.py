@@ -48,6 +48,7 @@ ROLES = {
 }
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
 HSMS = "Microsoft.KeyVault/managedHSMs/read"
+NAMES = "Microsoft.Resources/subscriptions/tagNames/"
 GROUPS = "Microsoft.Resources/subscriptions/resourceGroups/"
 # name: (method, path, body, action, where the action happens)
 OPERATIONS = {
@@ -138,6 +139,17 @@ OPERATIONS = {
         "Microsoft.Insights/eventtypes/values/Read",
         "subscription",
     ),
+    "names list": ("GET", f"{BASE}/tagNames", None, NAMES + "read", "subscription"),
+    "names put": ("PUT", f"{BASE}/tagNames/kept", None, NAMES + "write", "subscription"),
+    "names delete": ("DELETE", f"{BASE}/tagNames/none", None, NAMES + "delete", "subscription"),
+    "names put value": ("PUT", f"{BASE}/tagNames/team/tagValues/a", None, NAMES + "tagValues/write", "subscription"),
+    "names drop value": (
+        "DELETE",
+        f"{BASE}/tagNames/team/tagValues/a",
+        None,
+        NAMES + "tagValues/delete",
+        "subscription",
+    ),
     "groups": ("GET", f"{BASE}/resourcegroups", None, GROUPS + "read", "subscription"),
     "group get": ("GET", group_path(), None, GROUPS + "read", "group"),
     "group head": ("HEAD", group_path(), None, GROUPS + "read", "group"),
@@ -195,6 +207,7 @@ async def a_furnished_world():
     for name in ("kv1", "old"):
         await world.a_vault(name, enableRbacAuthorization=True)
     await world.ask("DELETE", vault_path("old"))
+    await world.ask("PUT", f"{BASE}/tagNames/team", version=RESOURCES)
     return world
 
 
@@ -203,7 +216,7 @@ def version_of(name):
         return "2015-04-01"
     if name.startswith("lock "):
         return "2016-09-01"
-    return RESOURCES if name in CORE or name.startswith(("group ", "tags ")) else "2026-02-01"
+    return RESOURCES if name in CORE or name.startswith(("group ", "tags ", "names ")) else "2026-02-01"
 
 
 def lock_to_read(place):

@@ -11,6 +11,7 @@ from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources.locks import MAX_NAME, may_be_locked
+from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE
 from strongroom.vaults.policies import PolicyChange
 
 Word = Annotated[str, Meta(min_length=1)]
@@ -85,6 +86,16 @@ FACE = Face(
             name="lock",
             kind=Annotated[str, Meta(min_length=1, max_length=MAX_NAME)],
             text="The name of a lock: none of `<>%&:\\?/` and no control character.",
+        ),
+        Parameter(
+            name="tag",
+            kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME)],
+            text="The name of a tag: none of `<>%&\\?/`.",
+        ),
+        Parameter(
+            name="value",
+            kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_VALUE)],
+            text="The value of a tag.",
         ),
         Parameter(name="hsm", kind=Word, text="The name of a managed HSM; there are none."),
         Parameter(name="deletedHsm", kind=Word, text="The name of a deleted managed HSM; there are none."),

@@ -22,6 +22,7 @@ from strongroom.planes.management import (
     locks,
     providers,
     rehearsal,
+    tagnames,
     tags,
     vaults,
     wire,
@@ -75,6 +76,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *hsms.OPERATIONS,
         *locks.OPERATIONS,
         *tags.OPERATIONS,
+        *tagnames.OPERATIONS,
         *activity.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
