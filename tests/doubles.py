@@ -16,6 +16,7 @@ from strongroom.access.identity.model import Tenant
 from strongroom.access.identity.signing import SigningKeys, make_signing_key
 from strongroom.access.identity.tokens import Credential, claims_for, sign_token
 from strongroom.audit.event import Category
+from strongroom.audit.log import LONGEST_REQUEST, Entry
 from strongroom.clock import real_now
 from strongroom.custody.keyring import lies_under
 from strongroom.custody.sealing import Custodian
@@ -84,6 +85,7 @@ class MemoryStorage:
         self.custodian = custodian or a_custodian()
         self.stores = MemoryStores()
         self.records = []
+        self.stores.records = MemoryRecords(self)
         self.broken = False
         if custodian is None or custodian is a_custodian():
             self.stores.keyring.keys.extend(_server_keys().values())
@@ -122,6 +124,7 @@ class MemoryStores:
         self.facts = MemoryFacts()
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
+        self.locks = MemoryLocks()
         self.resources = MemoryResources()
         self.roles = MemoryRoles()
         self.keys = MemoryKeys()
@@ -136,6 +139,7 @@ class MemoryStores:
             self.identity,
             self.keyring,
             self.keys,
+            self.locks,
             self.resources,
             self.roles,
             self.secrets,
@@ -230,6 +234,48 @@ class MemoryRoles(_Memory):
     async def remove(self, role_id):
         if self.kept.pop(role_id.lower(), None) is None:
             raise NotFound("There is no such role.", code="RoleDefinitionDoesNotExist")
+
+
+class MemoryRecords:
+    def __init__(self, storage):
+        self._storage = storage
+
+    def _kept(self):
+        return [Entry(place, record, b"") for place, record in enumerate(self._storage.records, 1)]
+
+    def position_after(self, moment):
+        late = moment.timestamp() + LONGEST_REQUEST.total_seconds()
+        return 1 + max((e.sequence for e in self._kept() if e.record.time.timestamp() <= late), default=0)
+
+    def containing(self, before, span, needles):
+        spanned = [each for each in self._kept() if before - span <= each.sequence < before]
+        return tuple(each for each in spanned[::-1] if all(needle in each.record.body for needle in needles))
+
+    def time_before(self, sequence):
+        return next((each.record.time for each in self._kept()[::-1] if each.sequence < sequence), None)
+
+
+class MemoryLocks(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def list_in(self, subscription_id):
+        return tuple(self.rows[key] for key in sorted(self.rows) if key[2] == subscription_id.lower())
+
+    async def put(self, lock):
+        self.rows[lock.scope.lower(), lock.name.lower(), lock.subscription_id.lower()] = lock
+
+    async def remove(self, scope, name):
+        found = [key for key in self.rows if key[:2] == (scope.lower(), name.lower())]
+        if not found:
+            raise NotFound("There is no such lock.", code="LockNotFound")
+        del self.rows[found[0]]
+
+    async def remove_within(self, scope):
+        scope = scope.lower().rstrip("/")
+        self.rows = {key: row for key, row in self.rows.items() if not f"{key[0]}/".startswith(f"{scope}/")}
 
 
 class MemoryFacts(_Memory):
@@ -369,6 +415,11 @@ class MemoryResources(_Memory):
         if subscription.subscription_id in self.subscriptions:
             raise Conflict("The subscription exists.")
         self.subscriptions[subscription.subscription_id] = subscription
+
+    async def replace_subscription(self, subscription):
+        if subscription.subscription_id.lower() not in self.subscriptions:
+            raise NotFound("There is no such subscription.", code="SubscriptionNotFound")
+        self.subscriptions[subscription.subscription_id.lower()] = subscription
 
     async def find_group(self, subscription_id, name):
         return self.groups.get((subscription_id.lower(), name.lower()))

@@ -24,6 +24,7 @@ from strongroom.audit.log import BEGINNING, Mark
 from strongroom.custody.sealing import Custodian
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import SecretVersion
+from strongroom.resources.locks import Level, Lock
 from strongroom.resources.model import ResourceGroup, Subscription
 from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import MAIN_FILE
@@ -132,6 +133,19 @@ def a_group(name="Group", *, subscription="s1", **changes):
         "system_data": MADE,
     }
     return ResourceGroup(**described | changes)
+
+
+def a_lock(number=1, scope="/subscriptions/s1", **changes):
+    described = {
+        "subscription_id": "s1",
+        "scope": scope,
+        "name": f"Lock-{number}",
+        "level": Level.CAN_NOT_DELETE,
+        "notes": "why",
+        "owners": ("app-1",),
+        "system_data": MADE,
+    }
+    return Lock(**described | changes)
 
 
 def a_version(number=1, **changes):

@@ -14,6 +14,7 @@ from storage_doubles import (
     NOON,
     a_data_directory,
     a_group,
+    a_lock,
     a_record,
     a_role,
     a_subscription,
@@ -108,6 +109,7 @@ async def fill(storage):
             lambda stores: stores.identity.add_user(a_user()),
             lambda stores: stores.identity.add_group(a_security_group()),
             lambda stores: stores.identity.add_membership(a_membership()),
+            lambda stores: stores.locks.put(a_lock()),
         )
     )
     for name in ("one", "one", "two"):

@@ -17,7 +17,6 @@ from strongroom.access.identity.signing import make_signing_key
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
 from strongroom.clock import whole_seconds
-from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Context, Custodian, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import ServiceUnavailable, SignInFailed, StrongroomError
@@ -25,8 +24,8 @@ from strongroom.ids import new_guid, subscription_scope
 from strongroom.planes.stores import Storage, Stores
 from strongroom.resources.facts import clock_offset
 from strongroom.resources.locations import Locations
-from strongroom.resources.model import Subscription
 from strongroom.resources.service import Author, put_group
+from strongroom.resources.subscriptions import create_subscription
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import AccessPolicy
 from strongroom.vaults.policies import PERMISSIONS
@@ -164,12 +163,15 @@ class _Work:
     async def _make_places(self, stores: Stores, tenant_id: str, subscription_id: str) -> None:
         moment = whole_seconds(self.now)
         await stores.identity.add_tenant(Tenant(tenant_id=tenant_id, display_name="Strongroom", created=moment))
-        await stores.resources.add_subscription(
-            Subscription(
-                subscription_id=subscription_id, tenant_id=tenant_id, display_name="Strongroom", created=moment
-            )
+        await create_subscription(
+            stores.resources,
+            stores.keyring,
+            self.custodian,
+            subscription_id=subscription_id,
+            tenant_id=tenant_id,
+            name="Strongroom",
+            now=moment,
         )
-        await add_key(stores.keyring, self.custodian, Purpose.BACKUP, subscription_id, moment)
         server_key = await _server_key(stores)
         await stores.identity.add_signing_key(make_signing_key(self.custodian, server_key, moment))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from storage_doubles import a_group, a_subscription
@@ -26,6 +28,16 @@ async def test_a_subscription_is_added_once(change):
     await change(lambda stores: stores.resources.add_subscription(a_subscription()))
     with pytest.raises(Conflict):
         await change(lambda stores: stores.resources.add_subscription(a_subscription()))
+
+
+async def test_a_subscription_is_replaced_where_it_is(storage, change):
+    await change(lambda stores: stores.resources.add_subscription(a_subscription()))
+    other = replace(a_subscription(), display_name="Other", tags=(("a", "b"),))
+    await change(lambda stores: stores.resources.replace_subscription(other))
+    assert await storage.read().resources.list_subscriptions() == (other,)
+    with pytest.raises(NotFound) as refused:
+        await change(lambda stores: stores.resources.replace_subscription(a_subscription(2)))
+    assert refused.value.code == "SubscriptionNotFound"
 
 
 async def test_a_group_is_found_whatever_the_case_of_its_name_and_keeps_the_case_it_has(storage, put):

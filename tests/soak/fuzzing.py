@@ -225,6 +225,8 @@ def _with_what_is_here(document, facts):
         body["properties"] |= added | {"location": here}
         body["required"] = ["location", *added]
         schemas[name] = body
+    # A lock that lets nothing be written would leave the rest of a run with nothing but refusals.
+    schemas["LockProperties"]["properties"]["level"]["enum"] = ["CanNotDelete"]
     for path, verbs in paths.items():
         for name in ("putVault", "putGroup"):
             if verbs.get("put", {}).get("operationId") == name:

@@ -11,11 +11,17 @@ from types import SimpleNamespace
 from clients.direct import Answer, make_applications, object_id_in, unique
 from jwk_doubles import digest_of, ec_jwk, encoded
 from release_doubles import a_policy, runtime
+from soak.scoped import live_locked
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
 NO_VERSION = "0" * 32
 CORE_VERSION, DATA_VERSION = "2021-04-01", "7.6"
-PROVIDER_VERSIONS = {"Microsoft.KeyVault": "2023-07-01", "Microsoft.Authorization": "2022-04-01"}
+VERSIONS = {
+    "/Microsoft.Insights/": "2015-04-01",
+    "/Microsoft.Authorization/locks": "2016-09-01",
+    "/Microsoft.Authorization/": "2022-04-01",
+    "/Microsoft.KeyVault/": "2023-07-01",
+}
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 A_DIGEST = encoded(digest_of())
 AN_EC_KEY = ec_jwk()
@@ -302,6 +308,9 @@ class ManagementRecipes(Recipes):
             "kind": "add",
             "namespace": "Microsoft.KeyVault",
             "operation": "none",
+            "lock": "reach",
+            "tag": "reach",
+            "value": "one",
             "hsm": "none",
             "deletedHsm": "none",
             "collection": "secrets",
@@ -318,14 +327,15 @@ class ManagementRecipes(Recipes):
     def version(self, operation):
         if "api-version" not in operation.query:
             return {}
-        provider = operation.path.rpartition("/providers/")[2].partition("/")[0]
-        return {"api-version": PROVIDER_VERSIONS.get(provider, CORE_VERSION)}
+        spoken = [version for place, version in VERSIONS.items() if place in operation.path]
+        return {"api-version": (spoken or [CORE_VERSION])[0]}
 
     def follow(self):
         """Reach every documented answer."""
         self.read()
         self.live()
         self.give_roles()
+        live_locked(self)
         self.move_the_clock()
         self.refuse()
         self.refuse_too_large()

@@ -9,6 +9,7 @@ from storage_doubles import (
     CUSTODIAN,
     NOON,
     a_group,
+    a_lock,
     a_role,
     a_signing_key,
     a_state,
@@ -42,6 +43,7 @@ FIRST = adding(
     lambda stores: stores.vaults.add(a_vault("kv1")),
     lambda stores: stores.assignments.add(an_assignment()),
     lambda stores: stores.roles.put(a_role()),
+    lambda stores: stores.locks.put(a_lock()),
     lambda stores: stores.secrets.add_version(a_state("Secret"), a_version(1)),
     lambda stores: stores.keys.put_policy("vault-1", "key", a_policy(), NOON),
     lambda stores: stores.keyring.add(KEY),
@@ -230,7 +232,7 @@ async def test_notes_of_records_that_are_on_their_way_count(filled, place):
 
 
 async def test_progress_is_told(filled, place, monkeypatch):
-    monkeypatch.setattr("strongroom.storage.history.PROGRESS_ROWS", 6)
+    monkeypatch.setattr("strongroom.storage.history.PROGRESS_ROWS", 7)
     told = []
     assert discrepancies(place, told.append) == []
-    assert told == [6, 12, 18, 21]
+    assert told == [7, 14, 21, 22]

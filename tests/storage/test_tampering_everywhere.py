@@ -22,6 +22,7 @@ from storage_doubles import (
     NOON,
     a_data_directory,
     a_group,
+    a_lock,
     a_record,
     a_role,
     a_signing_key,
@@ -64,6 +65,7 @@ ALIKE = {
     "resource_groups": {"subscription_id"},
     "vaults": {"subscription_id", "resource_group", "deleted"},
     "assignments": {"scope", "role_id"},
+    "locks": {"subscription_id"},
     "objects": {"vault_id", "kind", "name", "deleted", "purge"},
     "versions": {"kind", "document"},
     "memberships": {"group_id", "relation"},
@@ -116,6 +118,9 @@ async def fill(storage, custodian):
             lambda stores, number=number: add_vault(stores, VAULTS[number - 1]),
             lambda stores, number=number: stores.assignments.add(an_assignment(number, principal=f"object-{number}")),
             lambda stores, number=number: stores.roles.put(a_role(number)),
+            lambda stores, number=number: stores.locks.put(
+                a_lock(number, f"/subscriptions/s1/resourceGroups/{number}")
+            ),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
             lambda stores, number=number: stores.identity.add_user(a_user(number)),
             lambda stores, number=number: stores.identity.add_group(a_security_group(number)),
@@ -188,6 +193,7 @@ READS = {
     "users": lambda stores, _: stores.identity.list_users(),
     "security_groups": lambda stores, _: stores.identity.list_groups(),
     "memberships": lambda stores, _: all_memberships(stores.identity),
+    "locks": lambda stores, _: stores.locks.list_in("s1"),
     "objects": all_secrets,
     "versions": all_secrets,
 }

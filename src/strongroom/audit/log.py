@@ -16,6 +16,11 @@ FIRST_LINK = bytes(32)
 """What the first record is linked to."""
 
 PAGE = 1000
+LONGEST_REQUEST = timedelta(hours=3)
+"""The largest body at the slowest pace that is taken (`hosting/limits.py`).
+
+Records lie in the order in which requests ended and tell when they began: behind an old one there may be newer ones.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -118,6 +123,19 @@ class AuditLog(Protocol):
 
     def pending(self) -> tuple[Record, ...]:
         """Return the records of committed changes that are not in the chain yet, oldest first."""
+
+
+class RecordSearch(Protocol):
+    """Records in the chain, looked through from the newest on, a bounded number at a time."""
+
+    def position_after(self, moment: datetime) -> int:
+        """Return a sequence number at and past which every record began after `moment`, as low as is easily found."""
+
+    def containing(self, before: int, span: int, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
+        """Return those of the `span` records before a number whose bodies contain all needles, newest first."""
+
+    def time_before(self, sequence: int) -> datetime | None:
+        """Return when the record before a sequence number began, None when there is none."""
 
 
 def whole_chain(log: AuditLog, position: int = 0) -> Iterator[Entry]:

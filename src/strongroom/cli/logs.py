@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 CATEGORIES = ("AuditEvent", "Administrative", "SignInLogs", "MicrosoftGraphActivityLogs")
 DEFAULT_COUNT = 20
 BATCH = 500
-LONGEST_REQUEST = timedelta(hours=3)
-"""The largest body at the slowest pace that is taken (`hosting/limits.py`).
-
-Records lie in the order in which requests ended and tell when they began: behind an old one there may be newer ones.
-"""
 FOLLOW_SECONDS = 0.5
 
 
@@ -127,6 +122,8 @@ def _require_bare(context: click.Context) -> None:
 
 def newest(records: "SqlRecords", choice: "Choice", count: int, position: int) -> list["Record"]:
     """Return the newest `count` wanted records up to a sequence number and those still on their way, oldest first."""
+    from strongroom.audit.log import LONGEST_REQUEST
+
     found: list[Record] = []
     for record in _backwards(records, position):
         if len(found) >= count or (choice.since is not None and record.time < choice.since - LONGEST_REQUEST):

@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "Print that environment for a shell or a program.",
     "app": "Make, list, disable and delete the applications that sign in.",
     "directory": "Keep users, groups and service principals, and who belongs to which group.",
+    "subscription": "Add subscriptions, list them, rename them.",
     "role": "Give roles to applications, users and groups, list them, take them away.",
     "rotate": "Put new keys in the place of old ones: the master key, a vault's, the one that signs tokens.",
     "logs": "Read and follow the records of what was asked and answered.",

@@ -95,10 +95,11 @@ class _Shape:
 class Table:
     """The operations of one plane, found by path and verb.
 
-    Literals compare without regard to case. A path that more literals fit wins.
+    Literals compare without regard to case. A path that more literals fit wins. split: makes segments of a raw path.
     """
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], split: "Callable[[str], list[str]] | None" = None) -> None:
+        self._split = split or split_path
         self.operations = tuple(operations)
         self._rows: dict[tuple[int, tuple[int, ...], tuple[str, ...]], dict[str, tuple[Operation, _Shape]]] = {}
         self._shapes: dict[int, list[tuple[int, ...]]] = {}
@@ -113,7 +114,7 @@ class Table:
         return self._find(method, path)
 
     def _search(self, method: str, path: str) -> Match:
-        segments = split_path(path)
+        segments = self._split(path)
         lowered = [_folded(segment) for segment in segments]
         known: set[str] = set()
         for literals in self._shapes.get(len(segments), ()):

@@ -6,11 +6,12 @@ from typing import Any, Protocol, TypeVar
 from strongroom.access.authorization.store import AssignmentStore, RoleStore
 from strongroom.access.identity.store import IdentityStore
 from strongroom.audit.event import Record
+from strongroom.audit.log import RecordSearch
 from strongroom.custody.store import KeyringStore
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
-from strongroom.resources.store import ResourceStore
+from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.store import VaultStore
 
 T = TypeVar("T")
@@ -47,6 +48,10 @@ class Stores(Protocol):
     def keyring(self) -> KeyringStore: ...
     @property
     def keys(self) -> KeyStore: ...
+    @property
+    def locks(self) -> LockStore: ...
+    @property
+    def records(self) -> RecordSearch: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property

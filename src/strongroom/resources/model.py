@@ -21,12 +21,17 @@ class SystemData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A subscription: belongs to one tenant, holds resource groups."""
+    """A subscription: belongs to one tenant, holds resource groups.
+
+    tag_names: names of tags that it suggests, each with values.
+    """
 
     subscription_id: str
     tenant_id: str
     display_name: str
     created: datetime
+    tags: tuple[tuple[str, str], ...] = ()
+    tag_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
+from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.principals import MEMBERSHIPS
@@ -41,6 +42,7 @@ NAMED = 5
 NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in DOCUMENTS},
     GROUPS.table: ("name",),
+    LOCKS.table: ("scope", "name"),
     POLICIES.table: ("vault_id", "name"),
     MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],
     VAULTS.table: ("name",),

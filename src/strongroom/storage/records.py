@@ -6,11 +6,12 @@ is: what the outbox carries over may come twice.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import FIRST_LINK, Entry, Link, from_microseconds, microseconds
+from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link, from_microseconds, microseconds
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 from strongroom.storage.rows import Column, RowSeal
@@ -136,6 +137,29 @@ class SqlRecords:
         rows = self._audit.rows(f"{SELECT} WHERE seq < ? ORDER BY seq DESC LIMIT ?", (sequence, limit))
         return tuple(map(entry_of, rows))
 
+    def position_after(self, moment: datetime) -> int:
+        """Return a sequence number at and past which every record began after `moment`, as low as is easily found."""
+        low, high = 0, self.last_sequence() + 1
+        while low < high:
+            middle = (low + high) // 2
+            found = self._audit.rows("SELECT time FROM records WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,))
+            if found and _time_of(found[0][0]) - LONGEST_REQUEST <= moment:
+                low = middle + 1
+            else:
+                high = middle
+        return high
+
+    def containing(self, before: int, span: int, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
+        """Return those of the `span` records before a number whose bodies contain all needles, newest first."""
+        wanted = " AND instr(body, ?)" * len(needles)
+        where = f"WHERE seq < ? AND seq >= ?{wanted} ORDER BY seq DESC"
+        return tuple(map(entry_of, self._audit.rows(f"{SELECT} {where}", (before, before - span, *needles))))
+
+    def time_before(self, sequence: int) -> datetime | None:
+        """Return when the record before a sequence number began, None when there is none."""
+        found = self._audit.rows("SELECT time FROM records WHERE seq < ? ORDER BY seq DESC LIMIT 1", (sequence,))
+        return _time_of(found[0][0]) if found else None
+
     def last_sequence(self) -> int:
         """Return the newest sequence number, 0 when there is no record."""
         rows = self._audit.rows(LAST)
@@ -175,6 +199,14 @@ class SqlRecords:
 
     def _is_in_chain(self, record: Record) -> bool:
         return bool(self._audit.rows(HAS, (record.record_id,)))
+
+
+def _time_of(column: Any) -> datetime:
+    """Return the time of a row, the latest of all where it is none: what was tampered with ends no reading."""
+    try:
+        return from_microseconds(column)
+    except (TypeError, OverflowError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

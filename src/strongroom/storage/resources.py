@@ -39,6 +39,12 @@ class SqlResources:
         if not SUBSCRIPTIONS.insert(self._session, (subscription.subscription_id.lower(),), subscription):
             raise Conflict(f"The subscription '{subscription.subscription_id}' exists already.")
 
+    async def replace_subscription(self, subscription: Subscription) -> None:
+        """Replace the subscription of that id; NotFound (SubscriptionNotFound) when there is none."""
+        key = subscription.subscription_id.lower()
+        if not SUBSCRIPTIONS.update(self._session, (key,), subscription):
+            raise NotFound(f"The subscription '{key}' could not be found.", code="SubscriptionNotFound")
+
     async def find_group(self, subscription_id: str, name: str) -> ResourceGroup | None:
         """Return a resource group."""
         found = GROUPS.read(self._session, "WHERE subscription_id = ? AND name = ?", _key(subscription_id, name))

@@ -31,6 +31,7 @@ from strongroom.storage.identity import SqlIdentity
 from strongroom.storage.keeper import Keeper, OwnRecording, Recording, forget
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import SqlKeys
+from strongroom.storage.locks import SqlLocks
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.notes import encode_notes
@@ -61,12 +62,17 @@ def open_keeper(data_dir: Path, custodian: Custodian) -> Keeper:
 
 
 class SqlStores:
-    """Every store, through one session. Implements `planes.stores.Stores`."""
+    """Every store, through one session. Implements `planes.stores.Stores`.
 
-    def __init__(self, session: Session) -> None:
+    records: the log, to be looked through; None where a change runs, since another thread reads it.
+    """
+
+    def __init__(self, session: Session, records: SqlRecords | None = None) -> None:
+        self._records = records
         self.unchanged = session.unchanged
         self.assignments = SqlAssignments(session)
         self.roles = SqlRoles(session)
+        self.locks = SqlLocks(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)
@@ -74,6 +80,13 @@ class SqlStores:
         self.resources = SqlResources(session)
         self.secrets = sql_secrets(session)
         self.vaults = SqlVaults(session)
+
+    @property
+    def records(self) -> SqlRecords:
+        """Return the log to look through; TypeError inside a change."""
+        if self._records is None:
+            raise TypeError("records are not read inside a change")
+        return self._records
 
 
 Work = Callable[[SqlStores], Awaitable[tuple[Any, Record]]]
@@ -93,14 +106,14 @@ class SqliteStorage:
         self._reader = Reader(data_dir / MAIN_FILE)
         self._cache: dict[Any, Any] = {}
         self._session = Session(self._reader, seal, self._cache)
-        self._stores = SqlStores(self._session)
+        self.records = SqlRecords(data_dir, seal)
+        self._stores = SqlStores(self._session, self.records)
         self._epoch: int | None = None
         self._stale_at = 0.0
         self._writer = Writer(data_dir / MAIN_FILE)
         self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
         self._keeper = Keeper(data_dir, link, seal)
         self._carried: deque[bytes] = deque()
-        self.records = SqlRecords(data_dir, seal)
         _require_known(self.records)
         behind = not self._keeper.carry_if_possible()
         self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))

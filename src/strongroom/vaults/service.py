@@ -20,7 +20,7 @@ from strongroom.ids import VAULT_NAME, group_scope, vault_scope
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
 from strongroom.resources.service import Author, get_group, touched
-from strongroom.resources.store import ResourceStore
+from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.model import AccessPolicy, Deletion, Vault
 from strongroom.vaults.policies import PolicyChange, change_policies
 from strongroom.vaults.request import (
@@ -47,6 +47,8 @@ class Places(Protocol):
 
     @property
     def assignments(self) -> Grants: ...
+    @property
+    def locks(self) -> LockStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
     @property
@@ -163,13 +165,13 @@ async def get_vault(stores: Places, subscription_id: str, group: str, name: str)
 
 
 async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
-    """Delete a living vault softly and return it; the role assignments at it and below are gone for good."""
+    """Delete a living vault softly and return it; the role assignments and locks at it and below are gone for good."""
     moment = whole_seconds(now)
     deleted = replace(
         vault, deletion=Deletion(deleted=moment, scheduled_purge=moment + timedelta(days=vault.retention_days))
     )
     await stores.vaults.replace(deleted)
-    await stores.assignments.remove_within(vault_scope(vault.subscription_id, vault.resource_group, vault.name).lower())
+    await _forget_scope(stores, vault_scope(vault.subscription_id, vault.resource_group, vault.name))
     return deleted
 
 
@@ -179,7 +181,7 @@ async def delete_group(stores: Places, subscription_id: str, name: str, now: dat
     living = await stores.vaults.list_living(subscription_id, group.name)
     deleted = tuple([await delete_vault(stores, vault, now) for vault in living])
     await stores.resources.remove_group(subscription_id, group.name)
-    await stores.assignments.remove_within(group_scope(subscription_id, group.name).lower())
+    await _forget_scope(stores, group_scope(subscription_id, group.name))
     return deleted
 
 
@@ -221,6 +223,12 @@ async def check_name(vaults: VaultStore, name: str, now: datetime) -> Availabili
     if await _find_unexpired(vaults, name, now) is not None:
         return Availability(available=False, reason="AlreadyExists", message=f"The name '{name}' is already in use.")
     return Availability(available=True)
+
+
+async def _forget_scope(stores: Places, scope: str) -> None:
+    """Remove what was set on a scope that is gone, and on what lay below it."""
+    await stores.assignments.remove_within(scope.lower())
+    await stores.locks.remove_within(scope)
 
 
 def is_expired(vault: Vault, now: datetime) -> bool:

@@ -69,7 +69,12 @@ async def test_locations_begin_with_the_servers_own(world):
 
 async def test_providers_are_registered_always(world):
     listed = (await world.ask("GET", f"{BASE}/providers", version=RESOURCES)).json["value"]
-    assert {provider["namespace"] for provider in listed} == {"Microsoft.KeyVault", "Microsoft.Resources"}
+    assert {provider["namespace"] for provider in listed} == {
+        "Microsoft.Authorization",
+        "Microsoft.Insights",
+        "Microsoft.KeyVault",
+        "Microsoft.Resources",
+    }
     for verb, path in (
         ("GET", f"{BASE}/providers/microsoft.keyvault"),
         ("POST", f"{BASE}/providers/Microsoft.KeyVault/register"),
@@ -80,7 +85,13 @@ async def test_providers_are_registered_always(world):
         assert answer.json["registrationState"] == "Registered"
         vaults = next(t for t in answer.json["resourceTypes"] if t["resourceType"] == "vaults")
         assert vaults["defaultApiVersion"] == "2026-05-15"
-    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 2
+    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 4
+
+
+async def test_the_types_of_a_provider_are_listed(world):
+    path = f"{BASE}/providers/Microsoft.KeyVault"
+    types = (await world.ask("GET", f"{path}/resourceTypes", version=RESOURCES)).json["value"]
+    assert types == (await world.ask("GET", path, version=RESOURCES)).json["resourceTypes"]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ async def test_groups_are_listed_by_tag(world):
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "name eq 'a'", "tagName eq", "tagName eq 'a' or tagName eq 'b'", "tagName eq 'a' and", "tagName ne 'a'"],
+    ["x", "name eq 'a'", "tagName eq", "tagName eq 'a' and", "tagName ne 'a'"],
 )
 async def test_a_filter_that_is_not_kept_is_refused(world, text):
     answer = await ask(world, "GET", f"{BASE}/resourcegroups", query="$filter=" + text.replace(" ", "%20"))

@@ -76,10 +76,23 @@ async def test_unknown_paths_are_told_to_those_only_who_proved_who_they_are(worl
     assert world.records()[-1]["operationName"] == "Unknown"
 
 
+async def test_a_resource_without_a_parent_may_be_written_with_two_slashes(world):
+    """SDKs that name any resource write `…/providers/{namespace}/{parent}/{type}/{name}`."""
+    await world.a_group()
+    made = await world.a_vault()
+    doubled = vault_path().replace("KeyVault/", "KeyVault//")
+    assert (await world.ask("GET", doubled)).json == made
+    lock = f"{doubled}/providers/Microsoft.Authorization/locks/a"
+    answer = await world.ask("PUT", lock, {"properties": {"level": "ReadOnly"}}, version="2016-09-01")
+    assert (answer.status, answer.json["id"]) == (201, lock.replace("//", "/"))
+    for path in (f"{vault_path()}//secrets", vault_path().replace("/providers", "//providers")):
+        assert (await world.ask("GET", path, version=RESOURCES)).status == 404
+
+
 async def test_an_unknown_verb_is_not_allowed(world):
     answer = await world.ask("POST", vault_path())
     assert (answer.status, answer.code) == (405, "MethodNotAllowed")
-    assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from management_doubles import (
     vault_body,
     vault_path,
 )
+from strongroom.clock import real_now
 
 COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
 Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
@@ -50,12 +51,14 @@ ROLES = {
 }
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
 HSMS = "Microsoft.KeyVault/managedHSMs/read"
+NAMES = "Microsoft.Resources/subscriptions/tagNames/"
 GROUPS = "Microsoft.Resources/subscriptions/resourceGroups/"
 # name: (method, path, body, action, where the action happens)
 OPERATIONS = {
     "vault put": ("PUT", vault_path(), vault_body(), "Microsoft.KeyVault/vaults/write", "vault"),
     "vault patch": ("PATCH", vault_path(), {}, "Microsoft.KeyVault/vaults/write", "vault"),
     "vault get": ("GET", vault_path(), None, "Microsoft.KeyVault/vaults/read", "vault"),
+    "vault head": ("HEAD", vault_path(), None, "Microsoft.KeyVault/vaults/read", "vault"),
     "vault delete": ("DELETE", vault_path(), None, "Microsoft.KeyVault/vaults/delete", "vault"),
     "policies": (
         "PUT",
@@ -118,11 +121,36 @@ OPERATIONS = {
     ),
     "register": ("POST", f"{PROVIDER}/register", None, "Microsoft.KeyVault/register/action", "subscription"),
     "provider": ("GET", PROVIDER, None, "Microsoft.Resources/subscriptions/providers/read", "subscription"),
+    "types": (
+        "GET",
+        f"{PROVIDER}/resourceTypes",
+        None,
+        "Microsoft.Resources/subscriptions/providers/read",
+        "subscription",
+    ),
     "locations": (
         "GET",
         f"{BASE}/locations",
         None,
         "Microsoft.Resources/subscriptions/locations/read",
+        "subscription",
+    ),
+    "activity": (
+        "GET",
+        f"{BASE}/providers/Microsoft.Insights/eventtypes/management/values",
+        None,
+        "Microsoft.Insights/eventtypes/values/Read",
+        "subscription",
+    ),
+    "names list": ("GET", f"{BASE}/tagNames", None, NAMES + "read", "subscription"),
+    "names put": ("PUT", f"{BASE}/tagNames/kept", None, NAMES + "write", "subscription"),
+    "names delete": ("DELETE", f"{BASE}/tagNames/none", None, NAMES + "delete", "subscription"),
+    "names put value": ("PUT", f"{BASE}/tagNames/team/tagValues/a", None, NAMES + "tagValues/write", "subscription"),
+    "names drop value": (
+        "DELETE",
+        f"{BASE}/tagNames/team/tagValues/a",
+        None,
+        NAMES + "tagValues/delete",
         "subscription",
     ),
     "groups": ("GET", f"{BASE}/resourcegroups", None, GROUPS + "read", "subscription"),
@@ -161,6 +189,22 @@ for _place, _path in PLACES.items():
                 _place,
             ),
         }
+TAGS = "/providers/Microsoft.Resources/tags/default"
+MERGED = {"operation": "Merge", "properties": {"tags": {"a": "b"}}}
+LOCKS = "Microsoft.Authorization/locks/"
+for PLACE, PLACE_PATH in (("subscription", BASE), ("group", group_path()), ("vault", vault_path())):
+    LOCK_PATH = f"{PLACE_PATH}/providers/Microsoft.Authorization/locks"
+    A_LOCK = {"properties": {"level": "CanNotDelete"}}
+    OPERATIONS |= {
+        f"lock put {PLACE}": ("PUT", f"{LOCK_PATH}/new", A_LOCK, LOCKS + "write", PLACE),
+        f"lock get {PLACE}": ("GET", f"{LOCK_PATH}/kept", None, LOCKS + "read", PLACE),
+        f"lock delete {PLACE}": ("DELETE", f"{LOCK_PATH}/kept", None, LOCKS + "delete", PLACE),
+        f"tags get {PLACE}": ("GET", PLACE_PATH + TAGS, None, "Microsoft.Resources/tags/read", PLACE),
+        f"tags put {PLACE}": ("PUT", PLACE_PATH + TAGS, {"properties": {}}, "Microsoft.Resources/tags/write", PLACE),
+        f"tags patch {PLACE}": ("PATCH", PLACE_PATH + TAGS, MERGED, "Microsoft.Resources/tags/write", PLACE),
+        f"tags delete {PLACE}": ("DELETE", PLACE_PATH + TAGS, None, "Microsoft.Resources/tags/delete", PLACE),
+        f"lock list {PLACE}": ("GET", LOCK_PATH, None, LOCKS + "read", PLACE),
+    }
 SCOPES = {
     "subscription": BASE,
     "group": group_path(),
@@ -173,7 +217,7 @@ COVERS = {
     "vault": {"vault"},
     "other group": set(),
 }
-CORE = {"locations", "groups", "register", "provider"}
+CORE = {"types", "locations", "groups", "register", "provider"}
 
 
 def grants(role, action):
@@ -198,7 +242,22 @@ async def a_furnished_world():
     for place, path in PLACES.items():
         held = f"{path}/providers/Microsoft.Authorization/roleAssignments/{HELD_IDS[place]}"
         assert (await world.ask("PUT", held, an_assignment_body(), version=AUTHORIZATION)).status == 201
+    await world.ask("PUT", f"{BASE}/tagNames/team", version=RESOURCES)
     return world
+
+
+def version_of(name, path):
+    if name == "activity":
+        return "2015-04-01"
+    if name.startswith("lock "):
+        return "2016-09-01"
+    if "/Microsoft.Authorization/" in path:
+        return AUTHORIZATION
+    return RESOURCES if name in CORE or name.startswith(("group ", "tags ", "names ")) else "2026-02-01"
+
+
+def lock_to_read(place):
+    return OPERATIONS[f"lock get {place}"][1]
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -207,10 +266,12 @@ async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, 
     for name, (method, path, body, action, place) in OPERATIONS.items():
         world = await a_furnished_world()
         someone = await world.someone(role, SCOPES[scope])
-        version = RESOURCES if name in CORE or name.startswith("group ") else "2026-02-01"
-        version = AUTHORIZATION if "/Microsoft.Authorization/" in path else version
+        version = version_of(name, path)
+        if name.startswith("lock "):
+            await world.ask("PUT", lock_to_read(place), A_LOCK, version="2016-09-01")
         before = world.storage.stores.snapshot()
-        answer = await world.ask(method, path, body, who=someone, version=version)
+        query = f"$filter=eventTimestamp ge '{real_now().isoformat()[:19]}Z'" if name == "activity" else ""
+        answer = await world.ask(method, path, body, who=someone, version=version, query=query)
         expected = grants(role, action) and place in COVERS[scope]
         assert (answer.status != 403) is expected, f"{name}: {answer.status} {answer.raw!r}"
         assert answer.status < 300 or answer.code == "AuthorizationFailed", f"{name}: {answer.raw!r}"

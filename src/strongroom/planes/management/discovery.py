@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from msgspec import UNSET, UnsetType
+
 from strongroom.access.authorization.service import management_refusal
 from strongroom.errors import BadRequest
 from strongroom.ids import Scope, subscription_scope
@@ -78,6 +80,7 @@ class SubscriptionAnswer(Wire, kw_only=True):
     display_name: str
     state: str = "Enabled"
     subscription_policies: SubscriptionPolicies
+    tags: dict[str, str] | UnsetType = UNSET
 
 
 class LocationMetadata(Wire, kw_only=True):
@@ -184,6 +187,7 @@ def _subscription(value: Subscription) -> SubscriptionAnswer:
         tenant_id=value.tenant_id,
         display_name=value.display_name,
         subscription_policies=SubscriptionPolicies(),
+        tags=dict(value.tags) or UNSET,
     )
 
 

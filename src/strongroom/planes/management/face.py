@@ -6,10 +6,20 @@ from msgspec import Meta
 
 from strongroom.ids import OBJECT_NAME, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
-from strongroom.planes.management.versions import API_VERSION, AUTHORIZATION, KEY_VAULT, RESOURCES, versions_of
+from strongroom.planes.management.versions import (
+    ACTIVITY,
+    API_VERSION,
+    AUTHORIZATION,
+    KEY_VAULT,
+    LOCKS,
+    RESOURCES,
+    versions_of,
+)
 from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
+from strongroom.resources.locks import MAX_NAME, may_be_locked
+from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE
 from strongroom.vaults.policies import PolicyChange
 
 Word = Annotated[str, Meta(min_length=1)]
@@ -25,7 +35,10 @@ def _version(bounds: dict[str, Any]) -> Parameter:
     )
 
 
-VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT, AUTHORIZATION)}
+VERSIONS = {
+    versions: _version({"enum": sorted(versions)})
+    for versions in (RESOURCES, KEY_VAULT, AUTHORIZATION, LOCKS, ACTIVITY)
+}
 ANY_VERSION = _version(bounds_of(API_VERSION))
 
 
@@ -46,12 +59,14 @@ def _refuses(row: Operation) -> frozenset[int]:
         found.add(403)
     if row.placeholders:
         found.add(404)
+    if isinstance(row.needs, str) and "subscription" in row.placeholders and may_be_locked(row.needs):
+        found.add(409)
     return frozenset(found)
 
 
 FACE = Face(
     title="Strongroom: the management plane",
-    text="Subscriptions, resource groups and vaults: the resource manager that `az` and the management SDKs speak. Any "
+    text="Subscriptions, resource groups, vaults and locks: the resource manager that `az` and the SDKs speak. Any "
     "request may be answered 503 while the disk cannot be written; nothing was changed then. One without valid "
     "credentials is answered 429 when its address sent too many of them.",
     host="management",
@@ -90,6 +105,21 @@ FACE = Face(
         ),
         Parameter(name="namespace", kind=Word, text="The name of a resource provider, such as `Microsoft.KeyVault`."),
         Parameter(name="operation", kind=Word, text="The id of an operation, from the `Location` of a 202."),
+        Parameter(
+            name="lock",
+            kind=Annotated[str, Meta(min_length=1, max_length=MAX_NAME)],
+            text="The name of a lock: none of `<>%&:\\?/` and no control character.",
+        ),
+        Parameter(
+            name="tag",
+            kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME)],
+            text="The name of a tag: none of `<>%&\\?/`.",
+        ),
+        Parameter(
+            name="value",
+            kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_VALUE)],
+            text="The value of a tag.",
+        ),
         Parameter(name="hsm", kind=Word, text="The name of a managed HSM; there are none."),
         Parameter(name="deletedHsm", kind=Word, text="The name of a deleted managed HSM; there are none."),
     ),

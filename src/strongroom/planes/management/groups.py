@@ -8,7 +8,8 @@ from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, parse_filter, read_window
+from strongroom.planes.management.filters import parse_filter
+from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, read_window
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import GROUP, author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result

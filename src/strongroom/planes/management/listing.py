@@ -1,7 +1,6 @@
-"""Lists: what `$filter` keeps, and pages of `$top` items behind opaque tokens."""
+"""Lists: pages of `$top` items behind opaque tokens."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -22,8 +21,6 @@ T = TypeVar("T")
 Keep = Callable[[Sequence[Vault]], Awaitable[Sequence[Vault]]]
 
 MAX_TOP = 1000
-TERM = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.ASCII)
-AND = re.compile(r"and\b", re.ASCII | re.IGNORECASE)
 PAGE = (
     Parameter(
         name="$top",
@@ -32,57 +29,12 @@ PAGE = (
     ),
     Parameter(name="$skiptoken", kind=str, text="Where the page begins: taken from a `nextLink`, never made up."),
 )
-FILTER = Parameter(name="$filter", kind=str, text="What to keep: `field eq 'value'`, joined by `and`.")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What `$filter` asks for: fields (lower-case names) that must equal values."""
-
-    terms: Mapping[str, str]
-
-    def keeps(self, fields: Mapping[str, str], tags: Mapping[str, str]) -> bool:
-        """Answer whether something with these fields and tags passes; values compare without regard to case."""
-        for name, value in self.terms.items():
-            if name == "tagname":
-                if value.lower() not in (tag.lower() for tag in tags):
-                    return False
-            elif name == "tagvalue":
-                if value.lower() not in (kept.lower() for tag, kept in tags.items() if self._is_asked(tag)):
-                    return False
-            elif fields[name].lower() != value.lower():
-                return False
-        return True
-
-    def _is_asked(self, tag: str) -> bool:
-        asked = self.terms.get("tagname")
-        return asked is None or asked.lower() == tag.lower()
-
-
-def parse_filter(text: str, known: frozenset[str]) -> Filter:
-    """Return the filter of a query; BadRequest (InvalidFilterInQueryString) for a form that is not kept here.
-
-    Kept: `field eq 'value'`, joined by `and`; known: the fields, in lower case.
-    """
-    terms: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        found = TERM.match(text, position)
-        name = found.group(1).lower() if found else ""
-        if found is None or name not in known or name in terms:
-            raise _bad_filter(text)
-        terms[name] = found.group(2).replace("''", "'")
-        position = found.end()
-        if position < len(text):
-            joined = AND.match(text, position)
-            if joined is None or joined.end() == len(text):
-                raise _bad_filter(text)
-            position = joined.end()
-    return Filter(terms)
-
-
-def _bad_filter(text: str) -> BadRequest:
-    return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")
+FILTER = Parameter(
+    name="$filter",
+    kind=str,
+    text="What to keep: `field eq 'value'` and `ne`, `substringof('value', name)`, `startswith(tagName, 'value')`, "
+    "joined by `and` and `or`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +52,17 @@ class Window:
 
 async def read_window(call: Call) -> Window:
     """Return what the query asks for; BadRequest for a number or a token that is none."""
-    query = call.request.query
-    top, token = _top(query.get("$top")), query.get("$skiptoken")
+    top = _top(call.request.query.get("$top"))
+    return Window(str((await open_skip_token(call)).get("after", "")), top)
+
+
+async def open_skip_token(call: Call) -> dict[str, Any]:
+    """Return what the query's paging token says, nothing where there is none; BadRequest for one from elsewhere."""
+    token = call.request.query.get("$skiptoken")
     if token is None:
-        return Window("", top)
+        return {}
     key = await paging_key(call.stores.keyring)
-    return Window(str(open_token(call.custodian, key, _place(call), token).get("after", "")), top)
+    return open_token(call.custodian, key, _place(call), token)
 
 
 async def page(
@@ -128,7 +85,7 @@ async def page_of(
 ) -> Response:
     """Return the page of a list. rest: what comes in it past `window.after`, all of it or enough."""
     shown = rest[: window.top]
-    link = await _next_link(call, name_of(shown[-1]).lower()) if len(shown) < len(rest) else None
+    link = await next_link(call, {"after": name_of(shown[-1]).lower()}) if len(shown) < len(rest) else None
     return answers.render_list([write(item) for item in shown], link)
 
 
@@ -154,9 +111,10 @@ def _top(text: str | None) -> int:
     return int(text)
 
 
-async def _next_link(call: Call, after: str) -> str:
+async def next_link(call: Call, payload: dict[str, Any]) -> str:
+    """Return the link to the page of this list that begins where `payload` says."""
     key = await paging_key(call.stores.keyring)
-    token = seal_token(call.custodian, key, _place(call), {"after": after})
+    token = seal_token(call.custodian, key, _place(call), payload)
     kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
     query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
     return f"{call.request.base}{call.request.path}?{query}"

@@ -1,7 +1,7 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
-Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm;
-collection and object where a row is for objects of every kind.
+Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm,
+lock; collection and object where a row is for objects of every kind.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.errors import BadRequest
 from strongroom.ids import group_scope, subscription_scope, vault_scope
 from strongroom.planes.call import Call
+from strongroom.planes.operation import split_path
 from strongroom.resources.service import Author
 
 OBJECTS = ("secret", "key", "certificate")
@@ -26,6 +27,11 @@ OBJECT = VAULT + "/{collection}/{object}"
 
 def scope_of(parameters: Mapping[str, str]) -> str:
     """Return the resource id that the path parameters name, as written; "" when they name no place."""
+    place = _place(parameters)
+    return f"{place}/providers/Microsoft.Authorization/locks/{parameters['lock']}" if "lock" in parameters else place
+
+
+def _place(parameters: Mapping[str, str]) -> str:
     subscription = parameters.get("subscription")
     if subscription is None:
         return ""
@@ -46,6 +52,19 @@ def _object_in(parameters: Mapping[str, str]) -> str:
         return f"/{parameters['collection']}/{parameters['object']}"
     named = next((kind for kind in OBJECTS if kind in parameters), None)
     return "" if named is None else f"/{named}s/{parameters[named]}"
+
+
+def split_resource_path(path: str) -> list[str]:
+    """Return the decoded segments of a raw path, without the empty one that stands for no parent of a resource.
+
+    SDKs write `…/providers/{namespace}/{parent}/{type}/{name}`, and so two slashes where there is no parent.
+    """
+    segments = split_path(path)
+    return [
+        segment
+        for place, segment in enumerate(segments)
+        if segment or place < 2 or segments[place - 2].lower() != "providers"
+    ]
 
 
 def require_plain(parameters: Mapping[str, str]) -> None:

@@ -15,22 +15,34 @@ from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
 from strongroom.planes.management import (
+    activity,
     answers,
     discovery,
     groups,
     hsms,
+    locks,
     providers,
     rehearsal,
     roleassignments,
     roledefinitions,
+    tagnames,
+    tags,
     vaults,
     wire,
 )
 from strongroom.planes.management.permission import DECIDED_LATER, find_decision
-from strongroom.planes.management.places import domain_with_port, require_plain, scope_of
+from strongroom.planes.management.places import (
+    SCOPES,
+    domain_with_port,
+    require_plain,
+    scope_of,
+    split_resource_path,
+    subscription_id,
+)
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
 from strongroom.resources.locations import Locations
+from strongroom.resources.locks import may_be_locked, require_unlocked
 from strongroom.resources.service import require_subscription
 
 STANDARD: Headers = (
@@ -68,6 +80,10 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *hsms.OPERATIONS,
         *roledefinitions.OPERATIONS,
         *roleassignments.OPERATIONS,
+        *locks.OPERATIONS,
+        *tags.OPERATIONS,
+        *tagnames.OPERATIONS,
+        *activity.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
 
@@ -81,7 +97,7 @@ class ManagementPlane:
     def __init__(self, verifier: Verifier, locations: Locations, keepers: Keepers | None = None) -> None:
         self._locations = locations
         self._verifier = verifier
-        self.table = Table(operations(locations, keepers))
+        self.table = Table(operations(locations, keepers), split_resource_path)
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 
@@ -105,9 +121,10 @@ class ManagementPlane:
         require_supported(call.request.path, call.request.query.get("api-version"), self._locations.listed())
 
     async def authorize(self, call: Call) -> None:
-        """Ask whether the caller may at the scope that the path names; a subscription that is not there is not found.
+        """Ask whether the caller may at the scope that the path names, and then whether a lock stands against it.
 
-        That one answer comes before the permission, as the resource manager gives it: subscription ids are random.
+        A subscription that is not there is not found. That one answer comes before the permission, as the resource
+        manager gives it: subscription ids are random.
         """
         operation = call.operation
         assert operation is not None  # the gate comes here with an operation only
@@ -131,6 +148,7 @@ class ManagementPlane:
         await note_decision(call, decision)
         if not may:
             raise management_refusal(caller, action, scope)
+        await _require_unlocked(call, operation, action)
 
     def throttle(self, call: Call) -> None:
         """Nothing here has a limit for those who may."""
@@ -172,6 +190,13 @@ class ManagementPlane:
         if request.header(b"x-ms-return-client-request-id").lower() == "true" and is_guid(client):
             added.append((b"x-ms-client-request-id", client.encode()))
         return Response(response.status, response.body, (*response.headers, *added), STANDARD)
+
+
+async def _require_unlocked(call: Call, operation: Operation, action: str) -> None:
+    """Raise Conflict (ScopeLocked) when a lock keeps what the caller may do from being done: here, and nowhere else."""
+    if "subscription" in call.parameters and may_be_locked(action):
+        locked = await call.stores.locks.list_in(subscription_id(call))
+        require_unlocked(locked, action, scope_of(call.parameters), whole=operation.path in SCOPES)
 
 
 def _bearer_token(call: Call) -> str:

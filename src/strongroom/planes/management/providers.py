@@ -11,7 +11,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management.answers import Page, render_list
 from strongroom.planes.management.places import subscription_id
-from strongroom.planes.management.versions import KEY_VAULT, RESOURCES
+from strongroom.planes.management.versions import ACTIVITY, KEY_VAULT, LOCKS, RESOURCES
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -44,7 +44,10 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
         ("subscriptions/resourceGroups", RESOURCES, False),
         ("subscriptions/resourcegroups/resources", RESOURCES, False),
         ("subscriptions/locations", RESOURCES, False),
+        ("tags", RESOURCES, False),
     ),
+    "Microsoft.Insights": (("eventtypes/values", ACTIVITY, False),),
+    "Microsoft.Authorization": (("locks", LOCKS, False),),
 }
 _BY_NAME = {name.lower(): name for name in PROVIDERS}
 
@@ -113,6 +116,11 @@ async def get_provider(call: Call, locations: Locations) -> Response:
     return render(_provider(_named(call), call, locations))
 
 
+async def list_types(call: Call, locations: Locations) -> Response:
+    """List the types of resource that a provider has."""
+    return render_list(_provider(_named(call), call, locations).resource_types)
+
+
 async def register(call: Call, locations: Locations) -> Response:
     """Return a provider: it is registered, whatever was asked."""
     return render(_provider(_named(call), call, locations))
@@ -178,6 +186,11 @@ def operations(locations: Locations) -> tuple[Operation, ...]:
         READ(path="/providers" + NAMED, name="get_provider_of_tenant", **one),
         READ_IN_SUBSCRIPTION(path=IN_SUBSCRIPTION, **every),
         READ_IN_SUBSCRIPTION(path=IN_SUBSCRIPTION + NAMED, **one),
+        READ_IN_SUBSCRIPTION(
+            path=IN_SUBSCRIPTION + NAMED + "/resourceTypes",
+            handler=partial(list_types, locations=locations),
+            gives=Page[ProviderType],
+        ),
         Operation(
             method="GET",
             path="/providers/Microsoft.KeyVault/operations",

@@ -99,6 +99,12 @@ async def get(call: Call) -> Response:
     return _shown(call, vault)
 
 
+async def exists(call: Call) -> Response:
+    """Say whether a vault exists."""
+    await service.get_vault(call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"])
+    return Response(204)
+
+
 async def delete(call: Call) -> Response:
     """Delete a vault softly; 204 when there is none."""
     vault = await service.find_vault(
@@ -280,6 +286,16 @@ LIVING = (
         name="change_access_policies",
     ),
     ROW(method="GET", path=VAULT, handler=get, needs=READ, log="VaultGet", gives=answers.VaultAnswer, name="get_vault"),
+    ROW(
+        method="HEAD",
+        path=VAULT,
+        handler=exists,
+        needs=READ,
+        log="VaultGet",
+        gives=None,
+        name="check_vault",
+        success=(204,),
+    ),
     CHANGE(
         method="DELETE",
         path=VAULT,

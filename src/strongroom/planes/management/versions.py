@@ -7,7 +7,7 @@ reference and the SDKs, previews included.
 import re
 
 from strongroom.errors import BadRequest
-from strongroom.planes.operation import split_path
+from strongroom.planes.management.places import split_resource_path
 
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+)?\Z", re.ASCII)
 RBAC_BY_DEFAULT_SINCE = "2026-02-01"
@@ -37,7 +37,10 @@ AUTHORIZATION = _versions("""
     2020-04-01-preview 2020-03-01-preview 2018-09-01-preview 2018-07-01 2018-01-01-preview 2017-10-01-preview
     2016-07-01 2015-07-01 2015-06-01
 """)
+ACTIVITY = _versions("2015-04-01")
+LOCKS = _versions("2020-05-01 2017-04-01 2016-09-01 2015-01-01")
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT, "microsoft.authorization": AUTHORIZATION}
+TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS, ("microsoft.insights", "eventtypes"): ACTIVITY}
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
@@ -72,20 +75,22 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
 
 def versions_of(path: str) -> tuple[str, ...] | None:
     """Return the api-versions of what a path names, None where there are none."""
-    provider, _ = _provider(path)
-    return None if provider in UNVERSIONED else PROVIDER_VERSIONS.get(provider, RESOURCES)
+    provider, kind = _provider(path)
+    if provider in UNVERSIONED:
+        return None
+    return TYPE_VERSIONS.get((provider, kind.lower()), PROVIDER_VERSIONS.get(provider, RESOURCES))
 
 
 def _provider(path: str) -> tuple[str, str]:
     """Return the provider whose versions count for a path, in lower case, and the resource type; "" for the core."""
-    segments = split_path(path)
+    segments = split_resource_path(path)
     lowered = [segment.lower() for segment in segments]
     if "providers" not in lowered:
         return "", ""
     position = len(lowered) - 1 - lowered[::-1].index("providers")
     following = segments[position + 1 :]
     # `…/providers/{namespace}` and its registration belong to the core; what lies below belongs to the provider.
-    if len(following) < 2 or following[1].lower() in {"register", "unregister"}:
+    if len(following) < 2 or following[1].lower() in {"register", "unregister", "resourcetypes"}:
         return "", ""
     kind = following[3] if following[1].lower() == "locations" and len(following) > 3 else following[1]
     return following[0].lower(), kind

@@ -1,0 +1,31 @@
+"""What stands at the scope that a path names, for what is set on scopes: locks, tags."""
+
+from strongroom.ids import group_scope, subscription_scope
+from strongroom.planes.call import Call
+from strongroom.planes.management import answers
+from strongroom.planes.management.places import subscription_id
+from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.resources.service import get_group, require_subscription
+from strongroom.vaults.model import Vault
+from strongroom.vaults.service import get_vault
+
+Place = Subscription | ResourceGroup | Vault
+
+
+async def get_place(call: Call) -> Place:
+    """Return the subscription, group or vault that the path names; NotFound with the code of what is missing."""
+    stores, subscription, group = call.stores, subscription_id(call), call.parameters.get("group")
+    if group is None:
+        return await require_subscription(stores.resources, subscription)
+    if "vault" not in call.parameters:
+        return await get_group(stores.resources, subscription, group)
+    return await get_vault(stores, subscription, group, call.parameters["vault"])
+
+
+def id_of(place: Place) -> str:
+    """Return the resource id of a place, as resources write it."""
+    if isinstance(place, Subscription):
+        return subscription_scope(place.subscription_id)
+    if isinstance(place, ResourceGroup):
+        return group_scope(place.subscription_id, place.name)
+    return answers.vault_id(place)
