@@ -14,7 +14,13 @@ import jwt
 import pytest
 from azure.core.credentials import AccessToken
 
-from clients import test_errors_identity, test_errors_keys, test_errors_management, test_errors_roles
+from clients import (
+    test_errors_identity,
+    test_errors_keys,
+    test_errors_management,
+    test_errors_resources,
+    test_errors_roles,
+)
 from clients.direct import claims_in, forge, object_id_in, seconds_from_now, unique
 from clients.provoking import NOWHERE, World, fits, meet
 
@@ -545,9 +551,17 @@ def test_every_row_of_a_vault_is_met_or_has_its_reason():
         assert has_reason(code, text) or is_met(text, texts), (expected, text)
 
 
+def management_rows():
+    return [
+        row
+        for module in (test_errors_management, test_errors_resources, test_errors_roles)
+        for row in module.ROWS.values()
+    ]
+
+
 def test_every_row_of_the_management_plane_is_met_or_has_its_reason():
     unauthenticated = test_errors_management.UNAUTHENTICATED.values()
-    rows = (*test_errors_management.ROWS.values(), *test_errors_roles.ROWS.values())
+    rows = management_rows()
     met = {((401, code), message) for _, code, message in unauthenticated}
     met |= {(expected, message) for _, expected, message in rows}
     for status, code, _, text, _ in document_rows("Management plane"):
@@ -572,7 +586,6 @@ def test_what_cannot_be_met_has_a_reason_that_still_holds():
     """A name here that is met after all would hide the next thing that is not."""
     rows = (*DATA.values(), *test_errors_keys.ROWS.values())
     met = {name for _, expected, _ in rows for name in expected[1:] if name}
-    roles = test_errors_roles.ROWS.values()
-    met |= {expected[1] for _, expected, _ in (*test_errors_management.ROWS.values(), *roles)}
+    met |= {expected[1] for _, expected, _ in management_rows()}
     met |= {f"AADSTS{expected[2]}" for _, expected in test_errors_identity.REFUSALS.values()}
     assert not met & NOT_MET.keys()
