@@ -161,6 +161,18 @@ ROWS = {
         (404, "RoleAssignmentNotFound"),
         f"The role assignment '{NOWHERE}' is not found.",
     ),
+    "DenyAssignmentNotFound": (
+        lambda w: ask(w, "GET", "denyAssignments", NOWHERE),
+        (404, "DenyAssignmentNotFound"),
+        f"The deny assignment '{NOWHERE}' is not found.",
+    ),
+    "ProviderNotFound": (
+        lambda w: w.direct.manage(
+            "GET", "/providers/Microsoft.Authorization/providerOperations/Microsoft.Compute", version=VERSION
+        ),
+        (404, "ProviderNotFound"),
+        "Provider 'Microsoft.Compute' not found.",
+    ),
     "RoleAssignmentExists": (
         lambda w: twice(w, name=None),
         (409, "RoleAssignmentExists"),

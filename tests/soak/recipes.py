@@ -316,6 +316,7 @@ class ManagementRecipes(Recipes):
             "collection": "secrets",
             "object": "an-object",
             "role": str(uuid.uuid4()),
+            "denial": str(uuid.uuid4()),
             "assignment": str(uuid.uuid4()),
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
@@ -383,6 +384,13 @@ class ManagementRecipes(Recipes):
         """The life of a custom role and of assignments at every scope, and the conflicts that they know."""
         self.ask("putGroup", body={"location": self.direct.facts.location})
         self.ask("putVault", body=self.direct.vault_body())
+        for name in ("listPermissionsAtGroup", "listPermissionsAtVault", "listClassicAdministrators"):
+            self.ask(name)
+        for place in ("Subscription", "Group", "Vault"):
+            self.ask(f"listDenialsAt{place}")
+            self.ask(f"getDenialAt{place}")
+        self.ask("listProviderOperations")
+        self.ask("getProviderOperations")
         self.ask("listRolesOfTenant")
         self.ask("getRoleOfTenant", role=READER)
         self.ask("getRoleOfTenant")

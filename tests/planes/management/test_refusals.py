@@ -21,6 +21,7 @@ from management_doubles import (
     vault_path,
 )
 from strongroom.clock import real_now
+from strongroom.planes.management.places import SCOPES as SCOPES_OF_THE_PLANE
 
 COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
 Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
@@ -205,6 +206,20 @@ for PLACE, PLACE_PATH in (("subscription", BASE), ("group", group_path()), ("vau
         f"tags delete {PLACE}": ("DELETE", PLACE_PATH + TAGS, None, "Microsoft.Resources/tags/delete", PLACE),
         f"lock list {PLACE}": ("GET", LOCK_PATH, None, LOCKS + "read", PLACE),
     }
+for _place, _path in (("subscription", BASE), ("group", group_path()), ("vault", vault_path())):
+    _own = f"{_path}/providers/Microsoft.Authorization"
+    _denials = "Microsoft.Authorization/denyAssignments/read"
+    OPERATIONS[f"denials of {_place}"] = ("GET", f"{_own}/denyAssignments", None, _denials, _place)
+    if _place != "subscription":
+        _permissions = "Microsoft.Authorization/permissions/read"
+        OPERATIONS[f"permissions of {_place}"] = ("GET", f"{_own}/permissions", None, _permissions, _place)
+OPERATIONS["classic administrators"] = (
+    "GET",
+    f"{BASE}/providers/Microsoft.Authorization/classicAdministrators",
+    None,
+    "Microsoft.Authorization/classicAdministrators/read",
+    "subscription",
+)
 SCOPES = {
     "subscription": BASE,
     "group": group_path(),
@@ -296,6 +311,10 @@ def test_the_matrix_has_every_operation_that_needs_a_permission():
         ("GET", f"{results}/deletedmanagedhsms/{{deletedhsm}}"),
         ("GET", "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.keyvault/managedhsms/{hsm}"),
         ("GET", "/subscriptions/{subscription}/providers"),
+        *(  # there are none: tests/planes/management/test_permissions.py
+            ("GET", f"{place.lower()}/providers/microsoft.authorization/denyassignments/{{denial}}")
+            for place in SCOPES_OF_THE_PLANE
+        ),
         ("POST", "/subscriptions/{subscription}/providers/{namespace}/unregister"),
     }
     assert table == matched | apart

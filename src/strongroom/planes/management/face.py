@@ -94,6 +94,7 @@ FACE = Face(
             kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))],
             text="The name of an object in a vault; it need not exist.",
         ),
+        Parameter(name="denial", kind=Guid, text="The id of a deny assignment; there are none."),
         Parameter(name="role", kind=Guid, text="The id of a role."),
         Parameter(name="assignment", kind=Guid, text="The id of a role assignment: a GUID of the client's choice."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),

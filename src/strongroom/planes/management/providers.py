@@ -11,7 +11,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management.answers import Page, render_list
 from strongroom.planes.management.places import subscription_id
-from strongroom.planes.management.versions import ACTIVITY, KEY_VAULT, LOCKS, RESOURCES
+from strongroom.planes.management.versions import ACTIVITY, AUTHORIZATION, KEY_VAULT, LOCKS, RESOURCES
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -47,7 +47,15 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
         ("tags", RESOURCES, False),
     ),
     "Microsoft.Insights": (("eventtypes/values", ACTIVITY, False),),
-    "Microsoft.Authorization": (("locks", LOCKS, False),),
+    "Microsoft.Authorization": (
+        ("roleDefinitions", AUTHORIZATION, False),
+        ("roleAssignments", AUTHORIZATION, False),
+        ("permissions", AUTHORIZATION, False),
+        ("denyAssignments", AUTHORIZATION, False),
+        ("classicAdministrators", AUTHORIZATION, False),
+        ("providerOperations", AUTHORIZATION, False),
+        ("locks", LOCKS, False),
+    ),
 }
 _BY_NAME = {name.lower(): name for name in PROVIDERS}
 

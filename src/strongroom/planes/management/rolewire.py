@@ -191,15 +191,16 @@ def role(value: RoleDefinition, place: str) -> RoleAnswer:
     )
 
 
-def permission(value: RoleDefinition) -> PermissionAnswer:
-    """Return what a role allows."""
+def permission(value: RoleDefinition, condition: str | None = None) -> PermissionAnswer:
+    """Return what a role allows. condition: that of the assignment, where the role has none of its own."""
+    told = value.condition or condition
     return PermissionAnswer(
         actions=list(value.actions),
         not_actions=list(value.not_actions),
         data_actions=list(value.data_actions),
         not_data_actions=list(value.not_data_actions),
-        condition=value.condition,
-        condition_version=None if value.condition is None else VERSION,
+        condition=told,
+        condition_version=None if told is None else VERSION,
     )
 
 
