@@ -104,7 +104,7 @@ def make_planes(
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
-        "management": ManagementPlane(verifier, locations, keepers),
+        "management": ManagementPlane(verifier, locations, keepers, limiter),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 

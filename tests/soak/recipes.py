@@ -300,6 +300,7 @@ class ManagementRecipes(Recipes):
             "namespace": "Microsoft.KeyVault",
             "operation": "none",
             "hsm": "none",
+            "secret": "living",
             "deletedHsm": "none",
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
@@ -350,6 +351,7 @@ class ManagementRecipes(Recipes):
         self.ask("getVault")
         self.ask("changeAccessPolicies", body={"properties": {"accessPolicies": [self.direct.policy(NOWHERE, "get")]}})
         self.ask("listVaults", query={"$top": 1})
+        self.live_as_objects()
         self.ask("deleteVault")
         self.ask("deleteVault")
         self.ask("getDeletedVault")
@@ -360,6 +362,18 @@ class ManagementRecipes(Recipes):
         self.ask("deleteVault", vault=protected)
         self.ask("purgeVault", deleted=protected)
         self.ask("getDeleteResult", operation=_last_segment(self.ask("deleteGroup")))
+
+    def live_as_objects(self):
+        """What a vault holds, as resources: also when the vault itself has deleted it."""
+        owner = self.direct.policy(object_id_in(self.direct.owner()), "all", keys=["all"])
+        self.ask("changeAccessPolicies", body={"properties": {"accessPolicies": [owner]}})
+        for value in ("1", "2"):
+            self.ask("putVaultSecret", body={"properties": {"value": value}})
+        self.ask("updateVaultSecret", body={"tags": {"a": "b"}})
+        for name in ("getVaultSecret", "listVaultSecrets"):
+            self.ask(name)
+        self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), "/secrets/living")
+        self.ask("putVaultSecret", body={"properties": {"value": "3"}})
 
     def move_the_clock(self):
         self.ask("putClock", body={"advance": "P1D"})

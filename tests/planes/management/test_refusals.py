@@ -61,6 +61,16 @@ OPERATIONS = {
         "Microsoft.KeyVault/vaults/accessPolicies/write",
         "vault",
     ),
+    "secret put": (
+        "PUT",
+        f"{vault_path()}/secrets/new",
+        {"properties": {"value": "1"}},
+        "Microsoft.KeyVault/vaults/secrets/write",
+        "secret",
+    ),
+    "secret patch": ("PATCH", f"{vault_path()}/secrets/db", {}, "Microsoft.KeyVault/vaults/secrets/write", "secret"),
+    "secret get": ("GET", f"{vault_path()}/secrets/db", None, "Microsoft.KeyVault/vaults/secrets/read", "secret"),
+    "secrets": ("GET", f"{vault_path()}/secrets", None, "Microsoft.KeyVault/vaults/secrets/read", "vault"),
     "vaults of a group": (
         "GET",
         f"{group_path()}/providers/Microsoft.KeyVault/vaults",
@@ -136,9 +146,9 @@ SCOPES = {
     "other group": group_path("other"),
 }
 COVERS = {
-    "subscription": {"subscription", "group", "vault"},
-    "group": {"group", "vault"},
-    "vault": {"vault"},
+    "subscription": {"subscription", "group", "vault", "secret"},
+    "group": {"group", "vault", "secret"},
+    "vault": {"vault", "secret"},
     "other group": set(),
 }
 CORE = {"locations", "groups", "register", "provider"}
@@ -163,6 +173,7 @@ async def a_furnished_world():
     for name in ("kv1", "old"):
         await world.a_vault(name, enableRbacAuthorization=True)
     await world.ask("DELETE", vault_path("old"))
+    await world.ask("PUT", f"{vault_path()}/secrets/db", {"properties": {"value": "1"}})
     return world
 
 

@@ -1,18 +1,20 @@
 """What the document of the management plane says beside its rows."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from strongroom.ids import VAULT_NAME
+from strongroom.ids import OBJECT_NAME, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
-from strongroom.planes.management.versions import API_VERSION, KEY_VAULT, RESOURCES, versions_of
+from strongroom.planes.management.versions import API_VERSION, versions_of
 from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.vaults.policies import PolicyChange
 
 Word = Annotated[str, Meta(min_length=1)]
+ObjectName = Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))]
 VaultName = Annotated[str, Meta(extra_json_schema=bounds_of(VAULT_NAME))]
 
 
@@ -25,7 +27,11 @@ def _version(bounds: dict[str, Any]) -> Parameter:
     )
 
 
-VERSIONS = {versions: _version({"enum": sorted(versions)}) for versions in (RESOURCES, KEY_VAULT)}
+@cache
+def _one_of(versions: tuple[str, ...]) -> Parameter:
+    return _version({"enum": sorted(versions)})
+
+
 ANY_VERSION = _version(bounds_of(API_VERSION))
 
 
@@ -33,8 +39,8 @@ def _always(row: Operation) -> tuple[Parameter, ...]:
     """Return the api-version, by what the path names; what is our own has none."""
     if row.anonymous:
         return (ANY_VERSION,)
-    versions = versions_of(row.path)
-    return () if versions is None else (VERSIONS[versions],)
+    versions = versions_of(row.path, row.since)
+    return () if versions is None else (_one_of(versions),)
 
 
 def _refuses(row: Operation) -> frozenset[int]:
@@ -69,6 +75,7 @@ FACE = Face(
             text="The name of a resource group: letters, digits, `_`, `-`, `.`, `(`, `)`; no dot at its end.",
         ),
         Parameter(name="vault", kind=VaultName, text="The name of a vault."),
+        Parameter(name="secret", kind=ObjectName, text="The name of a secret in the vault."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
         Parameter(

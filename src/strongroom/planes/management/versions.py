@@ -5,6 +5,7 @@ reference and the SDKs, previews included.
 """
 
 import re
+from functools import cache
 
 from strongroom.errors import BadRequest
 from strongroom.planes.operation import split_path
@@ -36,13 +37,13 @@ PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT}
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
-def require_supported(path: str, version: str | None, locations: str) -> None:
-    """Raise BadRequest unless what `path` names speaks `version`.
+def require_supported(path: str, version: str | None, locations: str, *, since: str = "") -> None:
+    """Raise BadRequest unless what `path` names speaks `version`. since: the first one that has it, "" for all.
 
     Codes: MissingApiVersionParameter, InvalidApiVersionParameter; NoRegisteredProviderFound for a version that a
     resource provider does not have. locations: the names to list in that refusal.
     """
-    supported = versions_of(path)
+    supported = versions_of(path, since)
     if supported is None:
         return
     if not version:
@@ -57,7 +58,7 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
             f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'.",
             code="InvalidApiVersionParameter",
         )
-    _, kind = _provider(path)
+    kind = _provider(path)[1]
     raise BadRequest(
         f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. The "
         f"supported api-versions are '{', '.join(supported)}'. The supported locations are '{locations}'.",
@@ -65,10 +66,18 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
     )
 
 
-def versions_of(path: str) -> tuple[str, ...] | None:
-    """Return the api-versions of what a path names, None where there are none."""
+def versions_of(path: str, since: str = "") -> tuple[str, ...] | None:
+    """Return the api-versions of what a path names, None where there are none. since: the first one that has it."""
     provider, _ = _provider(path)
-    return None if provider in UNVERSIONED else PROVIDER_VERSIONS.get(provider, RESOURCES)
+    if provider in UNVERSIONED:
+        return None
+    return versions_since(PROVIDER_VERSIONS.get(provider, RESOURCES), since)
+
+
+@cache
+def versions_since(versions: tuple[str, ...], since: str) -> tuple[str, ...]:
+    """Return the api-versions of that day and later ones, previews of that day too; all when it says none."""
+    return tuple([version for version in versions if version[:10] >= since]) if since else versions
 
 
 def _provider(path: str) -> tuple[str, str]:
