@@ -17,7 +17,7 @@ from strongroom.options import CONFIG, OPTIONS
 from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
 from strongroom.planes.identity import plane as identity
-from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaults, vaultsecrets
+from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaultkeys, vaults, vaultsecrets
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.rotation import OPERATION, TELLS
@@ -209,6 +209,7 @@ def operation_names():
         identity.IdentityPlane(None).table.operations,
         *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
         vaultsecrets.OPERATIONS,
+        vaultkeys.operations(None),
         hsms.OPERATIONS,
         rehearsal.OPERATIONS,
     )

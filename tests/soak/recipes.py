@@ -301,6 +301,8 @@ class ManagementRecipes(Recipes):
             "operation": "none",
             "hsm": "none",
             "secret": "living",
+            "key": "living",
+            "version": NO_VERSION,
             "deletedHsm": "none",
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
@@ -372,8 +374,14 @@ class ManagementRecipes(Recipes):
         self.ask("updateVaultSecret", body={"tags": {"a": "b"}})
         for name in ("getVaultSecret", "listVaultSecrets"):
             self.ask(name)
-        self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), "/secrets/living")
+        made = self.ask("putVaultKey", body={"properties": {"kty": "EC"}}).json
+        self.ask("getVaultKeyVersion", version=made["properties"]["keyUriWithVersion"].rpartition("/")[2])
+        for name in ("getVaultKey", "listVaultKeys", "listVaultKeyVersions"):
+            self.ask(name)
+        for kind in ("secrets", "keys"):
+            self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), f"/{kind}/living")
         self.ask("putVaultSecret", body={"properties": {"value": "3"}})
+        self.ask("putVaultKey", body={"properties": {"kty": "EC"}})
 
     def move_the_clock(self):
         self.ask("putClock", body={"advance": "P1D"})

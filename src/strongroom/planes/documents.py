@@ -26,15 +26,19 @@ from strongroom.sensitive import Sensitive
 
 
 def _data() -> Table:
-    return Table(data_operations(Keepers(software=SoftwareProvider(_nobody()))))
+    return Table(data_operations(_keepers()))
 
 
 def _management() -> Table:
-    return Table(management_operations(Locations("local")))
+    return Table(management_operations(Locations("local"), _keepers()))
 
 
 def _identity() -> Table:
     return Table(identity_operations(TokenEndpoint(_nobody())))
+
+
+def _keepers() -> Keepers:
+    return Keepers(software=SoftwareProvider(_nobody()))
 
 
 def _nobody() -> Custodian:

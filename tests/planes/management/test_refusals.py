@@ -3,6 +3,7 @@
 The oracle reads the table below, written from the documented role definitions, and matches `*` with `fnmatch`.
 """
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -17,6 +18,9 @@ from management_doubles import (
     vault_body,
     vault_path,
 )
+from strongroom.custody.algorithms import spec_of
+from strongroom.custody.provider import KeyType, Place
+from strongroom.objects.keys.model import KeyEdit
 
 COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
 Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
@@ -66,11 +70,34 @@ OPERATIONS = {
         f"{vault_path()}/secrets/new",
         {"properties": {"value": "1"}},
         "Microsoft.KeyVault/vaults/secrets/write",
-        "secret",
+        "object",
     ),
-    "secret patch": ("PATCH", f"{vault_path()}/secrets/db", {}, "Microsoft.KeyVault/vaults/secrets/write", "secret"),
-    "secret get": ("GET", f"{vault_path()}/secrets/db", None, "Microsoft.KeyVault/vaults/secrets/read", "secret"),
+    "secret patch": ("PATCH", f"{vault_path()}/secrets/db", {}, "Microsoft.KeyVault/vaults/secrets/write", "object"),
+    "secret get": ("GET", f"{vault_path()}/secrets/db", None, "Microsoft.KeyVault/vaults/secrets/read", "object"),
     "secrets": ("GET", f"{vault_path()}/secrets", None, "Microsoft.KeyVault/vaults/secrets/read", "vault"),
+    "key put": (
+        "PUT",
+        f"{vault_path()}/keys/new",
+        {"properties": {"kty": "EC"}},
+        "Microsoft.KeyVault/vaults/keys/write",
+        "object",
+    ),
+    "key get": ("GET", f"{vault_path()}/keys/k", None, "Microsoft.KeyVault/vaults/keys/read", "object"),
+    "keys": ("GET", f"{vault_path()}/keys", None, "Microsoft.KeyVault/vaults/keys/read", "vault"),
+    "key version get": (
+        "GET",
+        f"{vault_path()}/keys/k/versions/{'1' * 32}",
+        None,
+        "Microsoft.KeyVault/vaults/keys/versions/read",
+        "object",
+    ),
+    "key versions": (
+        "GET",
+        f"{vault_path()}/keys/k/versions",
+        None,
+        "Microsoft.KeyVault/vaults/keys/versions/read",
+        "object",
+    ),
     "vaults of a group": (
         "GET",
         f"{group_path()}/providers/Microsoft.KeyVault/vaults",
@@ -146,9 +173,9 @@ SCOPES = {
     "other group": group_path("other"),
 }
 COVERS = {
-    "subscription": {"subscription", "group", "vault", "secret"},
-    "group": {"group", "vault", "secret"},
-    "vault": {"vault", "secret"},
+    "subscription": {"subscription", "group", "vault", "object"},
+    "group": {"group", "vault", "object"},
+    "vault": {"vault", "object"},
     "other group": set(),
 }
 CORE = {"locations", "groups", "register", "provider"}
@@ -174,7 +201,17 @@ async def a_furnished_world():
         await world.a_vault(name, enableRbacAuthorization=True)
     await world.ask("DELETE", vault_path("old"))
     await world.ask("PUT", f"{vault_path()}/secrets/db", {"properties": {"value": "1"}})
+    await a_key(world, "k", "1" * 32)
     return world
+
+
+async def a_key(world, name, version):
+    keys = await world.keys()
+    made = await keys.make(name, spec_of(KeyType.EC), KeyEdit(), hsm=False)
+    moved = await world.keepers.software.move(
+        made.kept, Place(made.key, keys.place(name, made.version)), Place(made.key, keys.place(name, version))
+    )
+    await keys.add(name, replace(made, kept=moved, version=version), KeyEdit())
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from strongroom.ids import OBJECT_NAME, VAULT_NAME
+from strongroom.ids import OBJECT_NAME, OBJECT_VERSION, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
 from strongroom.planes.management.versions import API_VERSION, versions_of
 from strongroom.planes.management.wire import Guid
@@ -76,6 +76,12 @@ FACE = Face(
         ),
         Parameter(name="vault", kind=VaultName, text="The name of a vault."),
         Parameter(name="secret", kind=ObjectName, text="The name of a secret in the vault."),
+        Parameter(name="key", kind=ObjectName, text="The name of a key in the vault."),
+        Parameter(
+            name="version",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_VERSION))],
+            text="A version of the key: 32 hexadecimal digits.",
+        ),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
         Parameter(

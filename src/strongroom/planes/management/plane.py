@@ -22,6 +22,7 @@ from strongroom.planes.management import (
     hsms,
     providers,
     rehearsal,
+    vaultkeys,
     vaults,
     vaultsecrets,
     wire,
@@ -57,7 +58,7 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Operation, ...]:
+def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
     """Return the operations of the plane; locations: those that resources may say, keepers: who keeps vaults' keys."""
     return (
         *discovery.operations(locations),
@@ -65,6 +66,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *groups.operations(locations),
         *vaults.operations(locations, keepers),
         *vaultsecrets.OPERATIONS,
+        *vaultkeys.operations(keepers),
         *hsms.OPERATIONS,
         *rehearsal.OPERATIONS,
     )
@@ -78,11 +80,7 @@ class ManagementPlane:
     """
 
     def __init__(
-        self,
-        verifier: Verifier,
-        locations: Locations,
-        keepers: Keepers | None = None,
-        limiter: Limiter | None = None,
+        self, verifier: Verifier, locations: Locations, keepers: Keepers, limiter: Limiter | None = None
     ) -> None:
         self._limiter = limiter or Limiter()
         self._locations = locations
