@@ -17,7 +17,17 @@ from strongroom.options import CONFIG, OPTIONS
 from strongroom.planes.data import plane as data
 from strongroom.planes.data import secrets
 from strongroom.planes.identity import plane as identity
-from strongroom.planes.management import discovery, groups, hsms, providers, rehearsal, vaultkeys, vaults, vaultsecrets
+from strongroom.planes.management import (
+    discovery,
+    groups,
+    hsms,
+    privatelinks,
+    providers,
+    rehearsal,
+    vaultkeys,
+    vaults,
+    vaultsecrets,
+)
 from strongroom.planes.operation import SMALL_BODY
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.rotation import OPERATION, TELLS
@@ -210,6 +220,7 @@ def operation_names():
         *(module.operations(locations) for module in (discovery, providers, groups, vaults)),
         vaultsecrets.OPERATIONS,
         vaultkeys.operations(None),
+        privatelinks.OPERATIONS,
         hsms.OPERATIONS,
         rehearsal.OPERATIONS,
     )

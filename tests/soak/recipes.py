@@ -302,6 +302,7 @@ class ManagementRecipes(Recipes):
             "hsm": "none",
             "secret": "living",
             "key": "living",
+            "connection": "none",
             "version": NO_VERSION,
             "deletedHsm": "none",
         }
@@ -377,6 +378,8 @@ class ManagementRecipes(Recipes):
         made = self.ask("putVaultKey", body={"properties": {"kty": "EC"}}).json
         self.ask("getVaultKeyVersion", version=made["properties"]["keyUriWithVersion"].rpartition("/")[2])
         for name in ("getVaultKey", "listVaultKeys", "listVaultKeyVersions"):
+            self.ask(name)
+        for name in ("listPrivateLinkResources", "listPrivateEndpointConnections", "deletePrivateEndpointConnection"):
             self.ask(name)
         for kind in ("secrets", "keys"):
             self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), f"/{kind}/living")

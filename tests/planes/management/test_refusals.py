@@ -51,6 +51,7 @@ ROLES = {
 }
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
 HSMS = "Microsoft.KeyVault/managedHSMs/read"
+CONNECTIONS = "Microsoft.KeyVault/vaults/privateEndpointConnections"
 GROUPS = "Microsoft.Resources/subscriptions/resourceGroups/"
 # name: (method, path, body, action, where the action happens)
 OPERATIONS = {
@@ -97,6 +98,21 @@ OPERATIONS = {
         None,
         "Microsoft.KeyVault/vaults/keys/versions/read",
         "object",
+    ),
+    "private link resources": (
+        "GET",
+        f"{vault_path()}/privateLinkResources",
+        None,
+        "Microsoft.KeyVault/vaults/privateLinkResources/read",
+        "vault",
+    ),
+    "connections": ("GET", f"{vault_path()}/privateEndpointConnections", None, f"{CONNECTIONS}/read", "vault"),
+    "connection delete": (
+        "DELETE",
+        f"{vault_path()}/privateEndpointConnections/one",
+        None,
+        f"{CONNECTIONS}/delete",
+        "vault",
     ),
     "vaults of a group": (
         "GET",
@@ -242,7 +258,11 @@ def test_the_matrix_has_every_operation_that_needs_a_permission():
         for method, path, *_ in OPERATIONS.values()
     }
     results = "/subscriptions/{subscription}/providers/microsoft.keyvault/locations/{location}"
-    apart = {  # seen in test_vaults and test_discovery
+    connection = f"{vault_path('{vault}', '{group}').replace(BASE, '/subscriptions/{subscription}')}"
+    connection = f"{connection}/privateEndpointConnections/{{connection}}".lower()
+    apart = {  # seen in test_vaults, test_discovery and test_privatelinks
+        ("GET", connection),
+        ("PUT", connection),
         ("GET", f"{results}/operationresults/{{operation}}"),
         ("GET", f"{results}/deletedmanagedhsms/{{deletedhsm}}"),
         ("GET", "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.keyvault/managedhsms/{hsm}"),

@@ -20,6 +20,7 @@ from strongroom.planes.management import (
     discovery,
     groups,
     hsms,
+    privatelinks,
     providers,
     rehearsal,
     vaultkeys,
@@ -67,6 +68,7 @@ def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
         *vaults.operations(locations, keepers),
         *vaultsecrets.OPERATIONS,
         *vaultkeys.operations(keepers),
+        *privatelinks.OPERATIONS,
         *hsms.OPERATIONS,
         *rehearsal.OPERATIONS,
     )

@@ -22,13 +22,13 @@ from strongroom.planes.management.listing import PAGE
 from strongroom.planes.management.places import OBJECT_SCOPES
 from strongroom.planes.management.vaultkeywire import VaultKeyAnswer, VaultKeyBody, write_key, write_version
 from strongroom.planes.management.vaultobjects import ask_vault, find_vault, note_version, object_uri, page_of_objects
+from strongroom.planes.management.versions import KEYS_SINCE
 from strongroom.planes.management.wire import render
 from strongroom.planes.operation import Operation
 
 KEY = OBJECT_SCOPES[1]
 KEYS = KEY.rpartition("/")[0]
 VERSIONS = KEY + "/versions"
-SINCE = "2019-09-01"
 READ = "Microsoft.KeyVault/vaults/keys/read"
 READ_VERSIONS = "Microsoft.KeyVault/vaults/keys/versions/read"
 WRITE = "Microsoft.KeyVault/vaults/keys/write"
@@ -118,7 +118,7 @@ def _require_made(name: str, keys: Keys, made: Made | None) -> Made:
     return made
 
 
-ROW = partial(Operation, category=Category.AUDIT, since=SINCE)
+ROW = partial(Operation, category=Category.AUDIT, since=KEYS_SINCE)
 READING = partial(ROW, method="GET", needs=READ, gives=VaultKeyAnswer)
 LISTING = partial(READING, gives=answers.Page[VaultKeyAnswer], query=PAGE)
 

@@ -24,7 +24,6 @@ from strongroom.planes.operation import Operation
 
 SECRET = OBJECT_SCOPES[0]
 SECRETS = SECRET.rpartition("/")[0]
-SINCE = "2016-10-01"
 READ = "Microsoft.KeyVault/vaults/secrets/read"
 WRITE = "Microsoft.KeyVault/vaults/secrets/write"
 
@@ -157,7 +156,7 @@ def _answer(call: Call, secret: Secret) -> VaultSecretAnswer:
     )
 
 
-ROW = partial(Operation, category=Category.AUDIT, since=SINCE)
+ROW = partial(Operation, category=Category.AUDIT)
 CHANGE = partial(
     ROW,
     path=SECRET,

@@ -13,6 +13,11 @@ from strongroom.planes.operation import split_path
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+)?\Z", re.ASCII)
 RBAC_BY_DEFAULT_SINCE = "2026-02-01"
 METADATA_AS_OBJECT_SINCE = "2022-09-01"
+# The first api-versions that have a type; the others are as old as vaults are. Sources: what the service lists of its
+# provider, in recordings of Azure PowerShell from 2020 and in its REST reference.
+SOFT_DELETE_SINCE = "2016-10-01"
+LINKS_SINCE = "2018-02-14"
+KEYS_SINCE = "2019-09-01"
 
 
 def _versions(text: str) -> tuple[str, ...]:
