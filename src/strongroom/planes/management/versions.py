@@ -39,6 +39,8 @@ KEY_VAULT = _versions("""
     2021-04-01-preview 2020-04-01-preview 2019-09-01 2018-02-14 2018-02-14-preview 2016-10-01 2015-06-01
 """)
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT}
+ACTIONS = frozenset({"purge"})
+"""Words at the end of a path that are no type."""
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
@@ -96,8 +98,8 @@ def _provider(path: str) -> tuple[str, str]:
     # `…/providers/{namespace}` and its registration belong to the core; what lies below belongs to the provider.
     if len(following) < 2 or following[1].lower() in {"register", "unregister"}:
         return "", ""
-    kind = following[3] if following[1].lower() == "locations" and len(following) > 3 else following[1]
-    return following[0].lower(), kind
+    named = following[1:-1] if following[-1].lower() in ACTIONS else following[1:]
+    return following[0].lower(), "/".join(named[::2])
 
 
 def rbac_by_default(version: str) -> bool:
