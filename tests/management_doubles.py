@@ -10,11 +10,13 @@ from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.identity.verifier import Verifier
 from strongroom.clock import CLOCK_FACT, real_now
 from strongroom.errors import PayloadTooLarge
+from strongroom.objects.secrets.service import Secrets
 from strongroom.planes.gate import Gate
 from strongroom.planes.http import Request
 from strongroom.planes.management.plane import ManagementPlane
 from strongroom.resources.locations import Locations
 from strongroom.resources.model import Subscription
+from vault_doubles import keepers_with_hsm, keys_of
 
 DOMAIN = "localhost"
 HOST = "management.localhost:8443"
@@ -52,7 +54,8 @@ class ManagementWorld:
 
     def __init__(self):
         self.storage = MemoryStorage(a_custodian())
-        self.plane = ManagementPlane(Verifier(DOMAIN), Locations("local"))
+        self.keepers, self.hsm = keepers_with_hsm(self.storage)
+        self.plane = ManagementPlane(Verifier(DOMAIN), Locations("local"), self.keepers)
         self.gate = Gate(self.plane, self.storage, self.storage.custodian, DOMAIN)
         self.tokens = {}
 
@@ -113,6 +116,28 @@ class ManagementWorld:
         target = f"{path}?{'&'.join([*parts, query] if query else parts)}"
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.send(method, target, headers=headers, body=raw, **more)
+
+    async def secrets(self, vault="kv1"):
+        """Return the secrets of a vault, not asked over the wire."""
+        stores = self.stores
+        found = await stores.vaults.find(vault)
+        return Secrets(stores.secrets, stores.keyring, self.storage.custodian, vault=found, now=real_now())
+
+    async def keys(self, vault="kv1"):
+        """Return the keys of a vault, not asked over the wire."""
+        found = await self.stores.vaults.find(vault)
+        return keys_of(self.storage, found, real_now(), self.keepers)
+
+    async def all_pages(self, path, query):
+        """Return all items of a list, by following its links; each page has at most as many as the query says."""
+        page = (await self.ask("GET", path, query=query)).json
+        found = list(page["value"])
+        while "nextLink" in page:
+            target = page["nextLink"].removeprefix(f"https://{HOST}")
+            path, _, query = target.partition("?")
+            page = (await self.ask("GET", path, query=query, version=None)).json
+            found += page["value"]
+        return found
 
     async def move_clock(self, **length):
         kept = int(await self.stores.facts.get(CLOCK_FACT) or b"0")

@@ -106,7 +106,7 @@ def make_planes(
     return {
         "identity": IdentityPlane(custodian),
         "graph": GraphPlane(verifier),
-        "management": ManagementPlane(verifier, locations, keepers),
+        "management": ManagementPlane(verifier, locations, keepers, limiter),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 

@@ -117,13 +117,14 @@ class World:
 
     def vaults(self, who="owner", subscription=None, **kwargs):
         """Return the vault operations of the SDK's management client."""
-        return self._management(who, subscription, **kwargs).vaults
+        return self.management(who, subscription, **kwargs).vaults
 
     def hsms(self):
         """Return its operations on managed HSMs."""
-        return self._management("owner", None).managed_hsms
+        return self.management().managed_hsms
 
-    def _management(self, who, subscription, **kwargs):
+    def management(self, who="owner", subscription=None, **kwargs):
+        """Return the SDK's management client."""
         return self._kept(
             (who, subscription, *kwargs.values()),
             lambda: KeyVaultManagementClient(

@@ -268,6 +268,25 @@ def manage_with_secrets_in_the_wrong_places(scene):
     assert canary.encode() not in direct.manage("GET", path).raw
 
 
+def write_secrets_as_resources(scene):
+    direct, new = scene.direct, scene.planted.new
+    path = direct.vault_path("dev") + "/secrets/resource"
+    bodies = [
+        {"properties": {"value": new(f"value of a resource, {which}")}} for which in ("made", "made anew", "patched")
+    ]
+    for method, body, status in zip(("PUT", "PUT", "PATCH"), bodies, (201, 200, 200), strict=True):
+        scene.refused(direct.manage(method, path, body), status)
+    for shown in (path, path.rpartition("/")[0]):
+        scene.refused(direct.manage("GET", shown), 200)
+    for broken in (
+        {"properties": {"value": [new("value that is an array")]}},
+        {"properties": {"value": new("value with a tag that is none"), "contentType": 7}},
+        {"properties": {"value": (new("value of a resource that is too long") * 2000)}},
+    ):
+        scene.refused(direct.manage("PUT", path, broken), 400)
+    assert direct.manage("PUT", path.replace("/secrets/", "/keys/"), {"properties": {"kty": "EC"}}).status == 200
+
+
 def use_commands(scene):
     for words in (("create", "by-command"), ("reset-secret", "by-command")):
         shown = json.loads(scene.server.strongroom("app", *words, "--json").stdout)
@@ -330,6 +349,7 @@ ACTS = (
     sign_in_every_way,
     show_bad_tokens,
     manage_with_secrets_in_the_wrong_places,
+    write_secrets_as_resources,
     use_commands,
     tamper,
     back_up,

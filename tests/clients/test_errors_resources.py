@@ -1,111 +1,125 @@
-"""Every error that locks and tags can meet, provoked by plain HTTPS. See `test_errors.py`."""
+"""What a vault refuses about its secrets and keys as resources, and its private links, provoked through the SDK.
+
+Rows of the table of the management plane; see `test_errors_management.py` and `test_errors.py`.
+"""
 
 import pytest
+from azure.mgmt.keyvault.models import (
+    AccessPolicyEntry,
+    KeyCreateParameters,
+    KeyProperties,
+    Permissions,
+    PrivateEndpointConnection,
+    SecretCreateOrUpdateParameters,
+    SecretProperties,
+    VaultAccessPolicyParameters,
+    VaultAccessPolicyProperties,
+)
 
-from clients.direct import unique
-from clients.provoking import World, fits, meet
+from clients.provoking import NOWHERE, World, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
-
-LOCKS, CORE = "2016-09-01", "2021-04-01"
 
 
 @pytest.fixture(scope="module")
 def world(server, connection):
     made = World(server, connection)
+    url = made.direct.vault_url(made.policy_vault)
+    for method, path, body in (
+        ("POST", "/keys/deleted/create", {"kty": "EC"}),
+        ("DELETE", "/keys/deleted", None),
+    ):
+        assert made.direct.secret(method, url, path, body).status == 200
     yield made
     made.close()
 
 
-def lock(w, method, place, name="kept", level="CanNotDelete"):
-    path = f"{w.direct.subscription}/resourceGroups/{place}/providers/Microsoft.Authorization/locks/{name}"
-    body = {"properties": {"level": level}} if method == "PUT" else None
-    return w.direct.manage(method, path, body, version=LOCKS)
+def put_secret(name, value="v", **more):
+    asked = SecretCreateOrUpdateParameters(properties=SecretProperties(value=value, **more))
+    return lambda w: w.management().secrets.create_or_update("dev", w.policy_vault, name, asked)
 
 
-def a_group(w):
-    name = unique("locked")
-    w.direct.make_group(name)
-    return name
+def put_key(name, **asked):
+    wanted = KeyCreateParameters(properties=KeyProperties(**asked))
+    return lambda w: w.management().keys.create_if_not_exist("dev", w.policy_vault, name, wanted)
 
 
-def a_locked_group(w):
-    group = a_group(w)
-    assert lock(w, "PUT", group).status == 201
-    answer = w.direct.manage("DELETE", w.direct.group_path(group), version=CORE)
-    assert lock(w, "DELETE", group).status == 200
-    return answer
-
-
-def one_lock_too_many(w):
-    group = a_group(w)
-    for number in range(20):
-        assert lock(w, "PUT", group, f"lock-{number}").status == 201
-    return lock(w, "PUT", group, "one-more")
-
-
-def tag_name(w, method, path, body=None):
-    return w.direct.manage(method, f"{w.direct.subscription}/tagNames/{path}", body, version=CORE)
-
-
-def a_tag_with_values(w):
-    name = unique("tag")
-    assert tag_name(w, "PUT", name).status == 201
-    assert tag_name(w, "PUT", f"{name}/tagValues/one").status == 201
-    return tag_name(w, "DELETE", name)
-
-
-def another_way(w):
-    path = f"{w.direct.group_path('dev')}/providers/Microsoft.Resources/tags/default"
-    body = {"operation": "Shuffle", "properties": {"tags": {}}}
-    return w.direct.manage("PATCH", path, body, version=CORE)
+def add_foreign_policy(w):
+    entry = AccessPolicyEntry(tenant_id=NOWHERE, object_id=NOWHERE, permissions=Permissions(secrets=["get"]))
+    asked = VaultAccessPolicyParameters(properties=VaultAccessPolicyProperties(access_policies=[entry]))
+    return w.vaults().update_access_policy("dev", w.policy_vault, "add", asked)
 
 
 ROWS = {
-    "InvalidTagsPatchOperation": (
-        another_way,
-        (400, "InvalidTagsPatchOperation"),
-        "The tags operation 'Shuffle' is not supported; use Merge, Replace or Delete.",
+    "SecretTooLarge": (
+        put_secret("large", "x" * 25601),
+        (400, "SecretTooLarge"),
+        "[SecretTooLarge (BadParameter)] Secret is beyond the maximum permitted length of 25600 characters.",
     ),
-    "InvalidLock": (
-        lambda w: lock(w, "PUT", "dev", level="Loosely"),
-        (400, "InvalidLock"),
-        "The lock level 'Loosely' is invalid; use CanNotDelete or ReadOnly.",
+    "KeySizeNotSupported": (
+        put_key("small", kty="RSA", key_size=1024),
+        (400, "KeySizeNotSupported"),
+        "[KeySizeNotSupported (BadParameter)] Unsupported key size (1024). …",
     ),
-    "TagNameNotFound": (
-        lambda w: tag_name(w, "PUT", "nobody-has-it/tagValues/one"),
-        (404, "TagNameNotFound"),
-        "The tag name 'nobody-has-it' could not be found.",
+    "BadParameter: a name that is none": (
+        put_secret("no_name"),
+        (400, "BadParameter"),
+        "The request URI contains an invalid name: no_name",
     ),
-    "LockNotFound": (
-        lambda w: lock(w, "GET", "dev", "no-such-lock"),
-        (404, "LockNotFound"),
-        "The lock 'no-such-lock' could not be found.",
+    "BadParameter: an operation that is none": (
+        put_key("k", kty="EC", key_ops=["fly"]),
+        (400, "BadParameter"),
+        "Property keyOps has invalid value: …",
     ),
-    "TagNameHasValues": (
-        a_tag_with_values,
-        (409, "TagNameHasValues"),
-        "The tag name '…' has values; delete them first.",
+    "BadRequest: a policy for another tenant": (
+        add_foreign_policy,
+        (400, "BadRequest"),
+        f"Invalid value found at accessPolicies[0].TenantId: {NOWHERE}. It must be the tenant of the vault, …",
     ),
-    "ScopeLocked": (
-        a_locked_group,
-        (409, "ScopeLocked"),
-        (
-            "The scope '…' cannot perform delete operation because following scope(s) are locked: '…'. Please remove "
-            "the lock and try again."
+    "AuthorizationFailed": (
+        lambda w: w.management("guest").secrets.get("dev", w.policy_vault, "living"),
+        (403, "AuthorizationFailed"),
+        "…'Microsoft.KeyVault/vaults/secrets/read' over scope '…/vaults/{vault}/secrets/living' …",
+    ),
+    "ResourceNotFound": (
+        lambda w: w.management().keys.get("dev", "no-such-vault", "any"),
+        (404, "ResourceNotFound"),
+        "The Resource 'Microsoft.KeyVault/vaults/no-such-vault' under resource group 'dev' was not found. …",
+    ),
+    "ResourceNotFound: a connection": (
+        lambda w: w.management().private_endpoint_connections.put(
+            "dev", w.policy_vault, "none", PrivateEndpointConnection()
         ),
+        (404, "ResourceNotFound"),
+        "The private endpoint connection 'none' of the vault '{vault}' was not found. …",
     ),
-    "LockCountQuotaReached": (
-        one_lock_too_many,
-        (409, "LockCountQuotaReached"),
-        "The scope '…' has 20 locks; …",
+    "SecretNotFound": (
+        lambda w: w.management().secrets.get("dev", w.policy_vault, "deleted"),
+        (404, "SecretNotFound"),
+        "A secret with (name/id) deleted was not found in this key vault. …",
+    ),
+    "KeyNotFound": (
+        lambda w: w.management().keys.get("dev", w.policy_vault, "deleted"),
+        (404, "KeyNotFound"),
+        "A key with (name/id) deleted was not found in this key vault. …",
+    ),
+    "ObjectIsDeletedButRecoverable: a secret": (
+        put_secret("deleted"),
+        (409, "ObjectIsDeletedButRecoverable"),
+        "[ObjectIsDeletedButRecoverable (Conflict)] Secret deleted is currently in a deleted but recoverable state, …",
+    ),
+    "ObjectIsDeletedButRecoverable: a key": (
+        put_key("deleted", kty="EC"),
+        (409, "ObjectIsDeletedButRecoverable"),
+        "[ObjectIsDeletedButRecoverable (Conflict)] Key deleted is currently in a deleted but recoverable state, …",
     ),
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_management_plane_answers_an_error_as_its_row_says(world, name):
+def test_what_a_vault_holds_is_refused_as_its_row_says(world, name):
     provoke, expected, message = ROWS[name]
     met = meet(world, provoke)
     assert (met.status, met.code) == expected, met
     assert fits(message, met.message, world.facts), met.message
+    assert met.inner is None

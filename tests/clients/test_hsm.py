@@ -109,6 +109,19 @@ def imported(described):
     )
 
 
+def test_a_key_that_is_made_as_a_resource_is_in_the_token_once(client, credential, direct, server, softhsm, name):
+    path, before = f"{direct.vault_path('dev')}/keys/{name}", checked(server, softhsm)
+    bodies = [{"properties": {"kty": kty}} for kty in ("RSA-HSM", "EC-HSM")]
+    made, again = [direct.manage("PUT", path, body) for body in bodies]
+    assert (made.status, again.raw) == (200, made.raw)
+    key = client.get_key(name)
+    assert (key.id, key.properties.hsm_platform) == (made.json["properties"]["keyUriWithVersion"], "pkcs11")
+    signed = remote(key, credential).sign(SignatureAlgorithm.ps256, digest("PS256")).signature
+    assert CryptographyClient.from_jwk(key.key).verify(SignatureAlgorithm.ps256, digest("PS256"), signed).is_valid
+    after = checked(server, softhsm)
+    assert (after["referred"] - before["referred"], after["orphans"]) == (1, []), "the second made nothing"
+
+
 @pytest.mark.parametrize("size", [2048, 3072, 4096])
 def test_rsa_keys_are_in_the_token_and_agree_with_the_client(client, credential, name, size):
     key = client.create_rsa_key(name, size=size, hardware_protected=True)

@@ -1,163 +1,228 @@
-"""The unmodified resource manager clients for Python: groups, resources, providers, tags, subscriptions, locks."""
+"""The unmodified management client for Python: what a vault holds as resources, its private links, the operations."""
 
-import uuid
+import base64
+import json
+from datetime import UTC, datetime
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.mgmt.resource.locks import ManagementLockClient
-from azure.mgmt.resource.locks.models import ManagementLockObject, ManagementLockOwner
-from azure.mgmt.resource.resources import ResourceManagementClient
-from azure.mgmt.resource.resources.models import (
-    ResourceGroup,
-    ResourceGroupPatchable,
-    Tags,
-    TagsPatchResource,
-    TagsResource,
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.keyvault.keys import KeyClient
+from azure.keyvault.secrets import SecretClient
+from azure.mgmt.keyvault import KeyVaultManagementClient
+from azure.mgmt.keyvault.models import (
+    Action,
+    KeyAttributes,
+    KeyCreateParameters,
+    KeyProperties,
+    KeyReleasePolicy,
+    KeyRotationPolicyAttributes,
+    LifetimeAction,
+    PrivateEndpointConnection,
+    RotationPolicy,
+    SecretAttributes,
+    SecretCreateOrUpdateParameters,
+    SecretPatchParameters,
+    SecretPatchProperties,
+    SecretProperties,
+    Trigger,
 )
-from azure.mgmt.resource.subscriptions import SubscriptionClient
 
-VAULT_VERSION = "2023-07-01"
+from canaries import MARK
+from clients.direct import Direct, unique
+from release_doubles import a_policy
 
-
-@pytest.fixture
-def opened(connection, credential):
-    """How these clients find this server."""
-    return {
-        "credential": credential,
-        "base_url": connection.managementUrl,
-        "credential_scopes": [f"{connection.managementUrl}/.default"],
-        "polling_interval": 0,
-    }
+GROUP = "dev"
+VERSIONS = ("2016-10-01", "2019-09-01", "2023-07-01", "2026-05-15")
+END = datetime(2040, 1, 1, tzinfo=UTC)
+PREMIUM = {"family": "A", "name": "premium"}
 
 
 @pytest.fixture
-def resources(connection, opened):
-    with ResourceManagementClient(subscription_id=connection.subscriptionId, **opened) as client:
-        yield client
+def direct(connection):
+    found = Direct(connection)
+    yield found
+    found.close()
 
 
 @pytest.fixture
-def locks(connection, opened):
-    with ManagementLockClient(subscription_id=connection.subscriptionId, **opened) as client:
-        yield client
+def vault(direct):
+    """The name of a premium vault that the owner may do everything in."""
+    name = unique("res")
+    everything = direct.policy(direct.owner_id, "all", keys=["all"])
+    direct.make_vault(name, sku=PREMIUM, accessPolicies=[everything])
+    return name
 
 
 @pytest.fixture
-def group(connection, resources):
-    """A resource group, with the name of a vault that may be made in it."""
-    name = f"g{uuid.uuid4().hex[:16]}"
-    resources.resource_groups.create_or_update(name, ResourceGroup(location=connection.location))
-    yield name
-    resources.resource_groups.begin_delete(name).result()
-    assert resources.resource_groups.check_existence(name) is False
+def client_of(connection, credential):
+    """Return a function that opens a management client, of an api-version if one is said."""
+    opened = []
+
+    def open_client(**more):
+        client = KeyVaultManagementClient(
+            credential,
+            connection.subscriptionId,
+            base_url=connection.managementUrl,
+            credential_scopes=[f"{connection.managementUrl}/.default"],
+            polling_interval=0,
+            **more,
+        )
+        opened.append(client)
+        return client
+
+    yield open_client
+    for client in opened:
+        client.close()
 
 
 @pytest.fixture
-def vault(connection, resources, group):
-    """A vault that was made as any resource is: its id."""
-    properties = {
-        "tenantId": connection.tenantId,
-        "sku": {"family": "A", "name": "standard"},
-        "enableRbacAuthorization": True,
-    }
-    made = resources.resources.begin_create_or_update(
-        group,
-        "Microsoft.KeyVault",
-        "",
-        "vaults",
-        f"v{group[1:]}",
-        {"location": connection.location, "properties": properties},
-        api_version=VAULT_VERSION,
-    ).result()
-    return made.id
+def management(client_of):
+    return client_of()
 
 
-def test_groups(connection, resources, group):
-    assert resources.resource_groups.get(group).properties.provisioning_state == "Succeeded"
-    assert resources.resource_groups.check_existence(group) is True
-    changed = resources.resource_groups.update(group, ResourceGroupPatchable(tags={"mark": group}))
-    assert changed.tags == {"mark": group}
-    kept = resources.resource_groups.list(filter=f"tagName eq 'mark' and tagValue eq '{group}'")
-    assert [each.name for each in kept] == [group]
-    with pytest.raises(HttpResponseError):
-        list(resources.resource_groups.list(filter="tagName ne 'mark'"))
+def secret(value, **more):
+    return SecretCreateOrUpdateParameters(properties=SecretProperties(value=value, **more), tags={"team": "red"})
 
 
-def test_resources_of_any_kind(resources, group, vault):
-    name = vault.rpartition("/")[2]
-    where = (group, "Microsoft.KeyVault", "", "vaults", name)
-    assert resources.resources.get(*where, api_version=VAULT_VERSION).id == vault
-    assert resources.resources.get_by_id(vault, api_version=VAULT_VERSION).properties["enableRbacAuthorization"] is True
-    assert resources.resources.check_existence(*where, api_version=VAULT_VERSION) is True
-    assert resources.resources.check_existence_by_id(vault, api_version=VAULT_VERSION) is True
-    assert resources.resources.check_existence_by_id(f"{vault}x", api_version=VAULT_VERSION) is False
-    changed = resources.resources.begin_update_by_id(vault, {"tags": {"a": "b"}}, api_version=VAULT_VERSION).result()
-    assert changed.tags == {"a": "b"}
-    for kept in (
-        f"substringof('{name[2:9]}', name)",
-        f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{name}'",
-        f"resourceGroup eq '{group}' and location ne 'nowhere'",
-        f"startswith(tagName, 'a') and resourceGroup eq '{group}'",
+def key(kty="EC", **more):
+    return KeyCreateParameters(properties=KeyProperties(kty=kty, **more), tags={"team": "red"})
+
+
+def test_a_secret_goes_in_and_only_the_vault_tells_its_value(management, direct, credential, vault):
+    value = f"{MARK}value-of-arm-python"
+    attributes = SecretAttributes(enabled=True, expires=END)
+    made = management.secrets.create_or_update(
+        GROUP, vault, "db", secret(value, content_type="text/plain", attributes=attributes)
+    )
+    assert made.properties.value is None
+    assert (made.type, made.tags) == ("Microsoft.KeyVault/vaults/secrets", {"team": "red"})
+    assert made.properties.attributes.expires == END
+    shown = management.secrets.get(GROUP, vault, "db")
+    assert shown.as_dict() == made.as_dict()
+    with SecretClient(direct.vault_url(vault), credential) as secrets:
+        found = secrets.get_secret("db")
+        assert (found.value, found.id) == (value, made.properties.secret_uri_with_version)
+        assert found.properties.tags == {"team": "red"}
+
+
+def test_a_patch_of_a_secret_edits_it_and_a_value_makes_a_version(management, direct, credential, vault):
+    made = management.secrets.create_or_update(GROUP, vault, "db", secret(f"{MARK}1"))
+    patch = SecretPatchProperties(content_type="x", attributes=SecretAttributes(not_before=END))
+    edited = management.secrets.update(GROUP, vault, "db", SecretPatchParameters(properties=patch))
+    assert edited.properties.secret_uri_with_version == made.properties.secret_uri_with_version
+    assert (edited.properties.content_type, edited.properties.attributes.not_before) == ("x", END)
+    patch = SecretPatchProperties(value=f"{MARK}2")
+    revised = management.secrets.update(GROUP, vault, "db", SecretPatchParameters(properties=patch))
+    assert revised.properties.secret_uri_with_version != made.properties.secret_uri_with_version
+    assert (revised.properties.content_type, revised.tags) == ("x", {"team": "red"})
+    with SecretClient(direct.vault_url(vault), credential) as secrets:
+        assert secrets.get_secret("db").value == f"{MARK}2"
+        assert len(list(secrets.list_properties_of_secret_versions("db"))) == 2
+
+
+def test_secrets_are_listed_a_page_at_a_time(management, vault):
+    for number in range(5):
+        management.secrets.create_or_update(GROUP, vault, f"s{number}", secret(f"{MARK}{number}"))
+    pages = [list(page) for page in management.secrets.list(GROUP, vault, top=2).by_page()]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [each.name for page in pages for each in page] == [f"s{number}" for number in range(5)]
+
+
+def test_a_deleted_secret_or_key_holds_its_name(management, direct, credential, vault):
+    management.secrets.create_or_update(GROUP, vault, "x", secret(f"{MARK}1"))
+    management.keys.create_if_not_exist(GROUP, vault, "x", key())
+    with SecretClient(direct.vault_url(vault), credential) as secrets:
+        secrets.begin_delete_secret("x").result()
+    with KeyClient(direct.vault_url(vault), credential) as keys:
+        keys.begin_delete_key("x").result()
+    for ask in (
+        lambda: management.secrets.create_or_update(GROUP, vault, "x", secret(f"{MARK}2")),
+        lambda: management.keys.create_if_not_exist(GROUP, vault, "x", key()),
     ):
-        assert [each.id for each in resources.resources.list(filter=kept)] == [vault], kept
-    (listed,) = resources.resources.list_by_resource_group(group, expand="createdTime,provisioningState")
-    assert (listed.id, listed.provisioning_state) == (vault, "Succeeded")
-    resources.resources.begin_delete_by_id(vault, api_version=VAULT_VERSION).result()
-    assert resources.resources.check_existence_by_id(vault, api_version=VAULT_VERSION) is False
+        with pytest.raises(HttpResponseError) as refused:
+            ask()
+        assert (refused.value.status_code, refused.value.error.code) == (409, "ObjectIsDeletedButRecoverable")
+    for ask in (management.secrets.get, management.keys.get):
+        with pytest.raises(ResourceNotFoundError):
+            ask(GROUP, vault, "x")
 
 
-def test_providers(resources):
-    assert {"Microsoft.KeyVault", "Microsoft.Authorization"} <= {each.namespace for each in resources.providers.list()}
-    assert resources.providers.get("Microsoft.KeyVault").registration_state == "Registered"
-    assert resources.providers.register("Microsoft.KeyVault").registration_state == "Registered"
-    types = {each.resource_type for each in resources.provider_resource_types.list("Microsoft.KeyVault").value}
-    assert "vaults" in types
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({"kty": "RSA"}, {"kty": "RSA", "key_size": 2048}),
+        ({"kty": "RSA-HSM", "key_ops": ["sign", "verify"]}, {"kty": "RSA-HSM", "key_ops": ["sign", "verify"]}),
+        ({"kty": "EC", "curve_name": "P-521"}, {"kty": "EC", "curve_name": "P-521"}),
+        ({"kty": "oct-HSM", "key_size": 256}, {"kty": "oct-HSM", "key_size": 256}),
+    ],
+)
+def test_a_key_is_made_once_and_is_the_vault_s(management, direct, credential, vault, properties, told):
+    made = management.keys.create_if_not_exist(GROUP, vault, "k", key(**properties))
+    assert {name: getattr(made.properties, name) for name in told} == told
+    again = management.keys.create_if_not_exist(GROUP, vault, "k", key("EC", curve_name="P-256K"))
+    assert again.as_dict() == made.as_dict()
+    with KeyClient(direct.vault_url(vault), credential) as keys:
+        found = keys.get_key("k")
+        assert (found.id, found.properties.tags) == (made.properties.key_uri_with_version, {"team": "red"})
+        newer = keys.rotate_key("k").properties.version
+    versions = [each.name for each in management.keys.list_versions(GROUP, vault, "k")]
+    assert versions == [made.properties.key_uri_with_version.rpartition("/")[2], newer]
+    assert management.keys.get_version(GROUP, vault, "k", versions[0]).tags == {"team": "red"}
+    assert management.keys.get(GROUP, vault, "k").properties.key_uri_with_version.endswith(newer)
+    assert [each.name for each in management.keys.list(GROUP, vault)] == ["k"]
 
 
-def test_tags(resources, vault):
-    tags = resources.tags
-    _wait(tags, "create_or_update", vault, TagsResource(properties=Tags(tags={"a": "b", "c": "d"})))
-    patch = TagsPatchResource(operation="Merge", properties=Tags(tags={"e": "f"}))
-    assert _wait(tags, "update", vault, patch).properties.tags == {"a": "b", "c": "d", "e": "f"}
-    patch = TagsPatchResource(operation="Delete", properties=Tags(tags={"a": "b"}))
-    assert _wait(tags, "update", vault, patch).properties.tags == {"c": "d", "e": "f"}
-    assert tags.get_at_scope(vault).properties.tags == {"c": "d", "e": "f"}
-    _wait(tags, "delete", vault)
-    assert tags.get_at_scope(vault).properties.tags == {}
+def test_a_key_comes_with_its_policies(management, direct, credential, vault):
+    rotation = RotationPolicy(
+        attributes=KeyRotationPolicyAttributes(expiry_time="P1Y"),
+        lifetime_actions=[LifetimeAction(trigger=Trigger(time_after_create="P90D"), action=Action(type="rotate"))],
+    )
+    policy = json.dumps(a_policy()).encode()
+    wanted = key(
+        "RSA-HSM",
+        rotation_policy=rotation,
+        release_policy=KeyReleasePolicy(content_type="application/json; charset=utf-8", data=policy),
+        attributes=KeyAttributes(enabled=True, exportable=True, expires=int(END.timestamp())),
+        key_ops=["encrypt", "decrypt", "release"],
+    )
+    made = management.keys.create_if_not_exist(GROUP, vault, "k", wanted).properties
+    assert made.attributes.exportable
+    assert made.attributes.expires == int(END.timestamp())
+    assert made.key_ops == ["encrypt", "decrypt", "release"]
+    assert json.loads(made.release_policy.data) == a_policy()
+    assert made.rotation_policy.attributes.expiry_time == "P1Y"
+    assert made.rotation_policy.lifetime_actions[0].action.type == "rotate"
+    with KeyClient(direct.vault_url(vault), credential) as keys:
+        assert keys.get_key_rotation_policy("k").expires_in == "P1Y"
+        assert base64.b64encode(keys.get_key("k").properties.release_policy.encoded_policy)
 
 
-def _wait(tags, verb, scope, *body):
-    """Change tags; the client takes it for work that may last."""
-    return getattr(tags, f"begin_{verb}_at_scope")(scope, *body).result()
+def test_private_links_have_a_zone_and_no_connections(management, connection, vault):
+    (link,) = management.private_link_resources.list_by_vault(GROUP, vault).value
+    domain = connection.managementUrl.partition("management.")[2].partition(":")[0]
+    assert link.properties.group_id == "vault"
+    assert link.properties.required_zone_names == [f"privatelink.vaultcore.{domain}"]
+    connections = management.private_endpoint_connections
+    assert list(connections.list_by_resource(GROUP, vault)) == []
+    for ask in (
+        lambda: connections.get(GROUP, vault, "none"),
+        lambda: connections.put(GROUP, vault, "none", PrivateEndpointConnection()),
+    ):
+        with pytest.raises(ResourceNotFoundError):
+            ask()
+    connections.begin_delete(GROUP, vault, "none").result()
 
 
-def test_subscriptions(connection, opened):
-    with SubscriptionClient(**opened) as client:
-        assert connection.subscriptionId in {each.subscription_id for each in client.subscriptions.list()}
-        assert client.subscriptions.get(connection.subscriptionId).state == "Enabled"
-        names = {each.name for each in client.subscriptions.list_locations(connection.subscriptionId)}
-        assert connection.location in names
-        assert connection.tenantId in {each.tenant_id for each in client.tenants.list()}
+def test_the_operations_are_those_that_roles_may_grant(management):
+    names = {each.name: each.is_data_action for each in management.operations.list()}
+    assert names["Microsoft.KeyVault/vaults/secrets/write"] is False
+    assert names["Microsoft.KeyVault/vaults/secrets/getSecret/action"] is True
 
 
-def test_locks(resources, locks, group, vault):
-    held = locks.management_locks
-    asked = ManagementLockObject(level="CanNotDelete", notes="why", owners=[ManagementLockOwner(application_id="app")])
-    where = (group, "Microsoft.KeyVault", "", "vaults", vault.rpartition("/")[2])
-    made = held.create_or_update_at_resource_level(*where, "keep", asked)
-    assert (made.level, made.notes, made.owners[0].application_id) == ("CanNotDelete", "why", "app")
-    assert held.get_at_resource_level(*where, "keep").id == made.id
-    with pytest.raises(ResourceExistsError) as refused:
-        resources.resource_groups.begin_delete(group).result()
-    assert (refused.value.status_code, refused.value.error.code) == (409, "ScopeLocked")
-    held.create_or_update_at_resource_group_level(group, "group", ManagementLockObject(level="ReadOnly"))
-    with pytest.raises(HttpResponseError) as refused:
-        resources.resources.begin_update_by_id(vault, {"tags": {"a": "b"}}, api_version=VAULT_VERSION).result()
-    assert refused.value.error.code == "ScopeLocked"
-    assert {each.name for each in held.list_at_resource_group_level(group)} == {"group", "keep"}
-    assert {"group", "keep"} <= {each.name for each in held.list_at_subscription_level()}
-    assert {each.name for each in held.list_at_resource_level(*where)} == {"group", "keep"}
-    held.delete_at_resource_group_level(group, "group")
-    held.delete_at_resource_level(*where, "keep")
-    with pytest.raises(ResourceNotFoundError):
-        held.get_at_resource_level(*where, "keep")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_api_version_speaks_of_secrets(client_of, vault, version):
+    client = client_of(api_version=version)
+    client.secrets.create_or_update(GROUP, vault, "v", secret(f"{MARK}1"))
+    assert client.secrets.get(GROUP, vault, "v").name == "v"
+    if version >= "2019-09-01":
+        assert client.keys.create_if_not_exist(GROUP, vault, "v", key()).name == "v"

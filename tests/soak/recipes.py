@@ -312,6 +312,10 @@ class ManagementRecipes(Recipes):
             "tag": "reach",
             "value": "one",
             "hsm": "none",
+            "secret": "living",
+            "key": "living",
+            "connection": "none",
+            "version": NO_VERSION,
             "deletedHsm": "none",
             "collection": "secrets",
             "object": "an-object",
@@ -369,6 +373,7 @@ class ManagementRecipes(Recipes):
         self.ask("getVault")
         self.ask("changeAccessPolicies", body={"properties": {"accessPolicies": [self.direct.policy(NOWHERE, "get")]}})
         self.ask("listVaults", query={"$top": 1})
+        self.live_as_objects()
         self.ask("deleteVault")
         self.ask("deleteVault")
         self.ask("getDeletedVault")
@@ -422,6 +427,26 @@ class ManagementRecipes(Recipes):
         """Return the resource id of the subscription, or of a group in it."""
         place = f"/subscriptions/{self.direct.facts.subscriptionId}"
         return place if group is None else f"{place}/resourceGroups/{group}"
+
+    def live_as_objects(self):
+        """What a vault holds, as resources: also when the vault itself has deleted it."""
+        owner = self.direct.policy(object_id_in(self.direct.owner()), "all", keys=["all"])
+        self.ask("changeAccessPolicies", body={"properties": {"accessPolicies": [owner]}})
+        for value in ("1", "2"):
+            self.ask("putVaultSecret", body={"properties": {"value": value}})
+        self.ask("updateVaultSecret", body={"tags": {"a": "b"}})
+        for name in ("getVaultSecret", "listVaultSecrets"):
+            self.ask(name)
+        made = self.ask("putVaultKey", body={"properties": {"kty": "EC"}}).json
+        self.ask("getVaultKeyVersion", version=made["properties"]["keyUriWithVersion"].rpartition("/")[2])
+        for name in ("getVaultKey", "listVaultKeys", "listVaultKeyVersions"):
+            self.ask(name)
+        for name in ("listPrivateLinkResources", "listPrivateEndpointConnections", "deletePrivateEndpointConnection"):
+            self.ask(name)
+        for kind in ("secrets", "keys"):
+            self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), f"/{kind}/living")
+        self.ask("putVaultSecret", body={"properties": {"value": "3"}})
+        self.ask("putVaultKey", body={"properties": {"kty": "EC"}})
 
     def move_the_clock(self):
         self.ask("putClock", body={"advance": "P1D"})

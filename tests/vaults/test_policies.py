@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from strongroom.vaults.policies import (
     change_policies,
     permission_names,
     require_policies,
+    require_tenant,
 )
 
 TENANT = "11111111-1111-4111-8111-111111111111"
@@ -121,3 +124,13 @@ def test_a_change_is_set_arithmetic(present, given_, kind):
             assert has == said
         else:
             assert has == had - said
+
+
+def test_policies_are_for_the_tenant_of_the_vault():
+    foreign = replace(a_policy(), tenant_id=TENANT.replace("1", "2"))
+    require_tenant([], TENANT)
+    require_tenant([a_policy(), replace(a_policy(), tenant_id=TENANT.upper())], TENANT)
+    require_tenant([replace(a_policy(), tenant_id="no id")], TENANT)  # refused as such, elsewhere
+    with pytest.raises(BadRequest) as refused:
+        require_tenant([a_policy(), foreign], TENANT)
+    assert refused.value.message.startswith(f"Invalid value found at accessPolicies[1].TenantId: {foreign.tenant_id}.")

@@ -125,11 +125,16 @@ class Objects(Generic[V]):
 
     async def living(self, name: str, version: str | None = None) -> Held[V]:
         """Return a version of a living object, sealed; the newest when `version` is None."""
-        require_name(name)
-        found = await self.store.find(self.vault.vault_id, name, version)
-        if found is None or found.state.is_deleted():
+        found = await self.find_living(name, version)
+        if found is None:
             raise not_found(self.kind, name, version)
         return found
+
+    async def find_living(self, name: str, version: str | None = None) -> Held[V] | None:
+        """Return a version of a living object, sealed, None when there is none; the newest when `version` is None."""
+        require_name(name)
+        found = await self.store.find(self.vault.vault_id, name, version)
+        return None if found is None or found.state.is_deleted() else found
 
     async def vault_key(self) -> DataKey:
         """Return the key that seals what is new in this vault; SealBroken when the vault has lost it."""

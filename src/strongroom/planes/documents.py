@@ -29,11 +29,11 @@ from strongroom.sensitive import Sensitive
 
 
 def _data() -> Table:
-    return Table(data_operations(Keepers(software=SoftwareProvider(_nobody()))))
+    return Table(data_operations(_keepers()))
 
 
 def _management() -> Table:
-    return Table(management_operations(Locations("local")))
+    return Table(management_operations(Locations("local"), _keepers()))
 
 
 def _identity() -> Table:
@@ -42,6 +42,10 @@ def _identity() -> Table:
 
 def _graph() -> Table:
     return GraphTable(GRAPH_OPERATIONS)
+
+
+def _keepers() -> Keepers:
+    return Keepers(software=SoftwareProvider(_nobody()))
 
 
 def _nobody() -> Custodian:

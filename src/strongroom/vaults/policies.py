@@ -61,6 +61,20 @@ def require_policies(policies: Iterable[AccessPolicy]) -> tuple[AccessPolicy, ..
     return tuple(merged.values())
 
 
+def require_tenant(policies: Iterable[AccessPolicy], tenant_id: str) -> None:
+    """Raise BadRequest when a policy is for another tenant than the vault's: nobody of it could ever use the vault.
+
+    Source: REST Vaults, `accessPolicies`: all identities must use the tenant of the vault.
+    """
+    for position, policy in enumerate(policies):
+        if is_guid(policy.tenant_id) and policy.tenant_id.lower() != tenant_id:
+            raise BadRequest(
+                f"Invalid value found at accessPolicies[{position}].TenantId: {policy.tenant_id}. It must be the "
+                f"tenant of the vault, which is {tenant_id}.",
+                code="BadRequest",
+            )
+
+
 def change_policies(
     present: tuple[AccessPolicy, ...], change: PolicyChange, given: Iterable[AccessPolicy]
 ) -> tuple[AccessPolicy, ...]:

@@ -12,7 +12,7 @@ from strongroom.ids import VAULT_NAME
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.service import require_tags
 from strongroom.vaults.model import AccessPolicy, Vault
-from strongroom.vaults.policies import require_policies
+from strongroom.vaults.policies import require_policies, require_tenant
 
 SKUS = ("standard", "premium")
 SKU_FAMILY = "A"
@@ -121,6 +121,7 @@ def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool)
     _require_tenant(vault, request)
     _require_protection(vault, request, fixed_retention=fixed_retention)
     _require_open_network(request)
+    require_tenant(request.access_policies or (), vault.tenant_id)
     bypass = vault.network_bypass if request.network is None else _bypass(request.network.bypass)
     return replace(
         vault,

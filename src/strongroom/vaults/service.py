@@ -22,7 +22,7 @@ from strongroom.resources.model import Subscription
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.model import AccessPolicy, Deletion, Vault
-from strongroom.vaults.policies import PolicyChange, change_policies
+from strongroom.vaults.policies import PolicyChange, change_policies, require_tenant
 from strongroom.vaults.request import (
     VaultRequest,
     apply_request,
@@ -98,7 +98,7 @@ async def put_vault(
     resource_group = await get_group(stores.resources, subscription.subscription_id, group)
     before = await _release_name(stores.vaults, name, change.now)
     if request.recover:
-        found = _require_recoverable(before, subscription.subscription_id, resource_group.name, name)
+        found = _require_recoverable(before, request, subscription.subscription_id, resource_group.name, name)
         vault = _touch(replace(found, deletion=None), change)
         await stores.vaults.replace(vault)
         return vault, found
@@ -137,8 +137,10 @@ async def change_access_policies(
     change: Change,
 ) -> tuple[Vault, Vault]:
     """Add, replace or remove access policies of a living vault; return it and what it was before."""
-    before = await get_vault(stores, subscription_id, group, name)
-    vault = _touch(replace(before, access_policies=change_policies(before.access_policies, kind, policies)), change)
+    before, given = await get_vault(stores, subscription_id, group, name), tuple(policies)
+    if kind is not PolicyChange.REMOVE:  # what an older version let in may go
+        require_tenant(given, before.tenant_id)
+    vault = _touch(replace(before, access_policies=change_policies(before.access_policies, kind, given)), change)
     await stores.vaults.replace(vault)
     return vault, before
 
@@ -282,12 +284,16 @@ async def _replace(vaults: VaultStore, before: Vault, request: VaultRequest, cha
     return vault
 
 
-def _require_recoverable(vault: Vault | None, subscription_id: str, group: str, name: str) -> Vault:
+def _require_recoverable(
+    vault: Vault | None, request: VaultRequest, subscription_id: str, group: str, name: str
+) -> Vault:
     """Return the deleted vault that may come back: as it was, and only where it was."""
     if vault is None or vault.subscription_id != subscription_id:
         raise _no_deleted_vault(name)
     if vault.deletion is None:
         raise _name_taken(name)
+    if request.location and canonical(request.location) != vault.location:
+        raise _no_deleted_vault(name)
     if vault.resource_group.lower() != group.lower():
         raise BadRequest(
             f"The deleted vault '{name}' belongs to the resource group '{vault.resource_group}' and is recovered "

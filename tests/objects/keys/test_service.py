@@ -18,6 +18,7 @@ from strongroom.errors import (
     ServiceUnavailable,
 )
 from strongroom.objects.keys.model import KeyEdit, Operation
+from strongroom.objects.keys.rotation import RotationPolicy, Trigger, parse_period
 from strongroom.sensitive import Sensitive
 from vault_doubles import NOON, a_vault, days, keepers_of, keys_of, put_vault
 
@@ -222,3 +223,11 @@ async def test_a_handle_in_another_place_opens_nothing(keys):
     await keys.store.replace_version(made.state, replace(made.version, sealed=other.sealed))
     with pytest.raises(SealBroken):
         await keys.sign("k", None, "ES256", DIGEST)
+
+
+async def test_only_a_policy_that_was_given_is_one_that_was_given(keys):
+    await make(keys, expires=NOON + days(400))
+    assert await keys.find_given_policy("k") is None, "the service's own, kept to tell the key's end"
+    given = await keys.set_policy("k", RotationPolicy(notify=Trigger(before_expiry=parse_period("x", "P40D"))))
+    assert await keys.find_given_policy("K") == given
+    assert await keys.find_given_policy("none") is None

@@ -279,3 +279,32 @@ async def test_a_value_under_another_vaults_key_does_not_open(secrets, storage, 
     )
     with pytest.raises(SealBroken):
         await secrets.get("s")
+
+
+async def test_a_revision_says_what_the_newest_version_said_but_for_what_is_edited(secrets):
+    said = SecretEdit(enabled=False, not_before=NOON, expires=NOON, content_type="c", tags=(("a", "b"),))
+    first = await secrets.set("s", value("1"), said)
+    second = await secrets.revise("S", value("2"), SecretEdit(content_type="d"))
+    assert second.version == replace(
+        first.version, version=second.version.version, sealed=second.version.sealed, content_type="d"
+    )
+    assert (await secrets.open(second)).reveal() == b"2"
+    assert (await secrets.open(first)).reveal() == b"1"
+    third = await secrets.revise("s", value("3"), SecretEdit(enabled=True, tags=()))
+    assert (third.version.enabled, third.version.tags, third.version.content_type) == (True, (), "d")
+    for name in ("none", "s"):
+        if name == "s":
+            await secrets.delete("s")
+        with pytest.raises(NotFound):
+            await secrets.revise(name, value("4"), SecretEdit())
+
+
+async def test_what_is_looked_for_among_the_living_may_not_be_there(secrets):
+    assert await secrets.find_living("s") is None
+    made = await secrets.set("s", value("1"), SecretEdit(enabled=False))
+    assert await secrets.find_living("S") == made
+    assert await secrets.find_living("s", "0" * 32) is None
+    await secrets.delete("s")
+    assert await secrets.find_living("s") is None
+    with pytest.raises(BadRequest):
+        await secrets.find_living("no_name")

@@ -3,6 +3,7 @@
 The oracle reads the table below, written from the documented role definitions, and matches `*` with `fnmatch`.
 """
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -21,6 +22,9 @@ from management_doubles import (
     vault_path,
 )
 from strongroom.clock import real_now
+from strongroom.custody.algorithms import spec_of
+from strongroom.custody.provider import KeyType, Place
+from strongroom.objects.keys.model import KeyEdit
 from strongroom.planes.management.places import SCOPES as SCOPES_OF_THE_PLANE
 
 COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
@@ -53,6 +57,7 @@ ROLES = {
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
 HSMS = "Microsoft.KeyVault/managedHSMs/read"
 NAMES = "Microsoft.Resources/subscriptions/tagNames/"
+CONNECTIONS = "Microsoft.KeyVault/vaults/privateEndpointConnections"
 GROUPS = "Microsoft.Resources/subscriptions/resourceGroups/"
 # name: (method, path, body, action, where the action happens)
 OPERATIONS = {
@@ -66,6 +71,54 @@ OPERATIONS = {
         f"{vault_path()}/accessPolicies/add",
         {"properties": {"accessPolicies": [a_policy()]}},
         "Microsoft.KeyVault/vaults/accessPolicies/write",
+        "vault",
+    ),
+    "secret put": (
+        "PUT",
+        f"{vault_path()}/secrets/new",
+        {"properties": {"value": "1"}},
+        "Microsoft.KeyVault/vaults/secrets/write",
+        "object",
+    ),
+    "secret patch": ("PATCH", f"{vault_path()}/secrets/db", {}, "Microsoft.KeyVault/vaults/secrets/write", "object"),
+    "secret get": ("GET", f"{vault_path()}/secrets/db", None, "Microsoft.KeyVault/vaults/secrets/read", "object"),
+    "secrets": ("GET", f"{vault_path()}/secrets", None, "Microsoft.KeyVault/vaults/secrets/read", "vault"),
+    "key put": (
+        "PUT",
+        f"{vault_path()}/keys/new",
+        {"properties": {"kty": "EC"}},
+        "Microsoft.KeyVault/vaults/keys/write",
+        "object",
+    ),
+    "key get": ("GET", f"{vault_path()}/keys/k", None, "Microsoft.KeyVault/vaults/keys/read", "object"),
+    "keys": ("GET", f"{vault_path()}/keys", None, "Microsoft.KeyVault/vaults/keys/read", "vault"),
+    "key version get": (
+        "GET",
+        f"{vault_path()}/keys/k/versions/{'1' * 32}",
+        None,
+        "Microsoft.KeyVault/vaults/keys/versions/read",
+        "object",
+    ),
+    "key versions": (
+        "GET",
+        f"{vault_path()}/keys/k/versions",
+        None,
+        "Microsoft.KeyVault/vaults/keys/versions/read",
+        "object",
+    ),
+    "private link resources": (
+        "GET",
+        f"{vault_path()}/privateLinkResources",
+        None,
+        "Microsoft.KeyVault/vaults/privateLinkResources/read",
+        "vault",
+    ),
+    "connections": ("GET", f"{vault_path()}/privateEndpointConnections", None, f"{CONNECTIONS}/read", "vault"),
+    "connection delete": (
+        "DELETE",
+        f"{vault_path()}/privateEndpointConnections/one",
+        None,
+        f"{CONNECTIONS}/delete",
         "vault",
     ),
     "vaults of a group": (
@@ -227,9 +280,9 @@ SCOPES = {
     "other group": group_path("other"),
 }
 COVERS = {
-    "subscription": {"subscription", "group", "vault"},
-    "group": {"group", "vault"},
-    "vault": {"vault"},
+    "subscription": {"subscription", "group", "vault", "object"},
+    "group": {"group", "vault", "object"},
+    "vault": {"vault", "object"},
     "other group": set(),
 }
 CORE = {"types", "locations", "groups", "register", "provider"}
@@ -258,7 +311,18 @@ async def a_furnished_world():
         held = f"{path}/providers/Microsoft.Authorization/roleAssignments/{HELD_IDS[place]}"
         assert (await world.ask("PUT", held, an_assignment_body(), version=AUTHORIZATION)).status == 201
     await world.ask("PUT", f"{BASE}/tagNames/team", version=RESOURCES)
+    await world.ask("PUT", f"{vault_path()}/secrets/db", {"properties": {"value": "1"}})
+    await a_key(world, "k", "1" * 32)
     return world
+
+
+async def a_key(world, name, version):
+    keys = await world.keys()
+    made = await keys.make(name, spec_of(KeyType.EC), KeyEdit(), hsm=False)
+    moved = await world.keepers.software.move(
+        made.kept, Place(made.key, keys.place(name, made.version)), Place(made.key, keys.place(name, version))
+    )
+    await keys.add(name, replace(made, kept=moved, version=version), KeyEdit())
 
 
 def version_of(name, path):
@@ -306,7 +370,11 @@ def test_the_matrix_has_every_operation_that_needs_a_permission():
         for method, path, *_ in OPERATIONS.values()
     }
     results = "/subscriptions/{subscription}/providers/microsoft.keyvault/locations/{location}"
-    apart = {  # seen in test_vaults and test_discovery
+    connection = f"{vault_path('{vault}', '{group}').replace(BASE, '/subscriptions/{subscription}')}"
+    connection = f"{connection}/privateEndpointConnections/{{connection}}".lower()
+    apart = {  # seen in test_vaults, test_discovery and test_privatelinks
+        ("GET", connection),
+        ("PUT", connection),
         ("GET", f"{results}/operationresults/{{operation}}"),
         ("GET", f"{results}/deletedmanagedhsms/{{deletedhsm}}"),
         ("GET", "/subscriptions/{subscription}/resourcegroups/{group}/providers/microsoft.keyvault/managedhsms/{hsm}"),

@@ -84,3 +84,20 @@ async def test_the_version_counts_before_the_permission_and_after_the_token(worl
     ):
         assert (await world.ask("GET", path, version=version, who=stranger)).code == code
     assert (await world.send("GET", vault_path())).status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (f"{vault_path()}/keys/k/versions/1", "vaults/keys/versions"),
+        (f"{vault_path()}/keys", "vaults/keys"),
+        (f"{BASE}/providers/Microsoft.KeyVault/locations/local/deletedVaults/x/purge", "locations/deletedVaults"),
+        (f"{BASE}/providers/Microsoft.KeyVault/checkNameAvailability", "checkNameAvailability"),
+    ],
+)
+def test_the_refusal_names_the_type_of_what_lies_in_a_vault(path, kind):
+    with pytest.raises(BadRequest) as refused:
+        require_supported(path, "2016-10-01", "local", since="2019-09-01")
+    assert f"for type '{kind}'" in refused.value.message
+    assert "2019-09-01, 2018" not in refused.value.message
+    require_supported(path, "2019-09-01", "local", since="2019-09-01")

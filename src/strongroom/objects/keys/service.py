@@ -179,6 +179,11 @@ class Keys(Objects[KeyVersion]):
         key = await self.living(name)
         return await self.keys.find_policy(self.vault.vault_id, key.state.name) or DEFAULT_POLICY
 
+    async def find_given_policy(self, name: str) -> RotationPolicy | None:
+        """Return the rotation policy that a key was given, None for one that has the service's own."""
+        policy = await self.keys.find_policy(self.vault.vault_id, name)
+        return None if policy is None or policy.created is None else policy
+
     async def set_policy(self, name: str, policy: RotationPolicy) -> RotationPolicy:
         """Give a living key a rotation policy; BadRequest when it makes no sense."""
         key, moment = await self.living(name), whole_seconds(self.now)

@@ -48,6 +48,18 @@ class Secrets(Objects[SecretVersion]):
         await self.store.replace_version(secret.state, edited)
         return Held(secret.state, edited)
 
+    async def revise(self, name: str, value: Sensitive[bytes], edit: SecretEdit) -> Secret:
+        """Add a version with this value that says what the newest one said, edited. NotFound when there is none."""
+        newest = (await self.living(name)).version
+        said = SecretEdit(
+            enabled=newest.enabled if edit.enabled is None else edit.enabled,
+            not_before=edit.not_before or newest.not_before,
+            expires=edit.expires or newest.expires,
+            content_type=newest.content_type if edit.content_type is None else edit.content_type,
+            tags=newest.tags if edit.tags is None else edit.tags,
+        )
+        return await self.set(name, value, said)
+
     def seal(self, key: DataKey, value: Sensitive[bytes], name: str, version: str) -> bytes:
         """Return a value sealed for its place."""
         return self.custodian.seal(key, value, self.place(name, version))

@@ -1,20 +1,13 @@
 """What the document of the management plane says beside its rows."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from strongroom.ids import OBJECT_NAME, VAULT_NAME
+from strongroom.ids import OBJECT_NAME, OBJECT_VERSION, VAULT_NAME
 from strongroom.planes.management.answers import ErrorBody, VaultAnswer
-from strongroom.planes.management.versions import (
-    ACTIVITY,
-    API_VERSION,
-    AUTHORIZATION,
-    KEY_VAULT,
-    LOCKS,
-    RESOURCES,
-    versions_of,
-)
+from strongroom.planes.management.versions import API_VERSION, versions_of
 from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
@@ -23,6 +16,7 @@ from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE
 from strongroom.vaults.policies import PolicyChange
 
 Word = Annotated[str, Meta(min_length=1)]
+ObjectName = Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))]
 VaultName = Annotated[str, Meta(extra_json_schema=bounds_of(VAULT_NAME))]
 
 
@@ -35,10 +29,11 @@ def _version(bounds: dict[str, Any]) -> Parameter:
     )
 
 
-VERSIONS = {
-    versions: _version({"enum": sorted(versions)})
-    for versions in (RESOURCES, KEY_VAULT, AUTHORIZATION, LOCKS, ACTIVITY)
-}
+@cache
+def _one_of(versions: tuple[str, ...]) -> Parameter:
+    return _version({"enum": sorted(versions)})
+
+
 ANY_VERSION = _version(bounds_of(API_VERSION))
 
 
@@ -46,8 +41,8 @@ def _always(row: Operation) -> tuple[Parameter, ...]:
     """Return the api-version, by what the path names; what is our own has none."""
     if row.anonymous:
         return (ANY_VERSION,)
-    versions = versions_of(row.path)
-    return () if versions is None else (VERSIONS[versions],)
+    versions = versions_of(row.path, row.since)
+    return () if versions is None else (_one_of(versions),)
 
 
 def _refuses(row: Operation) -> frozenset[int]:
@@ -66,8 +61,8 @@ def _refuses(row: Operation) -> frozenset[int]:
 
 FACE = Face(
     title="Strongroom: the management plane",
-    text="Subscriptions, resource groups, vaults and locks: the resource manager that `az` and the SDKs speak. Any "
-    "request may be answered 503 while the disk cannot be written; nothing was changed then. One without valid "
+    text="Subscriptions, resource groups, vaults, roles and locks: the resource manager that `az` and the SDKs speak. "
+    "Any request may be answered 503 while the disk cannot be written; nothing was changed then. One without valid "
     "credentials is answered 429 when its address sent too many of them.",
     host="management",
     audience="management",
@@ -89,14 +84,18 @@ FACE = Face(
             kind=Annotated[str, Meta(extra_json_schema={"enum": ["secrets", "keys", "certificates"]})],
             text="The kind of an object in a vault.",
         ),
-        Parameter(
-            name="object",
-            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_NAME))],
-            text="The name of an object in a vault; it need not exist.",
-        ),
+        Parameter(name="object", kind=ObjectName, text="The name of an object in a vault; it need not exist."),
         Parameter(name="denial", kind=Guid, text="The id of a deny assignment; there are none."),
         Parameter(name="role", kind=Guid, text="The id of a role."),
         Parameter(name="assignment", kind=Guid, text="The id of a role assignment: a GUID of the client's choice."),
+        Parameter(name="secret", kind=ObjectName, text="The name of a secret in the vault."),
+        Parameter(name="key", kind=ObjectName, text="The name of a key in the vault."),
+        Parameter(
+            name="version",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_VERSION))],
+            text="A version of the key: 32 hexadecimal digits.",
+        ),
+        Parameter(name="connection", kind=Word, text="The name of a private endpoint connection; there are none."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
         Parameter(

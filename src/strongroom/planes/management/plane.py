@@ -11,6 +11,8 @@ from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticate
 from strongroom.ids import is_guid
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
+from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.data.wire import make_octets
 from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
@@ -22,13 +24,16 @@ from strongroom.planes.management import (
     hsms,
     locks,
     permissions,
+    privatelinks,
     providers,
     rehearsal,
     roleassignments,
     roledefinitions,
     tagnames,
     tags,
+    vaultkeys,
     vaults,
+    vaultsecrets,
     wire,
 )
 from strongroom.planes.management.permission import DECIDED_LATER, find_decision
@@ -71,13 +76,16 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Operation, ...]:
+def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
     """Return the operations of the plane; locations: those that resources may say, keepers: who keeps vaults' keys."""
     return (
         *discovery.operations(locations),
         *providers.operations(locations),
         *groups.operations(locations),
         *vaults.operations(locations, keepers),
+        *vaultsecrets.OPERATIONS,
+        *vaultkeys.operations(keepers),
+        *privatelinks.OPERATIONS,
         *hsms.OPERATIONS,
         *roledefinitions.OPERATIONS,
         *roleassignments.OPERATIONS,
@@ -93,10 +101,14 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
 class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
-    locations: those that resources may say. keepers: who keeps the keys of vaults.
+    locations: those that resources may say. keepers: who keeps the keys of vaults. limiter: counts what vaults are
+    asked, here as on the data plane; one of its own when None.
     """
 
-    def __init__(self, verifier: Verifier, locations: Locations, keepers: Keepers | None = None) -> None:
+    def __init__(
+        self, verifier: Verifier, locations: Locations, keepers: Keepers, limiter: Limiter | None = None
+    ) -> None:
+        self._limiter = limiter or Limiter()
         self._locations = locations
         self._verifier = verifier
         self.table = Table(operations(locations, keepers), split_resource_path)
@@ -119,8 +131,10 @@ class ManagementPlane:
             raise _Challenged(message, code=code, tenant_id=await _tenant_to_sign_in_at(call)) from None
 
     def require_version(self, call: Call) -> None:
-        """Refuse api-versions that what the path names does not speak."""
-        require_supported(call.request.path, call.request.query.get("api-version"), self._locations.listed())
+        """Refuse api-versions that what the path names does not speak, or did not at that time."""
+        assert call.operation is not None  # the gate comes here with an operation only
+        version, since = call.request.query.get("api-version"), call.operation.since
+        require_supported(call.request.path, version, self._locations.listed(), since=since)
 
     async def authorize(self, call: Call) -> None:
         """Ask whether the caller may at the scope that the path names, and then whether a lock stands against it.
@@ -153,13 +167,17 @@ class ManagementPlane:
         await _require_unlocked(call, operation, action)
 
     def throttle(self, call: Call) -> None:
-        """Nothing here has a limit for those who may."""
+        """Hand on what counts for vaults: a request is counted once its vault is found. Else nothing has a limit."""
+        call.limiter = self._limiter
 
     def parse_body(self, call: Call) -> Any:
-        """Return the body as the operation's wire type; BadRequest (InvalidRequestContent) when it does not fit."""
+        """Return the body as the operation's wire type; BadRequest (InvalidRequestContent) when it does not fit.
+
+        Values of secrets are sensitive from here on.
+        """
         assert call.operation is not None  # the gate comes here with an operation only
         try:
-            return parse_json(call.request.body, call.operation.takes)
+            return parse_json(call.request.body, call.operation.takes, make_octets)
         except BadRequest as error:
             raise BadRequest(
                 f"The request content was invalid and could not be deserialized: '{error.message}'",
@@ -171,12 +189,17 @@ class ManagementPlane:
         return answers.vault_id(call.vault) if call.vault is not None else scope_of(call.parameters)
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
-        """Return an error in the resource manager's form; a 401 says where to sign in."""
+        """Return an error in the resource manager's form; a 401 says where to sign in.
+
+        There is no inner code: what a vault refuses is told by it, the outer one stands in the text.
+        """
         headers = headers_of(error)
         if isinstance(error, _Challenged):
             headers = ((b"www-authenticate", _challenge(call, error).encode("latin-1", "replace")),)
-        code = TOO_MANY if isinstance(error, TooManyUnauthenticated) else error.code
-        body = answers.ErrorBody(error=answers.ErrorAnswer(code=code, message=error.message))
+        code, message = TOO_MANY if isinstance(error, TooManyUnauthenticated) else error.code, error.message
+        if error.inner is not None:
+            code, message = error.inner, f"[{error.inner} ({error.code})] {message}"
+        body = answers.ErrorBody(error=answers.ErrorAnswer(code=code, message=message))
         return wire.render(body, error.status, headers)
 
     def finish(self, response: Response, call: Call) -> Response:

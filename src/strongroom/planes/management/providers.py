@@ -11,7 +11,17 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management.answers import Page, render_list
 from strongroom.planes.management.places import subscription_id
-from strongroom.planes.management.versions import ACTIVITY, AUTHORIZATION, KEY_VAULT, LOCKS, RESOURCES
+from strongroom.planes.management.versions import (
+    ACTIVITY,
+    AUTHORIZATION,
+    KEY_VAULT,
+    KEYS_SINCE,
+    LINKS_SINCE,
+    LOCKS,
+    RESOURCES,
+    SOFT_DELETE_SINCE,
+    versions_since,
+)
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -22,16 +32,21 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
     "Microsoft.KeyVault": (
         ("vaults", KEY_VAULT, True),
         ("vaults/accessPolicies", KEY_VAULT, True),
+        ("vaults/secrets", KEY_VAULT, True),
+        ("vaults/keys", versions_since(KEY_VAULT, KEYS_SINCE), True),
+        ("vaults/keys/versions", versions_since(KEY_VAULT, KEYS_SINCE), True),
+        ("vaults/privateEndpointConnections", versions_since(KEY_VAULT, LINKS_SINCE), False),
+        ("vaults/privateLinkResources", versions_since(KEY_VAULT, LINKS_SINCE), False),
         ("managedHSMs", KEY_VAULT, True),
         ("operations", KEY_VAULT, False),
         ("checkNameAvailability", KEY_VAULT, False),
         ("checkMhsmNameAvailability", KEY_VAULT, False),
-        ("deletedVaults", KEY_VAULT, False),
+        ("deletedVaults", versions_since(KEY_VAULT, SOFT_DELETE_SINCE), False),
         ("deletedManagedHSMs", KEY_VAULT, False),
-        ("locations", KEY_VAULT, False),
-        ("locations/deletedVaults", KEY_VAULT, False),
+        ("locations", versions_since(KEY_VAULT, SOFT_DELETE_SINCE), False),
+        ("locations/deletedVaults", versions_since(KEY_VAULT, SOFT_DELETE_SINCE), False),
         ("locations/deletedManagedHSMs", KEY_VAULT, False),
-        ("locations/operationResults", KEY_VAULT, False),
+        ("locations/operationResults", versions_since(KEY_VAULT, SOFT_DELETE_SINCE), False),
     ),
     "Microsoft.Resources": (
         ("tenants", RESOURCES, False),
@@ -73,6 +88,15 @@ CONTROL_ACTIONS = (
     ("Microsoft.KeyVault/vaults/write", "Create or Update Vault"),
     ("Microsoft.KeyVault/vaults/delete", "Delete Vault"),
     ("Microsoft.KeyVault/vaults/accessPolicies/write", "Update Access Policy"),
+    ("Microsoft.KeyVault/vaults/secrets/read", "View Secret Properties"),
+    ("Microsoft.KeyVault/vaults/secrets/write", "Write Secret"),
+    ("Microsoft.KeyVault/vaults/keys/read", "View Key Properties"),
+    ("Microsoft.KeyVault/vaults/keys/write", "Create Key"),
+    ("Microsoft.KeyVault/vaults/keys/versions/read", "View Key Versions"),
+    ("Microsoft.KeyVault/vaults/privateLinkResources/read", "List Private Link Resources"),
+    ("Microsoft.KeyVault/vaults/privateEndpointConnections/read", "View Private Endpoint Connection"),
+    ("Microsoft.KeyVault/vaults/privateEndpointConnections/write", "Change Private Endpoint Connection"),
+    ("Microsoft.KeyVault/vaults/privateEndpointConnections/delete", "Delete Private Endpoint Connection"),
 )
 DATA_ACTIONS = tuple(sorted({action.data_action for action in vars(actions).values() if isinstance(action, Action)}))
 

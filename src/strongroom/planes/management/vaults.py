@@ -17,7 +17,7 @@ from strongroom.planes.management.listing import PAGE, enough_vaults, page, page
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
-from strongroom.planes.management.versions import rbac_by_default
+from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
 from strongroom.resources.service import get_group, require_subscription
@@ -253,6 +253,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         CHANGE(
             method="POST",
             path=DELETED + "/purge",
+            since=SOFT_DELETE_SINCE,
             handler=partial(purge, keepers=keepers),
             needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
             log="VaultPurge",
@@ -334,6 +335,7 @@ DELETED_ONES = (
     ROW(
         method="GET",
         path=PROVIDER + "/deletedVaults",
+        since=SOFT_DELETE_SINCE,
         handler=list_deleted,
         needs="Microsoft.KeyVault/deletedVaults/read",
         log="VaultListDeleted",
@@ -344,6 +346,7 @@ DELETED_ONES = (
     ROW(
         method="GET",
         path=DELETED,
+        since=SOFT_DELETE_SINCE,
         handler=get_deleted,
         needs="Microsoft.KeyVault/locations/deletedVaults/read",
         log="VaultGetDeleted",
@@ -353,6 +356,7 @@ DELETED_ONES = (
     Operation(
         method="GET",
         path=PROVIDER + "/locations/{location}/operationResults/{operation}",
+        since=SOFT_DELETE_SINCE,
         handler=operation_result,
         needs="Microsoft.KeyVault/locations/operationResults/read",
         log="Microsoft.KeyVault/locations/operationResults/read",

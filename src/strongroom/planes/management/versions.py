@@ -5,6 +5,7 @@ reference and the SDKs, previews included.
 """
 
 import re
+from functools import cache
 
 from strongroom.errors import BadRequest
 from strongroom.planes.management.places import split_resource_path
@@ -12,6 +13,11 @@ from strongroom.planes.management.places import split_resource_path
 API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+)?\Z", re.ASCII)
 RBAC_BY_DEFAULT_SINCE = "2026-02-01"
 METADATA_AS_OBJECT_SINCE = "2022-09-01"
+# The first api-versions that have a type; the others are as old as vaults are. Sources: what the service lists of its
+# provider, in recordings of Azure PowerShell from 2020 and in its REST reference.
+SOFT_DELETE_SINCE = "2016-10-01"
+LINKS_SINCE = "2018-02-14"
+KEYS_SINCE = "2019-09-01"
 
 
 def _versions(text: str) -> tuple[str, ...]:
@@ -41,16 +47,18 @@ ACTIVITY = _versions("2015-04-01")
 LOCKS = _versions("2020-05-01 2017-04-01 2016-09-01 2015-01-01")
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT, "microsoft.authorization": AUTHORIZATION}
 TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS, ("microsoft.insights", "eventtypes"): ACTIVITY}
+ACTIONS = frozenset({"purge"})
+"""Words at the end of a path that are no type."""
 UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
 
 
-def require_supported(path: str, version: str | None, locations: str) -> None:
-    """Raise BadRequest unless what `path` names speaks `version`.
+def require_supported(path: str, version: str | None, locations: str, *, since: str = "") -> None:
+    """Raise BadRequest unless what `path` names speaks `version`. since: the first one that has it, "" for all.
 
     Codes: MissingApiVersionParameter, InvalidApiVersionParameter; NoRegisteredProviderFound for a version that a
     resource provider does not have. locations: the names to list in that refusal.
     """
-    supported = versions_of(path)
+    supported = versions_of(path, since)
     if supported is None:
         return
     if not version:
@@ -65,7 +73,7 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
             f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'.",
             code="InvalidApiVersionParameter",
         )
-    _, kind = _provider(path)
+    kind = _provider(path)[1]
     raise BadRequest(
         f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. The "
         f"supported api-versions are '{', '.join(supported)}'. The supported locations are '{locations}'.",
@@ -73,12 +81,19 @@ def require_supported(path: str, version: str | None, locations: str) -> None:
     )
 
 
-def versions_of(path: str) -> tuple[str, ...] | None:
-    """Return the api-versions of what a path names, None where there are none."""
+def versions_of(path: str, since: str = "") -> tuple[str, ...] | None:
+    """Return the api-versions of what a path names, None where there are none. since: the first one that has it."""
     provider, kind = _provider(path)
     if provider in UNVERSIONED:
         return None
-    return TYPE_VERSIONS.get((provider, kind.lower()), PROVIDER_VERSIONS.get(provider, RESOURCES))
+    spoken = TYPE_VERSIONS.get((provider, kind.lower().partition("/")[0]), PROVIDER_VERSIONS.get(provider, RESOURCES))
+    return versions_since(spoken, since)
+
+
+@cache
+def versions_since(versions: tuple[str, ...], since: str) -> tuple[str, ...]:
+    """Return the api-versions of that day and later ones, previews of that day too; all when it says none."""
+    return tuple([version for version in versions if version[:10] >= since]) if since else versions
 
 
 def _provider(path: str) -> tuple[str, str]:
@@ -92,8 +107,8 @@ def _provider(path: str) -> tuple[str, str]:
     # `…/providers/{namespace}` and its registration belong to the core; what lies below belongs to the provider.
     if len(following) < 2 or following[1].lower() in {"register", "unregister", "resourcetypes"}:
         return "", ""
-    kind = following[3] if following[1].lower() == "locations" and len(following) > 3 else following[1]
-    return following[0].lower(), kind
+    named = following[1:-1] if following[-1].lower() in ACTIONS else following[1:]
+    return following[0].lower(), "/".join(named[::2])
 
 
 def rbac_by_default(version: str) -> bool:
