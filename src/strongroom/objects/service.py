@@ -10,6 +10,7 @@ from typing import Generic
 from strongroom.clock import whole_seconds
 from strongroom.custody.sealing import Context, Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, KeyringStore, Purpose
+from strongroom.ids import vault_scope
 from strongroom.objects.lifecycle import (
     Kind,
     ObjectState,
@@ -23,21 +24,36 @@ from strongroom.objects.lifecycle import (
 from strongroom.objects.model import Held, V
 from strongroom.objects.store import ObjectStore
 from strongroom.vaults.model import Vault
+from strongroom.vaults.service import Grants
+
+
+def object_scope(vault: Vault, kind: Kind, name: str) -> str:
+    """Return the resource id of an object in a vault, at which roles may be given."""
+    return f"{vault_scope(vault.subscription_id, vault.resource_group, vault.name)}/{kind}/{name}"
 
 
 class Objects(Generic[V]):
     """The objects of one kind in one vault at one moment. Names compare without regard to case, kept as first written.
 
-    now: the time that the vault lives in, aware UTC. Every method raises BadRequest for a name that no object can have,
-    NotFound for an object that is not there; one whose retention has passed is not there.
+    now: the time that the vault lives in, aware UTC. grants: the roles that end with the object at which they were
+    given, None where no object is removed. Every method raises BadRequest for a name that no object can have, NotFound
+    for an object that is not there; one whose retention has passed is not there.
     """
 
-    __slots__ = ("custodian", "keyring", "kind", "now", "store", "vault")
+    __slots__ = ("custodian", "grants", "keyring", "kind", "now", "store", "vault")
 
     def __init__(
-        self, store: ObjectStore[V], keyring: KeyringStore, custodian: Custodian, *, vault: Vault, now: datetime
+        self,
+        store: ObjectStore[V],
+        keyring: KeyringStore,
+        custodian: Custodian,
+        *,
+        vault: Vault,
+        now: datetime,
+        grants: Grants | None = None,
     ) -> None:
         self.store = store
+        self.grants = grants
         self.kind = store.kind
         self.keyring = keyring
         self.custodian = custodian
@@ -96,8 +112,10 @@ class Objects(Generic[V]):
         await self.remove(name)
 
     async def remove(self, name: str) -> None:
-        """Remove an object with all its versions, whether it may be or not. Only inside a change."""
+        """Remove an object with all its versions and what was granted at it, may it be or not. Only inside a change."""
         await self.store.purge(self.vault.vault_id, name)
+        if self.grants is not None:
+            await self.grants.remove_within(object_scope(self.vault, self.kind, name))
 
     async def free_state(self, name: str) -> ObjectState | None:
         """Return the state of the object that holds a name, None when the name is free.

@@ -79,6 +79,8 @@ async def _purge_object(
             removed.extend(await find_discards(stores, keepers, state.vault_id, state.name))
         await store.purge(state.vault_id, state.name)
         resource_id, noun = places.get(state.vault_id, ""), state.kind.noun
+        if resource_id:
+            await stores.assignments.remove_within(f"{resource_id}/{state.kind}/{state.name}")
         return True, _record(PURGES[state.kind], resource_id, recorded, **{noun: state.name})
 
     try:

@@ -10,6 +10,7 @@ from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.store import ResourceStore
+from strongroom.vaults.service import Grants
 from strongroom.vaults.store import VaultStore
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ T = TypeVar("T")
 class SweptStores(Protocol):
     """The stores that a sweep reads and purges from."""
 
+    @property
+    def assignments(self) -> Grants: ...
     @property
     def facts(self) -> FactStore: ...
     @property

@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 
+from strongroom.access.authorization.roles import READER
 from strongroom.clock import real_now
-from vault_doubles import a_vault
+from strongroom.resources.model import Subscription
+from strongroom.scheduling.retention import sweep_now
+from vault_doubles import SUBSCRIPTION, TENANT, a_vault
 
 BASE = "https://kv1.vault.localhost:8443"
 
@@ -124,6 +127,39 @@ async def test_deleted_recovered_deleted_purged(world):
     assert (purged.status, purged.raw) == (204, b"")
     assert "content-type" not in purged.headers
     assert (await world.ask("POST", "/deletedsecrets/s/recover")).says(404, "SecretNotFound")
+
+
+PLACE = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/group/providers/microsoft.keyvault/vaults/kv1"
+
+
+async def purge_now(world):
+    assert (await world.ask("DELETE", "/deletedsecrets/s")).status == 204
+
+
+async def take_the_name(world):
+    await world.move_clock(timedelta(days=91))  # its retention has passed, and no sweep has come by
+    await world.set()
+
+
+async def wait_for_the_sweep(world):
+    await world.storage.stores.resources.add_subscription(
+        Subscription(subscription_id=SUBSCRIPTION, tenant_id=TENANT, display_name="s", created=real_now())
+    )
+    await world.move_clock(timedelta(days=91))
+    await sweep_now(world.storage)
+
+
+@pytest.mark.parametrize("end", [purge_now, take_the_name, wait_for_the_sweep])
+async def test_what_was_given_at_a_secret_ends_with_it(world, end):
+    await world.set()
+    for kept in (PLACE, f"{PLACE}/secrets/s2", f"{PLACE}/keys/s"):
+        await world.grant(READER, kept)
+    await world.grant(READER, f"{PLACE}/secrets/s")
+    await world.ask("DELETE", "/secrets/s")
+    assert len(world.storage.stores.assignments.rows) == 4  # it may be recovered
+    await end(world)
+    left = {each.scope for each in world.storage.stores.assignments.rows}
+    assert left == {PLACE, f"{PLACE}/secrets/s2", f"{PLACE}/keys/s"}
 
 
 async def test_purge_protection_is_told_in_the_services_words(world):

@@ -38,6 +38,7 @@ from strongroom.objects.model import Held
 from strongroom.objects.service import Objects
 from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import Vault
+from strongroom.vaults.service import Grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,11 @@ class Keys(Objects[KeyVersion]):
         keepers: Keepers,
         vault: Vault,
         now: datetime,
+        grants: Grants | None = None,
         removed: list[Discard] | None = None,
         spend: Callable[[int], None] = spend_nothing,
     ) -> None:
-        super().__init__(store, keyring, custodian, vault=vault, now=now)
+        super().__init__(store, keyring, custodian, vault=vault, now=now, grants=grants)
         self.keepers = keepers
         self.keys = store
         self.removed = [] if removed is None else removed

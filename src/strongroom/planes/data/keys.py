@@ -160,6 +160,7 @@ def keys_of(keepers: Keepers, call: Call) -> Keys:
         keepers=keepers,
         vault=call.known_vault(),
         now=call.now,
+        grants=stores.assignments,
         removed=call.removed,
         spend=partial(_spend, call),
     )

@@ -94,7 +94,8 @@ async def restore_secret(call: Call) -> Response:
 
 def _secrets(call: Call) -> Secrets:
     stores = call.stores
-    return Secrets(stores.secrets, stores.keyring, call.custodian, vault=call.known_vault(), now=call.now)
+    vault, grants = call.known_vault(), stores.assignments
+    return Secrets(stores.secrets, stores.keyring, call.custodian, vault=vault, now=call.now, grants=grants)
 
 
 def _bundle(call: Call, secret: Secret, value: Sensitive[bytes] | None = None) -> Response:

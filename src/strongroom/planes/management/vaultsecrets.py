@@ -119,7 +119,8 @@ async def list_secrets(call: Call) -> Response:
 
 async def _secrets(call: Call) -> Secrets:
     vault, stores = await ask_vault(call), call.stores
-    return Secrets(stores.secrets, stores.keyring, call.custodian, vault=vault, now=call.now)
+    grants = stores.assignments
+    return Secrets(stores.secrets, stores.keyring, call.custodian, vault=vault, now=call.now, grants=grants)
 
 
 def _change(body: VaultSecretBody | VaultSecretPatch) -> SecretUpdate:
