@@ -200,6 +200,7 @@ async def test_roles_are_listed_where_they_can_be_given(furnished):
     assert {"Owner", "Watcher", "Key Vault Data Access Administrator"} <= await listed(group_path("mine"))
     assert "Watcher" not in await listed(group_path()) | await listed(BASE) | await listed("")
     assert "Watcher" in await listed(BASE, "atScopeAndBelow()")
+    assert "Watcher" not in await listed("", "atScopeAndBelow()")  # whoever signs in may ask there
     assert await listed(group_path("mine"), "type%20eq%20'CustomRole'") == {"Watcher"}
     assert await listed(BASE, "roleName%20eq%20'key%20vault%20reader'") == {"Key Vault Reader"}
     assert await listed(BASE, "type%20eq%20'BuiltInRole'%20and%20roleName%20eq%20'it''s'") == set()

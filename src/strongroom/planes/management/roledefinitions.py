@@ -33,13 +33,14 @@ FILTER = Parameter(
 
 
 async def list_roles(call: Call) -> Response:
-    """List the roles that can be assigned at a scope."""
+    """List the roles that can be assigned at a scope, and, if asked for, below; the root tells none of those."""
     terms = parse_filter(call.request.query.get("$filter", ""))
     scope = Scope.parse(scope_of(call.parameters))
+    below = "atscopeandbelow" in terms and scope != ROOT  # at the root nobody is asked what he may read
     found = [
         role
         for role in (await call.stores.roles.roles()).all
-        if definitions.can_be_assigned_at(role, scope, or_below="atscopeandbelow" in terms) and _passes(role, terms)
+        if definitions.can_be_assigned_at(role, scope, or_below=below) and _passes(role, terms)
     ]
     return await page(call, found, lambda role: role.role_id, lambda role: rolewire.role(role, _place(call)))
 
