@@ -90,7 +90,9 @@ def test_the_refusal_names_every_locked_scope_once():
     )
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a%b", "a:b", "a?b", "a<", "a>", "a&", "a\\b", "a\x00", "a" * 261])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "a%b", "a:b", "a?b", "a<", "a>", "a&", "a\\b", "a\x00", "a" * 261, ".", ".."]
+)
 def test_names_that_no_lock_has(name):
     with pytest.raises(BadRequest) as refused:
         require_lock_name(name)

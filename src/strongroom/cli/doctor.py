@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.options import PLACE, settings_from, settings_options
-from strongroom.cli.shown import format_option
+from strongroom.cli.shown import format_option, printable
 from strongroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ def _key_advice(error: Exception) -> str:
 
 def _show(finding: "Finding") -> None:
     color = {"ok": "green", "warning": "yellow", "problem": "red"}[finding.verdict]
-    click.echo(f"{click.style(f'{finding.verdict:<8}', fg=color)} {finding.check:<21}{_printable(finding.text)}")
+    click.echo(f"{click.style(f'{finding.verdict:<8}', fg=color)} {finding.check:<21}{printable(finding.text)}")
     if finding.advice:
-        click.echo(f"{'':<{INDENT}}> {_printable(finding.advice)}")
+        click.echo(f"{'':<{INDENT}}> {printable(finding.advice)}")
 
 
 def _sum_up(found: "list[Finding]") -> None:
@@ -168,8 +168,3 @@ def _sum_up(found: "list[Finding]") -> None:
     counts = {kind: sum(finding.verdict is kind for finding in found) for kind in (Verdict.PROBLEM, Verdict.WARNING)}
     told = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
     click.echo("\n" + (", ".join(told) if told else "all is well"))
-
-
-def _printable(text: str) -> str:
-    """Return text that a terminal shows and does not obey: some of it stood in files that others may have written."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

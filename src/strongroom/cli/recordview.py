@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from strongroom.audit.event import Record
+from strongroom.cli.shown import printable
 
 OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
@@ -66,7 +67,7 @@ def _body(record: Record) -> dict[str, Any]:
 
 def named(record: Record) -> str:
     """Return a record by its operation and its time."""
-    return _printable(f"{_body(record)['operationName']} of {moment_of(record)}")
+    return printable(f"{_body(record)['operationName']} of {moment_of(record)}")
 
 
 def moment_of(record: Record) -> str:
@@ -101,9 +102,4 @@ def as_line(record: Record, names: Mapping[str, str]) -> str:
         str(what),
     )
     reason = " ".join(body["resultDescription"].split())[:REASON_LENGTH]
-    return _printable("  ".join(columns) + (f"  | {reason}" if reason else ""))
-
-
-def _printable(text: str) -> str:
-    """Return text that a terminal shows and does not obey: parts of it were written by clients."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return printable("  ".join(columns) + (f"  | {reason}" if reason else ""))

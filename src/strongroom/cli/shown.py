@@ -38,9 +38,14 @@ def show_one(row: Row, *, as_json: bool) -> None:
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return rows of texts as lines whose columns align."""
-    rows = [list(row) for row in rows]
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(len(text) for text in column) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal shows and does not obey: parts of it were written by clients."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def shown_time(moment: datetime) -> str:

@@ -19,6 +19,8 @@ MAX_NAME = 260
 MAX_NOTES = 512
 MAX_OWNERS = 100
 NOT_IN_NAMES = frozenset("<>%&:\\?/")
+NO_SEGMENTS = frozenset({".", ".."})
+"""Names that most clients take out of a URL: a lock of such a name could not be removed with them."""
 LOCKS = "microsoft.authorization/locks/"
 
 
@@ -95,10 +97,11 @@ def require_unlocked(locks: Iterable[Lock], action: str, scope: str, *, whole: b
 
 def require_lock_name(name: str) -> str:
     """Return a lock's name; BadRequest (InvalidLock) for one that none can have."""
-    if not 1 <= len(name) <= MAX_NAME or NOT_IN_NAMES & set(name) or not name.isprintable():
+    fits = 1 <= len(name) <= MAX_NAME and name.isprintable() and not NOT_IN_NAMES & set(name)
+    if not fits or name in NO_SEGMENTS:
         raise BadRequest(
             f"The lock name '{name}' is invalid: it has 1 to {MAX_NAME} characters, none of them one of <>%&:\\?/ or a "
-            "control character.",
+            "control character, and is neither '.' nor '..'.",
             code="InvalidLock",
         )
     return name

@@ -1,5 +1,6 @@
 """Conditions: what is read, what is refused, and what cannot be told grants nothing."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -151,6 +152,7 @@ def test_conditions_ask_what_time_it_is(operator, moment, expected):
         ("@Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'a'", "no attribute that is known"),
         ("Exists ActionMatches", "no attribute that is known"),
         ("ActionMatches{a}", "in quotes"),
+        (f"ActionMatches{{'{'a' * 256}'}}", "of at most 256 characters"),
         ("ActionMatches('a')", "'{' is missing"),
         ("SubOperationMatches{'Blob.List'}", "none of ActionMatches"),
         ("ActionMatches{'a'} AND ActionMatches{'b'} OR ActionMatches{'c'}", "set parentheses"),
@@ -170,3 +172,22 @@ def test_what_cannot_be_decided_is_refused_in_words(text, told):
 def test_no_text_does_anything_else(text):
     with suppress(BadRequest):
         assert parse(text)(Asked("a")) in {True, False, None}
+
+
+def like(pattern):
+    """Return what StringLike matches, said by a regular expression that may take long."""
+    wild = {"*": ".*", "?": "."}
+    parts = re.findall(r"\\[*?]|.", pattern, re.DOTALL)
+    return re.compile("".join(wild.get(part, re.escape(part[-1])) for part in parts), re.DOTALL)
+
+
+@given(st.text("ab*?\\\n", max_size=8), st.text("ab*?\\\n", max_size=8))
+def test_a_text_with_wildcards_matches_what_it_says(pattern, name):
+    found = ask(f"{SECRET} StringLike '{pattern}'", known={("resource", SECRET_NAME): (name,)})
+    assert found is (like(pattern).fullmatch(name) is not None)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 4000 + "b", "*" * 8000, "*?a" * 2000 + "b", "*aaaaaaaaab" * 700])
+def test_no_text_with_wildcards_takes_long(pattern):
+    known = {("resource", SECRET_NAME): ("a" * 127,)}
+    assert ask(f"{SECRET} StringLike '{pattern}'", known=known) is (set(pattern) == {"*"})

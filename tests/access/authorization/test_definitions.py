@@ -6,7 +6,14 @@ import pytest
 
 from doubles import MemoryStorage
 from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
-from strongroom.access.authorization.definitions import RoleRequest, can_be_assigned_at, get_role, put_role, remove_role
+from strongroom.access.authorization.definitions import (
+    RoleRequest,
+    can_be_assigned_at,
+    get_role,
+    put_role,
+    remove_role,
+    spelled_scopes,
+)
 from strongroom.access.authorization.roles import OWNER
 from strongroom.errors import BadRequest, Conflict, NotFound
 from strongroom.ids import Scope, group_scope, new_guid, subscription_scope
@@ -61,6 +68,7 @@ async def test_a_role_is_made_and_changed(stores):
         ({"not_actions": ("Microsoft.KeyVault/vaults/secrets/getSecret/action",)}, "InvalidActionOrNotAction"),
         ({"data_actions": ("Microsoft.KeyVault/vaults/secrets/read",)}, "InvalidActionOrNotAction"),
         ({"not_data_actions": ("",)}, "InvalidActionOrNotAction"),
+        ({"actions": ("*/" + "r" * 255,)}, "InvalidActionOrNotAction"),
         ({"actions": ("*",) * 2049}, "InvalidActionOrNotAction"),
     ],
 )
@@ -76,6 +84,20 @@ async def test_what_no_role_can_be(stores, changes, code):
 )
 async def test_what_actions_may_be(stores, action):
     assert (await put(stores, actions=(action,))).actions == (action,)
+
+
+def test_scopes_are_kept_in_one_spelling_each_once():
+    odd = HERE.strip("/").upper() + "//"
+    assert spelled_scopes([HERE, odd, group_scope(SUBSCRIPTION, "one") + "/"]) == (
+        HERE,
+        group_scope(SUBSCRIPTION, "one"),
+    )
+    assert spelled_scopes([odd, HERE]) == ("/" + odd.strip("/"),)
+    for text in ("", "/", HERE + "/resourceGroups//", HERE + "/a" * 30_000, "/" + HERE.replace("/", "//")):
+        with pytest.raises(BadRequest) as refused:
+            spelled_scopes([text])
+        assert refused.value.code == "LinkedInvalidPropertyId"
+        assert len(refused.value.message) < 1000
 
 
 async def test_ids_and_names_are_taken_once(stores):

@@ -12,6 +12,7 @@ from strongroom.access.authorization.evaluation import (
     REMEMBERED,
     Holdings,
     Roles,
+    ancestors,
     decide,
     find_policy,
     role_grants,
@@ -65,7 +66,7 @@ def an_assignment(role, scope, number=1):
 
 
 def a_role(**said):
-    return RoleDefinition(role_id="r", name="r", description="", **said)
+    return RoleDefinition(**{"role_id": "r", "name": "r", "description": ""} | said)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +273,26 @@ def test_answers_are_remembered_within_bounds():
     for number in range(REMEMBERED + 10):
         assert roles.grants("r", f"x/{number}", False)
     assert len(roles._answers) <= REMEMBERED
+    assert roles.grants("r", long := "x" * 600, False)
+    assert ("r", long, False) not in roles._answers  # what strangers write into a path must not fill the memory
+
+
+def test_a_long_scope_lies_in_what_a_short_one_lies_in():
+    for name in ("v", "v" * 600):
+        assert ancestors(f"/subscriptions/s/{name}/x") == (
+            f"/subscriptions/s/{name}/x",
+            f"/subscriptions/s/{name}",
+            "/subscriptions/s",
+            "/subscriptions",
+            "/",
+        )
+
+
+def test_a_role_is_named_by_its_whole_name_or_by_an_id():
+    roles = Roles([OWNER, a_role(role_id=ME, name="team/Owner")])
+    assert roles.find_named("TEAM/owner").role_id == roles.find_named(f"/x/roleDefinitions/{ME}/").role_id == ME
+    assert roles.find_named(" owner ") == OWNER
+    assert roles.find_named("other/Owner") is None
 
 
 # ---- access policies

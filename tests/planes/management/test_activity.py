@@ -77,6 +77,36 @@ async def test_an_event_tells_who_did_what_where(lived):
     assert event["id"] == f"{place}/events/{event['eventDataId']}"
 
 
+async def test_what_is_written_into_a_vault_as_a_resource_is_told_and_never_its_value(lived):
+    await lived.a_vault("management", "Rg")
+    place = vault_path("management", "Rg")
+    value = {"properties": {"value": "a value that nobody is told"}}
+    assert (await lived.ask("PUT", f"{place}/secrets/One", value)).status == 201
+    await lived.ask("PATCH", f"{place}/secrets/One", value)
+    await lived.ask("PUT", f"{place}/keys/Two", {"properties": {"kty": "EC"}}, who=lived.reader)
+    await lived.ask("GET", f"{place}/secrets/One")
+    found = (await events(lived))[:4]
+    assert told(found) == [
+        ("KeyVault/vaults/keys/write", "Failed"),
+        ("KeyVault/vaults/secrets/write", "Succeeded"),
+        ("KeyVault/vaults/secrets/write", "Succeeded"),
+        ("KeyVault/vaults/write", "Succeeded"),
+    ]
+    assert [each["resourceId"] for each in found] == [f"{place}/keys/Two", *[f"{place}/secrets/One"] * 2, place]
+    assert value["properties"]["value"] not in str(found)
+
+
+async def test_what_a_vault_is_asked_itself_is_not_told_whatever_its_name(lived):
+    await lived.a_vault("management", "Rg")
+    await lived.ask("PUT", f"{vault_path('management', 'Rg')}/secrets/One", {"properties": {"value": "v"}})
+    every, written = await events(lived), lived.storage.records[-2]
+    managed = f"management.localhost:8443{vault_path('management', 'Rg')}".encode()
+    assert managed in written.body
+    direct = written.body.replace(managed, b"management.vault.localhost:8443")
+    lived.storage.records.append(Record(b"0" * 16, real_now(), direct))
+    assert await events(lived) == every
+
+
 async def test_the_correlation_id_is_what_the_answer_told(lived):
     answer = await lived.ask("DELETE", group_path("none"), version=RESOURCES)
     own = answer.headers["x-ms-correlation-request-id"]

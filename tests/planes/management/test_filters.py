@@ -25,6 +25,7 @@ def keeps(text):
     ("text", "kept"),
     [
         ("", True),
+        ("  ", True),
         ("resourceType eq 'microsoft.keyvault/VAULTS'", True),
         ("resourceType ne 'Microsoft.KeyVault/vaults'", False),
         ("resourceType eq 'Microsoft.Storage/storageAccounts'", False),
@@ -74,7 +75,6 @@ def test_what_a_filter_keeps(text, kept):
         "startswith(name, 'a')",
         "startswith('a', tagName)",
         "name eq 'a'b'",
-        " ",
         " or ".join(["name eq 'a'"] * (MAX_TERMS + 1)),
     ],
 )

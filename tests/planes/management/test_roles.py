@@ -126,7 +126,11 @@ async def test_lists_tell_what_counts_at_a_scope_and_below(furnished):
     assert await listed(f"{vault_path()}/secrets/other") == "123"
     assert await listed(BASE, f"principalId%20eq%20'{SOMEONE.upper()}'") == "124"
     assert await listed(vault_path(), f"atScope()%20and%20assignedTo('{TENANT.tenant_id}')") == "3"
-    for kept in ("nonsense", "principalId%20eq%20x", "atScope()%20or%20atScope()", "scope%20eq%20'x'"):
+    for kept in (
+        *("nonsense", "principalId%20eq%20x", "principalId%20eq%20'x'", "atScope()%20or%20atScope()"),
+        *("scope%20eq%20'x'", "atScope()%20and", "atScope()" + "%20" * 5000 + "x"),
+        f"assignedTo('{SOMEONE}')%20and%20principalId%20eq%20'{SOMEONE}'",
+    ):
         refused = await ask(furnished, "GET", held(BASE, ""), query=f"$filter={kept}")
         assert (refused.status, refused.code) == (400, "InvalidFilterInQueryString")
     for scope, code in ((group_path("none"), "ResourceGroupNotFound"), (f"{vault_path()}/x/y", "InvalidScope")):
@@ -200,8 +204,10 @@ async def test_roles_are_listed_where_they_can_be_given(furnished):
     assert {"Owner", "Watcher", "Key Vault Data Access Administrator"} <= await listed(group_path("mine"))
     assert "Watcher" not in await listed(group_path()) | await listed(BASE) | await listed("")
     assert "Watcher" in await listed(BASE, "atScopeAndBelow()")
+    assert "Watcher" not in await listed("", "atScopeAndBelow()")  # whoever signs in may ask there
     assert await listed(group_path("mine"), "type%20eq%20'CustomRole'") == {"Watcher"}
     assert await listed(BASE, "roleName%20eq%20'key%20vault%20reader'") == {"Key Vault Reader"}
+    assert await listed(BASE, "roleName%20eq%20'salt%20and%20pepper'%20and%20atScopeAndBelow()") == set()
     assert await listed(BASE, "type%20eq%20'BuiltInRole'%20and%20roleName%20eq%20'it''s'") == set()
     refused = await ask(furnished, "GET", roles(BASE, ""), query="$filter=name%20eq%20'x'")
     assert (refused.status, refused.code) == (400, "InvalidFilterInQueryString")

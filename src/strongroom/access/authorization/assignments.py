@@ -3,6 +3,7 @@
 Texts and codes: as the service writes them, see `docs/errors.md`.
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -13,11 +14,20 @@ from strongroom.access.authorization.store import AssignmentStore, RoleStore
 from strongroom.access.identity.model import PrincipalType
 from strongroom.clock import whole_seconds
 from strongroom.errors import BadRequest, Conflict, NotFound
-from strongroom.ids import OBJECT_NAME, Scope, is_guid, new_guid
+from strongroom.ids import Scope, is_guid, new_guid
 from strongroom.resources.store import ResourceStore
 from strongroom.vaults.store import VaultStore
 
 MAX_DESCRIPTION = 1024
+SHOWN = 512
+"""Characters of what was sent that a refusal repeats."""
+SCOPE = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)(?:/resourcegroups/(?P<group>[^/]+)"
+    r"(?:/providers/microsoft\.keyvault/vaults/(?P<vault>[^/]+)"
+    r"(?:/(?:secrets|keys|certificates)/[0-9a-z-]{1,127})?)?)?\Z",
+    re.ASCII,
+)
+"""A place at which a role may be assigned, in lower case."""
 
 
 class Places(Protocol):
@@ -70,7 +80,7 @@ async def assign_role(
         principal_id=request.principal_id.lower(),
         principal_type=request.principal_type,
         created=moment,
-        written="/" + request.scope.strip("/"),
+        written=spelled_scope(request.scope),
         condition=request.condition or None,
         description=request.description,
         created_by=author,
@@ -167,34 +177,34 @@ async def require_scope(resources: ResourceStore, vaults: VaultStore, text: str)
     An object of a vault need not exist. Raises BadRequest (InvalidScope) for any other form, NotFound for one that is
     not there.
     """
-    scope = Scope.parse(text)
-    segments = scope.path.split("/")[1:]
-    match segments:
-        case ["subscriptions", subscription]:
-            await _require_subscription(resources, subscription)
-        case ["subscriptions", subscription, "resourcegroups", group]:
-            await _require_group(resources, subscription, group)
-        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", "vaults", _]:
-            await _require_vault(resources, vaults, segments)
-        case [*_, "microsoft.keyvault", "vaults", _, "secrets" | "keys" | "certificates", name] if len(
-            segments
-        ) == OBJECT_DEPTH and OBJECT_NAME.match(name):
-            await require_scope(resources, vaults, "/".join(segments[:-2]))
-        case _:
-            raise BadRequest(
-                f"The scope '{text}' is none at which a role may be assigned here: give the resource id of a "
-                "subscription, a resource group, a vault, or a secret, key or certificate in it.",
-                code="InvalidScope",
-            )
-    return scope
+    found = _read_scope(text)
+    subscription, group, vault = found["subscription"], found["group"], found["vault"]
+    await _require_subscription(resources, subscription)
+    if group is not None:
+        await _require_group(resources, subscription, group)
+    if vault is not None:
+        await _require_vault(vaults, subscription, group, vault)
+    return Scope(found.string)
 
 
-OBJECT_DEPTH = 10
+def spelled_scope(text: str) -> str:
+    """Return a scope as it is kept for people: a slash before it, none behind; BadRequest (InvalidScope) for none."""
+    _read_scope(text)
+    return "/" + text.strip("/")
 
 
-async def _require_vault(resources: ResourceStore, vaults: VaultStore, segments: list[str]) -> None:
-    subscription, group, name = segments[1], segments[3], segments[7]
-    await _require_group(resources, subscription, group)
+def _read_scope(text: str) -> re.Match[str]:
+    found = SCOPE.match(Scope.parse(text).path)
+    if found is None:
+        raise BadRequest(
+            f"The scope '{text[:SHOWN]}' is none at which a role may be assigned here: give the resource id of a "
+            "subscription, a resource group, a vault, or a secret, key or certificate in it.",
+            code="InvalidScope",
+        )
+    return found
+
+
+async def _require_vault(vaults: VaultStore, subscription: str, group: str, name: str) -> None:
     vault = await vaults.find(name)
     placed = vault and (vault.subscription_id, vault.resource_group.lower()) == (subscription, group)
     if vault is None or not placed or vault.deletion is not None:
@@ -207,6 +217,5 @@ async def _require_subscription(resources: ResourceStore, subscription: str) -> 
 
 
 async def _require_group(resources: ResourceStore, subscription: str, group: str) -> None:
-    await _require_subscription(resources, subscription)
     if await resources.find_group(subscription, group) is None:
         raise NotFound(f"Resource group '{group}' could not be found.", code="ResourceGroupNotFound")

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-from strongroom.access.authorization.patterns import matches
+from strongroom.access.authorization.patterns import LONGEST, matches
 from strongroom.errors import BadRequest
 from strongroom.ids import is_guid
 
@@ -174,8 +175,8 @@ class _Reader:
     def _action(self) -> Condition:
         self._require("{")
         token = self._take()
-        if token.kind != "string":
-            raise _bad("ActionMatches needs an action in quotes")
+        if token.kind != "string" or len(token.text) > LONGEST:
+            raise _bad(f"ActionMatches needs an action in quotes, of at most {LONGEST} characters")
         self._require("}")
         pattern = (token.text[1:-1],)
         return lambda asked: matches(pattern, asked.action)
@@ -289,13 +290,23 @@ _ORDERED: Mapping[str, Compare] = {
 
 @lru_cache(maxsize=REMEMBERED)
 def _glob(text: str) -> re.Pattern[str]:
-    """Return what a text with wildcards matches: `*` any run, `?` one character, after a backslash what they are."""
-    wild = {"*": ".*", "?": "."}
-    parts = [
-        re.escape(part[1]) if part[0] == "\\" and len(part) > 1 else wild.get(part, re.escape(part))
-        for part in re.findall(r"\\[*?]|.", text, re.DOTALL)
-    ]
-    return re.compile("".join(parts), re.DOTALL)
+    """Return what a text with wildcards matches: `*` any run, `?` one character, after a backslash what they are.
+
+    Behind a run, the first place where the next characters fit is as good as any later one: an atomic group keeps it,
+    so that no text takes long.
+    """
+    parts = re.findall(r"\\[*?]|.", text, re.DOTALL)
+    runs = [list(run) for star, run in groupby(parts, "*".__eq__) if not star]
+    first = "" if text.startswith("*") else _literal(runs.pop(0) if runs else [])
+    if len(runs) == 0:
+        return re.compile(first + (".*" if "*" in parts else ""), re.DOTALL)
+    last = "" if parts[-1] == "*" else ".*" + _literal(runs.pop())
+    inner = "".join(f"(?>.*?{_literal(run)})" for run in runs)
+    return re.compile(first + inner + (last or ".*"), re.DOTALL)
+
+
+def _literal(parts: list[str]) -> str:
+    return "".join("." if part == "?" else re.escape(part[-1]) for part in parts)
 
 
 _STRINGS: Mapping[str, Compare] = {

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Protocol
 
 from strongroom.access.authorization.actions import KNOWN_ACTIONS, KNOWN_DATA_ACTIONS, PROVIDER
-from strongroom.access.authorization.assignments import no_role, require_scope
+from strongroom.access.authorization.assignments import no_role, require_scope, spelled_scope
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
-from strongroom.access.authorization.patterns import matches
+from strongroom.access.authorization.patterns import LONGEST, matches
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.access.authorization.store import AssignmentStore, RoleStore
 from strongroom.clock import whole_seconds
@@ -124,6 +124,19 @@ def can_be_assigned_at(role: RoleDefinition, scope: Scope, *, or_below: bool = F
     return any(scope.within(place) or (or_below and place.within(scope)) for place in places)
 
 
+def spelled_scopes(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return assignable scopes as they are kept, each once; BadRequest (LinkedInvalidPropertyId) for what is none."""
+    try:
+        spelled = [spelled_scope(text) for text in texts]
+    except BadRequest as error:
+        raise _no_scope(error) from None
+    return tuple({text.lower(): text for text in reversed(spelled)}.values())[::-1]
+
+
+def _no_scope(reason: StrongroomError) -> BadRequest:
+    return BadRequest(f"An assignable scope is none that is here: {reason.message}", code="LinkedInvalidPropertyId")
+
+
 def _require_guid(role_id: str) -> None:
     if not is_guid(role_id):
         raise BadRequest(f"The role definition ID '{role_id}' is not a GUID.", code="InvalidRoleDefinitionId")
@@ -163,7 +176,7 @@ def _require_actions(request: RoleRequest) -> None:
 
 
 def _is_action(pattern: str, known: Sequence[str]) -> bool:
-    if ACTION.fullmatch(pattern) is None:
+    if len(pattern) > LONGEST or ACTION.fullmatch(pattern) is None:
         return False
     if not pattern.lower().startswith(PROVIDER.lower() + "/"):
         return True  # of providers that are not here: nobody can tell
@@ -177,9 +190,7 @@ async def _require_scopes(stores: Places, scopes: Sequence[str]) -> None:
         try:
             await require_scope(stores.resources, stores.vaults, text)
         except StrongroomError as error:
-            raise BadRequest(
-                f"The assignable scope '{text}' is none that is here: {error.message}", code="LinkedInvalidPropertyId"
-            ) from None
+            raise _no_scope(error) from None
 
 
 def _require_free(known: Sequence[RoleDefinition], role_id: str, name: str) -> None:

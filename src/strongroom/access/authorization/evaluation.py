@@ -29,6 +29,7 @@ from strongroom.vaults.policies import ALL, NOT_IN_ALL
 
 REFUSED = Decision(allowed=False)
 REMEMBERED = 8192
+REMEMBERED_LENGTH = 512
 SECRETS = "microsoft.keyvault/vaults/secrets/"
 VAULT_SEGMENT, OBJECT_SEGMENT = 8, 10
 """Where names stand in a resource id: /subscriptions/s/resourcegroups/g/providers/p/vaults/{8}/secrets/{10}."""
@@ -79,10 +80,13 @@ class Roles:
         return self._definitions.get(role_id)
 
     def find_named(self, name_or_id: str) -> RoleDefinition | None:
-        """Return a role by its name, its GUID or its whole resource id; case does not matter."""
-        wanted = name_or_id.strip("/").rsplit("/", 1)[-1].strip().lower()
+        """Return a role by its name, its GUID or its whole resource id; case does not matter.
+
+        Names are compared whole: a custom role may be called `team/owner`.
+        """
+        wanted = name_or_id.strip().lower()
         named = (role for role in self._definitions.values() if role.name.lower() == wanted)
-        return self._definitions.get(wanted) or next(named, None)
+        return self._definitions.get(wanted.strip("/").rsplit("/", 1)[-1]) or next(named, None)
 
     def condition_of(self, role_id: str) -> Condition | None:
         """Return what must hold for every assignment of a role, None where nothing must."""
@@ -98,7 +102,8 @@ class Roles:
         answer = role is not None and role_grants(role, action, data=data)
         if len(self._answers) >= REMEMBERED:
             self._answers.clear()
-        self._answers[(role_id, action, data)] = answer
+        if len(action) <= REMEMBERED_LENGTH:  # a path may name a part of it
+            self._answers[(role_id, action, data)] = answer
         return answer
 
 
@@ -116,11 +121,20 @@ class Holdings:
             self.by_scope.setdefault(assignment.scope, []).append(assignment)
 
 
-@lru_cache(maxsize=4096)
 def ancestors(scope: str) -> tuple[str, ...]:
-    """Return a scope and all that it lies in, the root last; scopes are resource ids in lower case."""
+    """Return a scope and all that it lies in, the root last; scopes are resource ids in lower case.
+
+    Those of usual length are remembered; what strangers ask about must not fill the memory.
+    """
+    return _remembered(scope) if len(scope) <= REMEMBERED_LENGTH else _ancestors(scope)
+
+
+def _ancestors(scope: str) -> tuple[str, ...]:
     ends = [position for position in range(1, len(scope)) if scope[position] == "/"]
     return (*dict.fromkeys((scope, *(scope[:end] for end in reversed(ends)), "/")),)
+
+
+_remembered = lru_cache(maxsize=4096)(_ancestors)
 
 
 def decide(

@@ -77,7 +77,8 @@ def _check_schema(snapshot: Snapshot) -> Finding:
     if versions == HEADS:
         return ok("schema", f"{versions[MAIN_FILE]}, this version's own")
     told = ", ".join(f"{file} {version}" for file, version in versions.items())
-    return warning("schema", f"older than this version: {told}", "the next start brings it up to date; back up first")
+    advice = "the next start brings it up to date; back up first, with the version that wrote it"
+    return warning("schema", f"older than this version: {told}", advice)
 
 
 def _check_files(snapshot: Snapshot) -> Findings:
@@ -106,7 +107,7 @@ def _check_rows(snapshot: Snapshot, custodian: Custodian) -> Findings:
 
 def _check_history(snapshot: Snapshot, custodian: Custodian) -> Findings:
     if snapshot.versions() != HEADS:
-        yield ok("history", "not looked at: rows are noted from the next start on")
+        yield ok("history", "not looked at until the next start has brought the schema up to date")
         return
     main, audit = snapshot.connections[MAIN_FILE], snapshot.connections[AUDIT_FILE]
     with progress_bar("comparing with the records", sum(snapshot.counts()[MAIN_FILE].values())) as progress:

@@ -42,6 +42,13 @@ ACTIONS = {
     "VaultPurge": "Microsoft.KeyVault/locations/deletedVaults/purge/action",
 }
 """What vaults' own names of operations are as actions; other names are actions already."""
+OBJECT_ACTIONS = {
+    "SecretSet": VAULTS + "secrets/write",
+    "SecretUpdate": VAULTS + "secrets/write",
+    "KeyCreate": VAULTS + "keys/write",
+}
+"""The same of what is written into vaults as resources; the data plane has operations of these names too."""
+MANAGED = "/subscriptions/"
 POLICIES = "/accesspolicies/"
 
 
@@ -165,15 +172,16 @@ def _event(entry: Entry, subscription: str) -> Event | None:
 
 
 def _action(told: _Told) -> str:
-    action = ACTIONS.get(told.operation_name, told.operation_name)
-    if action == VAULTS + "write" and POLICIES in str(told.properties.get("requestUri", "")).lower():
-        return VAULTS + "accessPolicies/write"
-    return action
+    name, path = told.operation_name, _path(_url(told)).lower()
+    if name in OBJECT_ACTIONS and path.startswith(MANAGED):
+        return OBJECT_ACTIONS[name]
+    action = ACTIONS.get(name, name)
+    return VAULTS + "accessPolicies/write" if action == VAULTS + "write" and POLICIES in path else action
 
 
 def _made(record: Record, told: _Told, action: str, subscription: str) -> Event:
-    url, own = str(told.properties.get("requestUri", "")), guid_of(record.record_id)
-    resource, claims = _resource_id(told.resource_id, url), told.identity.get("claim", {})
+    url, own = _url(told), guid_of(record.record_id)
+    resource, claims = _resource_id(told, url), told.identity.get("claim", {})
     failed = told.result_type != "Success"
     signature, status = told.result_signature, told.properties.get("httpStatusCode", "")
     return Event(
@@ -208,10 +216,23 @@ def _made(record: Record, told: _Told, action: str, subscription: str) -> Event:
     )
 
 
-def _resource_id(recorded: str, url: str) -> str:
-    """Return a resource id in the spelling of the request where that has it: records have it in upper case."""
-    path = "/" + url.partition("://")[2].partition("?")[0].partition("/")[2]
-    return path[: len(recorded)] if path.upper().startswith(recorded) else recorded
+def _url(told: _Told) -> str:
+    return str(told.properties.get("requestUri", ""))
+
+
+def _path(url: str) -> str:
+    return "/" + url.partition("://")[2].partition("?")[0].partition("/")[2].rstrip("/")
+
+
+def _resource_id(told: _Told, url: str) -> str:
+    """Return a resource id in the spelling of the request where that has it: records have it in upper case.
+
+    What is written into a vault has an id of its own; its record names the vault.
+    """
+    recorded, path = told.resource_id, _path(url)
+    if not path.upper().startswith(recorded):
+        return recorded
+    return path if told.operation_name in OBJECT_ACTIONS else path[: len(recorded)]
 
 
 def _group(resource: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from strongroom.errors import BadRequest
 from strongroom.ids import Scope
+from strongroom.planes.management.filters import bad_filter, read_terms
 
 if TYPE_CHECKING:
     from strongroom.planes.management.activity import Event
@@ -18,7 +19,6 @@ FIELDS = frozenset(
 )
 IGNORED = "eventchannels"
 TERM = re.compile(r"\s*(\w+)\s+(ge|le|eq)\s+(?:'((?:[^']|'')*)'|([^\s']+))\s*", re.ASCII | re.IGNORECASE)
-AND = re.compile(r"and\b", re.ASCII | re.IGNORECASE)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -54,17 +54,9 @@ def parse_activity_filter(text: str) -> ActivityFilter:
     """Return the filter of a query; BadRequest when it says no beginning, or what is not kept here."""
     times: dict[str, datetime] = {}
     terms: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        found = TERM.match(text, position)
-        if found is None or not _take(found, times, terms):
-            raise _bad_filter(text)
-        position = found.end()
-        if position < len(text):
-            joined = AND.match(text, position)
-            if joined is None or joined.end() == len(text):
-                raise _bad_filter(text)
-            position = joined.end()
+    for _, found in read_terms(text, TERM):
+        if not _take(found, times, terms):
+            raise bad_filter(text)
     if "ge" not in times:
         raise BadRequest(
             "The $filter query parameter must say the beginning of the time: eventTimestamp ge '…'.", code="BadRequest"
@@ -95,7 +87,3 @@ def _moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _bad_filter(text: str) -> BadRequest:
-    return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")

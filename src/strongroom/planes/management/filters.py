@@ -1,11 +1,12 @@
-"""What `$filter` of a list keeps: comparisons, parts of names and beginnings of tag names, joined by `and` and `or`.
+"""What `$filter` asks for: how its terms are read, for every list that has one, and what lists of resources keep.
 
-`and` binds closer than `or`; there are no parentheses. Values compare without regard to case, locations without spaces.
+Those: comparisons, parts of names and beginnings of tag names, joined by `and` and `or`. `and` binds closer than
+`or`; there are no parentheses. Values compare without regard to case, locations without spaces.
 Source: REST Resources, List (`$filter`); what `az resource list` and the SDKs send.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from strongroom.errors import BadRequest
@@ -17,7 +18,8 @@ VALUE = r"'(?P<value>(?:[^']|'')*)'"
 COMPARISON = re.compile(rf"\s*(?P<field>\w+)\s+(?P<test>eq|ne)\s+{VALUE}\s*", re.ASCII | re.IGNORECASE)
 PART = re.compile(rf"\s*(?P<test>substringof)\(\s*{VALUE}\s*,\s*(?P<field>\w+)\s*\)\s*", re.ASCII | re.IGNORECASE)
 START = re.compile(rf"\s*(?P<test>startswith)\(\s*(?P<field>\w+)\s*,\s*{VALUE}\s*\)\s*", re.ASCII | re.IGNORECASE)
-JOINT = re.compile(r"(and|or)\b", re.ASCII | re.IGNORECASE)
+AND = re.compile(r"(and)\b", re.ASCII | re.IGNORECASE)
+AND_OR = re.compile(r"(and|or)\b", re.ASCII | re.IGNORECASE)
 SEARCHED = frozenset({"name", "resourcegroup"})
 MAX_TERMS = 100
 
@@ -71,32 +73,35 @@ def parse_filter(text: str, known: frozenset[str]) -> Filter:
     Kept: `field eq 'value'` and `ne`, `substringof('value', name)`, `startswith(tagName, 'value')`. known: the fields.
     """
     choices: list[list[Term]] = [[]]
-    position = 0
-    while position < len(text):
-        term, position = _next_term(text, position, known)
-        choices[-1].append(term)
-        if position == len(text):
-            break
-        joined = JOINT.match(text, position)
-        if joined is None or joined.end() == len(text) or sum(map(len, choices)) == MAX_TERMS:
-            raise _bad_filter(text)
-        if joined.group(1).lower() == "or":
+    for number, (word, found) in enumerate(read_terms(text, COMPARISON, PART, START, joint=AND_OR)):
+        field, test = found["field"].lower(), found["test"].lower()
+        if field not in known or not _is_testable(field, test) or number == MAX_TERMS:
+            raise bad_filter(text)
+        if word == "or":
             choices.append([])
-        position = joined.end()
+        choices[-1].append(Term(field, test, _comparable(field, found["value"].replace("''", "'"))))
     if any(_is_said_twice(choice) for choice in choices):
-        raise _bad_filter(text)
+        raise bad_filter(text)
     return Filter(tuple(tuple(choice) for choice in choices if choice))
 
 
-def _next_term(text: str, position: int, known: frozenset[str]) -> tuple[Term, int]:
-    found = next((match for form in (COMPARISON, PART, START) if (match := form.match(text, position))), None)
-    if found is None:
-        raise _bad_filter(text)
-    field, test = found["field"].lower(), found["test"].lower()
-    value = found["value"]
-    if field not in known or not _is_testable(field, test):
-        raise _bad_filter(text)
-    return Term(field, test, _comparable(field, value.replace("''", "'"))), found.end()
+def read_terms(text: str, *forms: re.Pattern[str], joint: re.Pattern[str] = AND) -> Iterator[tuple[str, re.Match[str]]]:
+    """Return the terms of a filter in one of these forms, each with the word that joins it to the one before, or "".
+
+    A form takes the blanks around its term. BadRequest (InvalidFilterInQueryString) for what is neither term nor joint.
+    """
+    position, word, end = 0, "", len(text.rstrip())
+    while position < end or word:
+        found = next((match for form in forms if (match := form.match(text, position))), None)
+        if found is None:
+            raise bad_filter(text)
+        yield word, found
+        position, word = found.end(), ""
+        if position < end:
+            joined = joint.match(text, position)
+            if joined is None:
+                raise bad_filter(text)
+            position, word = joined.end(), joined[1].lower()
 
 
 def _is_testable(field: str, test: str) -> bool:
@@ -116,5 +121,6 @@ def _comparable(field: str, value: str) -> str:
     return canonical(value) if field == LOCATION else value.lower()
 
 
-def _bad_filter(text: str) -> BadRequest:
+def bad_filter(text: str) -> BadRequest:
+    """Return the refusal of a filter that is not understood."""
     return BadRequest(f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString")

@@ -21,6 +21,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import rolewire
 from strongroom.planes.management.answers import Page
+from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
@@ -29,7 +30,9 @@ from strongroom.planes.operation import Operation, Parameter
 
 ASSIGNMENTS = "/providers/" + rolewire.ASSIGNMENTS
 TERM = re.compile(
-    r"\s*(?:(atScope)\s*\(\s*\)|(assignedTo)\s*\(\s*'([^']*)'\s*\)|(principalId)\s+eq\s+'([^']*)')\s*", re.IGNORECASE
+    r"\s*(?:(?P<above>atScope)\s*\(\s*\)|assignedTo\s*\(\s*'(?P<through>[^']*)'\s*\)"
+    r"|principalId\s+eq\s+'(?P<own>[^']*)')\s*",
+    re.IGNORECASE,
 )
 FILTER = Parameter(
     name="$filter",
@@ -129,17 +132,16 @@ async def _find_here(call: Call) -> RoleAssignment | None:
 async def _read_filter(call: Call) -> Filter:
     text = call.request.query.get("$filter", "")
     above, principals = False, None
-    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else []:
-        found = TERM.fullmatch(part)
-        if found is None:
-            raise BadRequest(
-                f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString"
-            )
-        above = above or bool(found[1])
-        if found[2]:
-            principals = frozenset({found[3].lower()}) | await call.stores.identity.groups_of(found[3].lower())
-        elif found[4]:
-            principals = frozenset({found[5].lower()})
+    for _, found in read_terms(text, TERM):
+        above = above or bool(found["above"])
+        if found["above"]:
+            continue
+        principal = (found["through"] or found["own"] or "").lower()
+        if principals is not None or not is_guid(principal):
+            raise bad_filter(text)
+        principals = frozenset({principal})
+        if found["through"]:
+            principals |= await call.stores.identity.groups_of(principal)
     return Filter(above, principals)
 
 

@@ -6,12 +6,12 @@ from functools import partial
 from strongroom.access.authorization import definitions
 from strongroom.access.authorization.assignments import no_role
 from strongroom.access.authorization.model import RoleDefinition
-from strongroom.errors import BadRequest
 from strongroom.ids import Scope, subscription_scope
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import rolewire
 from strongroom.planes.management.answers import Page
+from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
@@ -33,13 +33,14 @@ FILTER = Parameter(
 
 
 async def list_roles(call: Call) -> Response:
-    """List the roles that can be assigned at a scope."""
+    """List the roles that can be assigned at a scope, and, if asked for, below; the root tells none of those."""
     terms = parse_filter(call.request.query.get("$filter", ""))
     scope = Scope.parse(scope_of(call.parameters))
+    below = "atscopeandbelow" in terms and scope != ROOT  # at the root nobody is asked what he may read
     found = [
         role
         for role in (await call.stores.roles.roles()).all
-        if definitions.can_be_assigned_at(role, scope, or_below="atscopeandbelow" in terms) and _passes(role, terms)
+        if definitions.can_be_assigned_at(role, scope, or_below=below) and _passes(role, terms)
     ]
     return await page(call, found, lambda role: role.role_id, lambda role: rolewire.role(role, _place(call)))
 
@@ -81,13 +82,10 @@ async def delete_role(call: Call) -> Response:
 def parse_filter(text: str) -> dict[str, str]:
     """Return the terms of a filter by their names in lower case; BadRequest (InvalidFilterInQueryString) for others."""
     terms: dict[str, str] = {}
-    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else []:
-        found = TERM.fullmatch(part)
-        name = (found[1] or found[2]).lower() if found else ""
-        if found is None or name in terms:
-            raise BadRequest(
-                f"Invalid $filter '{text}' specified in the query string.", code="InvalidFilterInQueryString"
-            )
+    for _, found in read_terms(text, TERM):
+        name = (found[1] or found[2]).lower()
+        if name in terms:
+            raise bad_filter(text)
         terms[name] = (found[3] or "").replace("''", "'")
     return terms
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from strongroom.access.authorization.assignments import AssignmentRequest
 from strongroom.access.authorization.conditions import VERSION
-from strongroom.access.authorization.definitions import RoleRequest
+from strongroom.access.authorization.definitions import RoleRequest, spelled_scopes
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.identity.model import PrincipalType
 from strongroom.errors import BadRequest
@@ -154,7 +154,7 @@ def role_request(body: RoleBody) -> RoleRequest:
         not_actions=tuple(allowed.not_actions or ()),
         data_actions=tuple(allowed.data_actions or ()),
         not_data_actions=tuple(allowed.not_data_actions or ()),
-        assignable_scopes=tuple(asked.assignable_scopes or ()),
+        assignable_scopes=spelled_scopes(asked.assignable_scopes or ()),
     )
 
 
