@@ -5,7 +5,14 @@ from functools import partial
 
 from msgspec import UNSET
 
-from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT_READ
+from strongroom.access.authorization.actions import (
+    ACCESS_POLICY_WRITE,
+    ROLE_ASSIGNMENT_WRITE,
+    VAULT_DELETE,
+    VAULT_PURGE,
+    VAULT_READ,
+    VAULT_WRITE,
+)
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest
 from strongroom.objects.keys.discarding import find_discards
@@ -31,7 +38,7 @@ DELETED = PROVIDER + "/locations/{location}/deletedVaults/{deleted}"
 BODY_LIMIT = 4 * 1024 * 1024  # 1024 policies with every permission spelled out
 
 READ = VAULT_READ
-WRITE = "Microsoft.KeyVault/vaults/write"
+WRITE = VAULT_WRITE
 
 
 async def put(call: Call, locations: Locations) -> Response:
@@ -248,7 +255,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
             method="POST",
             path=DELETED + "/purge",
             handler=partial(purge, keepers=keepers),
-            needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            needs=VAULT_PURGE,
             log="VaultPurge",
             gives=None,
             refuses=(405,),
@@ -273,7 +280,7 @@ LIVING = (
         method="PUT",
         path=VAULT + "/accessPolicies/{kind}",
         handler=change_policies,
-        needs="Microsoft.KeyVault/vaults/accessPolicies/write",
+        needs=ACCESS_POLICY_WRITE,
         log="VaultPatch",
         takes=wire.PoliciesBody,
         gives=answers.PoliciesAnswer,
@@ -284,7 +291,7 @@ LIVING = (
         method="DELETE",
         path=VAULT,
         handler=delete,
-        needs="Microsoft.KeyVault/vaults/delete",
+        needs=VAULT_DELETE,
         log="VaultDelete",
         gives=None,
         name="delete_vault",
