@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from directory_doubles import a_membership, a_security_group, a_user
+from strongroom.access.authorization.actions import ROLE_DEFINITION_WRITE
 from strongroom.access.authorization.evaluation import Roles
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.roles import (
@@ -35,6 +36,14 @@ CUSTOM = RoleDefinition(
     assignable_scopes=(GROUP,),
     custom=True,
 )
+CHANGER = RoleDefinition(
+    role_id="00000000-0000-4000-8000-00000000c002",
+    name="Changer",
+    description="",
+    actions=(ROLE_DEFINITION_WRITE,),
+    assignable_scopes=(GROUP,),
+    custom=True,
+)
 ROLES = (
     OWNER,
     CONTRIBUTOR,
@@ -45,8 +54,9 @@ ROLES = (
     KEY_VAULT_DATA_ACCESS_ADMINISTRATOR,
     KEY_VAULT_SECRETS_USER,
     CUSTOM,
+    CHANGER,
 )
-ALL_ROLES = Roles((*BUILT_IN, CUSTOM))
+ALL_ROLES = Roles((*BUILT_IN, CUSTOM, CHANGER))
 ASSIGNED = "@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]"
 CONDITIONS = (
     None,

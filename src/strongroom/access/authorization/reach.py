@@ -189,7 +189,7 @@ def _by_assignment(
     held = [Holdings((assignment,))]
     said: dict[Standing, list[str]] = {}
     for name, action in operations.items():
-        if not _is_asked_there(name, where):
+        if not is_asked_there(name, where):
             continue
         decision = decide_on_data(
             vault, who, held, atlas.world.roles, action=action, object_scope=where, now=atlas.world.now
@@ -211,7 +211,7 @@ def _by_policy(
     allowed = [
         name
         for name, action in operations.items()
-        if _is_asked_there(name, where)
+        if is_asked_there(name, where)
         and decide_on_data(alone, who, (), roles, action=action, object_scope=where, now=now).allowed
     ]
     return {Standing.HOLDS: tuple(allowed)} if allowed else {}
@@ -225,7 +225,7 @@ def _standing(decision: Decision) -> Standing | None:
     return Standing.UNDECIDED if decision.undecided else Standing.UNMET
 
 
-def _is_asked_there(operation: str, place: str) -> bool:
+def is_asked_there(operation: str, place: str) -> bool:
     """Answer whether a request for this operation can be about a place: nothing asks for keys at a secret."""
     segments = place.split("/")
     return len(segments) < OBJECT_DEPTH or operation.partition("/")[0] == segments[OBJECT_DEPTH - 2]

@@ -1,0 +1,41 @@
+"""Who could give itself the right? What somebody could do next with the control actions that he has, to its end.
+
+Whoever may assign roles, write access policies or change a custom role may give himself more of that, and so on: each
+round asks `evaluation` again with all that was gained. No more than a few rounds are needed, since one role that grants
+everything ends them. Switching a vault's permission model is tried too, though whoever may do that may nearly always
+do without: only a condition that asks whether it knows the role makes a difference.
+"""
+
+from strongroom.access.authorization.climbing import Climb, may_climb
+from strongroom.access.authorization.operations import OPERATIONS, Operations
+from strongroom.access.authorization.reach import is_asked_there
+from strongroom.access.authorization.steps import Candidates, SelfGrant
+from strongroom.access.authorization.world import Atlas, path_of
+from strongroom.vaults.model import Vault
+
+
+def find_self_grants(
+    atlas: Atlas, vault: Vault, *, place: str | None = None, operations: Operations = OPERATIONS
+) -> tuple[SelfGrant, ...]:
+    """Return who could give itself operations in a vault or on one object of it, and how, whether or not it has them.
+
+    place: the object's resource id in lower case. Without it also who could for single objects only.
+    """
+    own = path_of(vault)
+    places = (place,) if place is not None else (own, *(atlas.scopes_in(own) if vault.rbac else ()))
+    candidates = {where: Candidates(atlas.world.roles, _asked_at(operations, where)) for where in places}
+    found: list[SelfGrant] = []
+    for subject in atlas.subjects:
+        if not may_climb(atlas, vault, subject):
+            continue
+        got: set[str] = set()
+        for where in places:
+            grants = list(Climb(atlas, vault, subject, where, candidates[where]).all_the_way())
+            found += [grant for grant in grants if not got.issuperset(grant.operations)]
+            if where == own:
+                got.update(operation for grant in grants for operation in grant.operations)
+    return tuple(found)
+
+
+def _asked_at(operations: Operations, place: str) -> Operations:
+    return {name: action for name, action in operations.items() if is_asked_there(name, place)}
