@@ -25,7 +25,7 @@ async def find_data_decision(
     object_scope: the resource id of what the action touches, in any case: the vault's own, for its lists and a
     restore, or that of an object in it (`{vault id}/secrets/{name}`).
     """
-    holders = await _holders(grants, caller) if vault.rbac else ()
+    holders = await holdings_of(grants, caller) if vault.rbac else ()
     roles = await grants.roles.roles()
     return decide_on_data(vault, caller, holders, roles, action=action, object_scope=object_scope.lower(), now=now)
 
@@ -37,7 +37,7 @@ async def find_management_decision(
 
     attributes: what conditions may ask of beside action, scope and time.
     """
-    holders, roles = await _holders(grants, caller), await grants.roles.roles()
+    holders, roles = await holdings_of(grants, caller), await grants.roles.roles()
     return decide(holders, roles, action, scope.lower(), data=False, now=now, attributes=attributes)
 
 
@@ -67,7 +67,7 @@ def management_refusal(caller: Caller, action: str, scope: str) -> Authorization
     )
 
 
-async def _holders(grants: Grants, caller: Caller) -> list[Holdings]:
+async def holdings_of(grants: Grants, caller: Caller) -> list[Holdings]:
     """Return what the caller holds, then what each of its groups does."""
     others = caller.principals - {caller.object_id}
     return [await grants.assignments.held_by(each) for each in (caller.object_id, *sorted(others))]

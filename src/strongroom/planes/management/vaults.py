@@ -24,6 +24,7 @@ from strongroom.planes.management.listing import PAGE, enough_vaults, page, page
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.versions import rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -58,7 +59,7 @@ async def put(call: Call, locations: Locations) -> Response:
         rbac_by_default=rbac_by_default(call.request.api_version),
         change=await _change(call),
     )
-    return _changed(call, vault, before)
+    return await _changed(call, vault, before)
 
 
 async def patch(call: Call) -> Response:
@@ -73,7 +74,7 @@ async def patch(call: Call) -> Response:
         request=wire.vault_request(call.body, recover=False),
         change=await _change(call),
     )
-    return _changed(call, vault, before)
+    return await _changed(call, vault, before)
 
 
 async def change_policies(call: Call) -> Response:
@@ -95,6 +96,7 @@ async def change_policies(call: Call) -> Response:
         change=await _change(call),
     )
     _note_changes(call, vault, before)
+    await note_vault_change(call, before, vault)
     return wire.render(answers.policies(vault))
 
 
@@ -188,8 +190,9 @@ def _shown(call: Call, vault: Vault) -> Response:
     return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
 
 
-def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
+async def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
     _note_changes(call, vault, before)
+    await note_vault_change(call, before, vault)
     return _shown(call, vault)
 
 
