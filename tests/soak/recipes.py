@@ -308,6 +308,7 @@ class ManagementRecipes(Recipes):
             "object": "an-object",
             "role": str(uuid.uuid4()),
             "assignment": str(uuid.uuid4()),
+            "principal": direct.owner_id,
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
         self.base = direct.facts.managementUrl
@@ -326,6 +327,7 @@ class ManagementRecipes(Recipes):
         self.read()
         self.live()
         self.give_roles()
+        self.explain()
         self.move_the_clock()
         self.refuse()
         self.refuse_too_large()
@@ -399,6 +401,13 @@ class ManagementRecipes(Recipes):
         self.ask(f"listAssignmentsAt{place}")
         self.ask(f"deleteAssignmentAt{place}")
         self.ask(f"deleteAssignmentAt{place}")
+
+    def explain(self):
+        """Who reaches the vault that roles were given at, and what the owner reaches."""
+        self.ask("getReachOfVault")
+        self.ask("getReachOfObject", query={"operation": "get"})
+        self.ask("getReachOfPrincipal")
+        self.ask("getReachOfPrincipal", principal=NOWHERE)
 
     def here(self, group=None):
         """Return the resource id of the subscription, or of a group in it."""

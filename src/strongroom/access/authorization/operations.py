@@ -41,5 +41,7 @@ def find_operations(kind: str | None = None, named: str | None = None) -> Operat
     }
     if not found:
         known = ", ".join(name for name in OPERATIONS if kind is None or name.startswith(kind + "/"))
-        raise BadRequest(f"There is no operation '{named}' here; there are: {known or 'none'}.", code="BadRequest")
+        if not known:
+            raise BadRequest(f"There are no operations on {kind} here.", code="BadRequest")
+        raise BadRequest(f"There is no operation '{named}' here; there are: {known}.", code="BadRequest")
     return MappingProxyType(found)

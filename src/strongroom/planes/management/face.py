@@ -81,6 +81,7 @@ FACE = Face(
         ),
         Parameter(name="role", kind=Guid, text="The id of a role."),
         Parameter(name="assignment", kind=Guid, text="The id of a role assignment: a GUID of the client's choice."),
+        Parameter(name="principal", kind=Guid, text="The object id of an application, a user or a group."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
         Parameter(

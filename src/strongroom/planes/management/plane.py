@@ -15,6 +15,7 @@ from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
 from strongroom.planes.management import (
+    access,
     answers,
     discovery,
     groups,
@@ -68,6 +69,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
         *hsms.OPERATIONS,
         *roledefinitions.OPERATIONS,
         *roleassignments.OPERATIONS,
+        *access.ROWS,
         *rehearsal.OPERATIONS,
     )
 

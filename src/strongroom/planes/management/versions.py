@@ -38,7 +38,7 @@ AUTHORIZATION = _versions("""
     2016-07-01 2015-07-01 2015-06-01
 """)
 PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT, "microsoft.authorization": AUTHORIZATION}
-UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
+UNVERSIONED = frozenset({"strongroom.access", "strongroom.rehearsal"})  # our own, not the resource manager's
 
 
 def require_supported(path: str, version: str | None, locations: str) -> None:
