@@ -107,6 +107,12 @@ class Candidates:
         self.control = _ranked(roles, _control_rank)
 
 
+def is_custom(roles: Roles, role_id: str) -> bool:
+    """Answer whether a role is one that users made."""
+    role = roles.find(role_id)
+    return role is not None and role.custom
+
+
 def grants_everything(role: RoleDefinition) -> RoleDefinition:
     """Return a role as whoever may change it could have it."""
     return replace(role, actions=("*",), not_actions=(), data_actions=("*",), not_data_actions=())
