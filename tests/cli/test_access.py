@@ -104,7 +104,45 @@ def test_asking_changes_nothing(roles, done, records):
     assert len(records()) == before
 
 
+def changed(done, *arguments):
+    found = done("access", "preview", *arguments, "--json")
+    return {(each["displayName"], each["place"].rpartition("/")[2]): (each["gains"], each["loses"]) for each in found}
+
+
+READ = ["secrets/get", "secrets/readmetadata", "secrets/list"]
+
+
+def test_a_change_is_told_before_it_is_made(roles, done, records):
+    before = len(records())
+    given = changed(done, "assign", "ops", "Key Vault Secrets User", "--vault", "ruled")
+    assert given == {("ops", "ruled"): (READ, [])}
+    assert changed(done, "assign", "payments", "Reader") == {}
+    assert changed(done, "member", "remove", "inner", "payments") == {("payments", "ruled"): ([], READ)}
+    assert changed(done, "member", "add", "team", "ops") == {("ops", "ruled"): (READ, [])}
+    policy = ("policy", "add", "ops", "--vault", "dev", "--secrets", "list, get", "--keys", "sign")
+    assert changed(done, *policy) == {("ops", "dev"): (["keys/sign", *READ], [])}
+    assert set(changed(done, "model", "policies", "--vault", "ruled")) == {("payments", "ruled"), ("guest", "one")}
+    assert len(records()) == before
+
+
+def test_taking_a_role_back_is_told_for_people(roles, done):
+    (held,) = [each for each in done("role", "list", "team", "--json") if each["principal"] == "team"]
+    said = done("access", "preview", "remove", held["id"]).splitlines()
+    assert [line.split() for line in said] == [
+        ["who", "where", "gains", "loses"],
+        ["payments", "vault", "'ruled'", "secrets/get,", "secrets/readmetadata,", "secrets/list"],
+    ]
+    assert done("access", "preview", "assign", "payments", "Reader") == "nobody would gain or lose anything\n"
+
+
 REFUSED = [
+    (("preview", "assign", "bootstrap", "King"), "The specified role definition 'King' does not exist."),
+    (("preview", "assign", "bootstrap", "Owner"), "already exists"),
+    (("preview", "assign", "bootstrap", "Owner", "--group", "a", "--vault", "dev"), "give one of --scope"),
+    (("preview", "remove", "none"), "there is no role assignment 'none'; strongroom role list shows them"),
+    (("preview", "policy", "add", "bootstrap", "--vault", "dev", "--keys", "fly"), "An invalid value was provided"),
+    (("preview", "model", "roles", "--vault", "none"), "there is no vault 'none'"),
+    (("preview", "member", "add", "none", "bootstrap"), "There is no group 'none'."),
     (("explain", "--vault", "none"), "there is no vault 'none'; there are: dev"),
     (("explain", "--vault", "dev", "--secret", "a", "--key", "b"), "give one of --secret and --key"),
     (("explain", "--vault", "dev", "--secret", "a/b"), "can be no name of a secret or key"),

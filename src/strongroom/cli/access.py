@@ -7,10 +7,11 @@ import click
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
-from strongroom.cli.shown import columns, format_option, show_one
+from strongroom.cli.previews import preview
+from strongroom.cli.shown import format_option, show_one
+from strongroom.cli.worlds import read_atlas, show_table, vault_named
 
 if TYPE_CHECKING:
-    from strongroom.access.authorization.world import Atlas
     from strongroom.cli.data import Data
     from strongroom.planes.management.accesswire import (
         PrincipalReachAnswer,
@@ -30,7 +31,11 @@ def command() -> None:
     strongroom access explain --vault pay
     strongroom access explain --vault pay --secret db-password --operation get
     strongroom access reach payments
+    strongroom access preview assign payments 'Key Vault Secrets User' --vault pay
     """
+
+
+command.add_command(preview)
 
 
 @command.command(name="explain")
@@ -58,8 +63,8 @@ def explain(
     operations = find_operations(None if name is None else kind, operation)
 
     async def work(data: "Data") -> "ReachAnswer":
-        atlas = await _read(data)
-        found = _vault(atlas, vault)
+        atlas = await read_atlas(data)
+        found = vault_named(atlas.world, vault)
         place = _object_in(found, kind, name)
         return reach_answer(atlas, found, shown_id=place or _path(found), place=place, operations=operations)
 
@@ -86,7 +91,7 @@ def reach(principal: str, *, as_json: bool, **flags: Any) -> None:
     from strongroom.planes.management.accesswire import principal_answer
 
     async def work(data: "Data") -> "PrincipalReachAnswer":
-        atlas = await _read(data)
+        atlas = await read_atlas(data)
         found = await Directory(data.storage.read().identity).get_principal(principal)
         subject = atlas.subject(found.object_id)
         return principal_answer(atlas, subject, reach_of(atlas, subject))
@@ -96,24 +101,6 @@ def reach(principal: str, *, as_json: bool, **flags: Any) -> None:
         _show_json(answer)
         return
     _show_reach(answer)
-
-
-async def _read(data: "Data") -> "Atlas":
-    from strongroom.access.authorization.world import Atlas, read_world
-    from strongroom.clock import real_now, shift
-    from strongroom.resources.facts import clock_offset
-
-    stores = data.storage.read()
-    now = shift(real_now(), await clock_offset(stores.facts))
-    return Atlas(await read_world(stores, now=now))
-
-
-def _vault(atlas: "Atlas", name: str) -> "Vault":
-    found = next((each for each in atlas.world.vaults if each.name.lower() == name.lower()), None)
-    if found is None:
-        known = ", ".join(sorted(each.name for each in atlas.world.vaults)[:10])
-        raise CommandFailed(f"there is no vault '{name}'; there are: {known or 'none'}")
-    return found
 
 
 def _path(vault: "Vault") -> str:
@@ -148,13 +135,13 @@ def _show_explanation(answer: "ReachAnswer") -> None:
         for each in answer.able
         for road in each.roads
     ]
-    _table(["who", "", "what", "by"], able)
+    show_table(["who", "", "what", "by"], able)
     click.echo("\nWho could give itself that:")
     could = [
         [each.principal.display_name, _listed(each.operations), "; then ".join(step.text for step in each.steps)]
         for each in answer.could_give_itself
     ]
-    _table(["who", "what", "how"], could)
+    show_table(["who", "what", "how"], could)
     click.echo()
     for note in answer.notes:
         click.echo(note)
@@ -176,15 +163,7 @@ def _show_reach(answer: "PrincipalReachAnswer") -> None:
         for mark, actions in (("", vault.control), ("if its condition holds", vault.conditional_control))
         if actions
     ]
-    _table(["where", "", "what", "by"], sorted(rows, key=lambda row: row[0]))
-
-
-def _table(head: list[str], rows: list[list[str]]) -> None:
-    if not rows:
-        click.echo("nobody" if head[0] == "who" else "nothing")
-        return
-    for line in columns([head, *rows]):
-        click.echo(line)
+    show_table(["where", "", "what", "by"], sorted(rows, key=lambda row: row[0]))
 
 
 def _mark(principal: Any, road: "RoadAnswer") -> str:

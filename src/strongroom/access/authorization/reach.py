@@ -105,10 +105,10 @@ def find_roads(
     found: list[Road] = []
     own = place or path_of(vault)
     if vault.rbac:
-        known: dict[tuple[str, str | None, str, str], Mapping[Standing, tuple[str, ...]]] = {}
+        known, asked = atlas.remembered, tuple(operations)
         for assignment, where in _assignments(atlas, vault, place, subject):
             for who, through in _who(atlas, vault, assignment.principal_id, subject):
-                key = (assignment.role_id, assignment.condition, where, who.tenant_id)
+                key = (assignment.role_id, assignment.condition, where, who.tenant_id, asked)
                 if key not in known:
                     known[key] = _by_assignment(atlas, vault, who, assignment, where=where, operations=operations)
                 found += _told(who, where, through, known[key], assignment=assignment)
@@ -166,10 +166,10 @@ def _assignments(
     """Give the assignments that may count at a place, each with the place where it does."""
     own = path_of(vault)
     within = () if place is not None else atlas.scopes_in(own)
+    inside = frozenset(within)
     for scope in (*ancestors(place or own), *within):
-        for assignment in atlas.assigned_at(scope):
-            if subject is None or assignment.principal_id in subject.principals:
-                yield assignment, scope if scope in within else (place or own)
+        for assignment in atlas.assigned_at(scope, subject):
+            yield assignment, scope if scope in inside else (place or own)
 
 
 def _who(atlas: Atlas, vault: Vault, holder: str, subject: Subject | None) -> Iterator[tuple[Subject, Chain]]:
@@ -185,9 +185,9 @@ def _who(atlas: Atlas, vault: Vault, holder: str, subject: Subject | None) -> It
 
 def _by_assignment(
     atlas: Atlas, vault: Vault, who: Subject, assignment: RoleAssignment, *, where: str, operations: Operations
-) -> Mapping[Standing, tuple[str, ...]]:
+) -> Mapping[str, tuple[str, ...]]:
     held = [Holdings((assignment,))]
-    said: dict[Standing, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for name, action in operations.items():
         if not is_asked_there(name, where):
             continue
@@ -202,7 +202,7 @@ def _by_assignment(
 
 def _by_policy(
     atlas: Atlas, vault: Vault, who: Subject, policy: AccessPolicy, *, where: str, operations: Operations
-) -> Mapping[Standing, tuple[str, ...]]:
+) -> Mapping[str, tuple[str, ...]]:
     """Return what a policy allows somebody; one for an application that acts for a user is asked through it."""
     alone = replace(vault, access_policies=(policy,))
     if policy.application_id is not None and who.type is PrincipalType.USER:
@@ -238,7 +238,7 @@ def _told(
     who: Subject,
     place: str,
     through: Chain,
-    allowed: Mapping[Standing, tuple[str, ...]],
+    allowed: Mapping[str, tuple[str, ...]],
     *,
     policy: AccessPolicy | None = None,
     assignment: RoleAssignment | None = None,
@@ -250,7 +250,7 @@ def _told(
             operations=operations,
             holder_id=policy.object_id if policy is not None else (assignment.principal_id if assignment else ""),
             through=through,
-            standing=standing,
+            standing=Standing(standing),
             policy=policy,
             assignment=assignment,
         )

@@ -4,7 +4,7 @@ Nothing here decides anything; `evaluation` does, for these as for requests.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -92,7 +92,10 @@ class _Index:
 
 
 class Atlas:
-    """A world with its indices: who is in which group, what is held by whom, and where."""
+    """A world with its indices: who is in which group, what is held by whom, and where.
+
+    remembered: what single grants were found to allow, for who asks of it again.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -113,6 +116,7 @@ class Atlas:
             index.subjects[principal.object_id] = _subject(principal, self.all_above(principal.object_id))
         self._members: dict[str, dict[str, Chain]] = {}
         self._holdings: dict[str, Holdings] = {}
+        self.remembered: dict[Hashable, Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -156,9 +160,12 @@ class Atlas:
         """Return what these hold, for decisions."""
         return [self._holding(each) for each in sorted(object_ids) if each in self._index.held]
 
-    def assigned_at(self, scope: str) -> tuple[RoleAssignment, ...]:
-        """Return the assignments at a scope itself."""
-        return tuple(self._index.at.get(scope, ()))
+    def assigned_at(self, scope: str, subject: Subject | None = None) -> Iterable[RoleAssignment]:
+        """Return the assignments at a scope itself, of everybody or those that count for one principal."""
+        if subject is None:
+            return self._index.at.get(scope, ())
+        held = (self._holding(each) for each in sorted(subject.principals) if each in self._index.held)
+        return [assignment for each in held for assignment in each.by_scope.get(scope, ())]
 
     def scopes_in(self, vault_path: str) -> tuple[str, ...]:
         """Return the scopes inside a vault at which roles were given."""
