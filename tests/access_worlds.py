@@ -1,5 +1,6 @@
 """Worlds at random: applications, users, groups in groups, what they were given, and vaults of both kinds."""
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from directory_doubles import a_membership, a_security_group, a_user
@@ -132,6 +133,7 @@ def atlas_of(**said):
     return Atlas(a_world(**said))
 
 
+AT_RANDOM = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PAIRS = st.tuples(st.sampled_from(GROUPS), st.sampled_from((*USERS, *APPS, *GROUPS)))
 ACTORS = st.tuples(st.sampled_from(GROUPS), st.sampled_from((*USERS, *APPS)))
 GIVEN = st.tuples(

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from access_worlds import (
     ACTORS,
+    AT_RANDOM,
     CONDITIONS,
     GIVEN,
     GROUP,
@@ -70,7 +71,7 @@ def allowed(world, vault, place, subject_id):
     }
 
 
-@settings(max_examples=40, deadline=None)
+@AT_RANDOM
 @given(changes())
 def test_what_is_told_to_change_is_what_the_evaluator_decides_otherwise(change):
     before, after = change

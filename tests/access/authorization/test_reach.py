@@ -1,8 +1,9 @@
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from access_worlds import (
+    AT_RANDOM,
     CONDITIONS,
     KEY,
     SECRET,
@@ -40,7 +41,7 @@ def fits(operation, place):
     return place.count("/") < 10 or f"/{operation.partition('/')[0]}/" in place
 
 
-@settings(max_examples=60)
+@AT_RANDOM
 @given(worlds())
 def test_who_is_listed_as_able_is_who_the_evaluator_lets_through(world):
     atlas = Atlas(world)
@@ -65,7 +66,7 @@ def test_who_is_listed_as_able_is_who_the_evaluator_lets_through(world):
                 assert listed == allowed
 
 
-@settings(max_examples=60)
+@AT_RANDOM
 @given(worlds())
 def test_a_principal_reaches_what_vaults_say_that_it_reaches(world):
     atlas = Atlas(world)

@@ -1,9 +1,10 @@
 from dataclasses import replace
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from access_worlds import (
+    AT_RANDOM,
     CHANGER,
     CONDITIONS,
     CUSTOM,
@@ -143,7 +144,7 @@ def everything(object_id):
     return a_policy(object_id, secrets=granted, keys=granted)
 
 
-@settings(max_examples=60)
+@AT_RANDOM
 @given(worlds())
 def test_who_takes_the_steps_has_the_right(world):
     for vault in world.vaults:
@@ -183,7 +184,7 @@ def could_at_most(world, vault, subject_id, place):
     return doing.world != world and doing.can(vault.name, GET["secrets/get"], place)
 
 
-@settings(max_examples=40, deadline=None)
+@AT_RANDOM
 @given(worlds())
 def test_nobody_else_could(world):
     atlas = Atlas(world)
