@@ -136,6 +136,10 @@ def _show_explanation(answer: "ReachAnswer") -> None:
         for road in each.roads
     ]
     show_table(["who", "", "what", "by"], able)
+    if answer.able_as_resource:
+        click.echo("\nWho can over the resource manager, whatever decides here (values never come out there):")
+        written = [[each.principal.display_name, _listed(each.operations)] for each in answer.able_as_resource]
+        show_table(["who", "what"], written)
     click.echo("\nWho could give itself that:")
     could = [
         [each.principal.display_name, _listed(each.operations), "; then ".join(step.text for step in each.steps)]

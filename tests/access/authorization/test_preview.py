@@ -131,8 +131,9 @@ def test_what_a_condition_lets_in_is_told_as_such():
 def test_control_is_told_in_words():
     world = a_world()
     given = with_assignment(world, an_assignment("app-1", CONTRIBUTOR, VAULT))
+    control = "write access policies", "change the vault", "delete the vault"
     assert told(world, given) == [
-        ("app-1", VAULT, ("write access policies", "change the vault", "delete the vault"), ())
+        ("app-1", VAULT, (*control, "set secrets as resources", "make keys as resources"), ())
     ]
 
 

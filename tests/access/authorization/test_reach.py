@@ -14,7 +14,7 @@ from access_worlds import (
     worlds,
 )
 from strongroom.access.authorization.operations import OPERATIONS, find_operations
-from strongroom.access.authorization.reach import Standing, decide_for, find_roads, reach_of
+from strongroom.access.authorization.reach import Standing, decide_for, find_roads, find_writers, reach_of
 from strongroom.access.authorization.roles import (
     CONTRIBUTOR,
     KEY_VAULT_CRYPTO_USER,
@@ -145,9 +145,27 @@ def test_a_policy_for_an_application_on_behalf_of_a_user_counts_for_users_only()
 def test_a_principal_has_the_control_that_matters():
     atlas = atlas_of(assignments=[("app-1", CONTRIBUTOR, VAULT), ("app-2", READER, VAULT)])
     (found,) = reach_of(atlas, atlas.subject("app-1"))
-    assert found.control.actions == ("write access policies", "change the vault", "delete the vault")
+    assert found.control.actions == (
+        "write access policies",
+        "change the vault",
+        "delete the vault",
+        "set secrets as resources",
+        "make keys as resources",
+    )
     assert found.roads == ()
     assert reach_of(atlas, atlas.subject("app-2")) == ()
+
+
+def test_who_writes_over_the_resource_manager_is_told_apart():
+    given = [("app-1", CONTRIBUTOR, VAULT), ("app-2", CONTRIBUTOR, SECRET), ("app-3", READER, VAULT)]
+    for disabled, writers in (((), ["app-1", "app-2"]), (("app-1",), ["app-2"])):
+        atlas = atlas_of(assignments=given, disabled=disabled)
+        vault = atlas.world.vaults[0]
+        told = find_writers(atlas, vault, place=SECRET)
+        assert [(who.object_id, allowed) for who, allowed in told] == [(each, ("secrets/set",)) for each in writers]
+        assert find_writers(atlas, vault, operations=GET) == ()
+    (own,) = find_writers(atlas_of(assignments=given[:1]), vault)
+    assert own[1] == ("secrets/set", "keys/create")
 
 
 def test_purging_is_asked_where_the_subscription_is():

@@ -49,6 +49,8 @@ ROLE_DEFINITION_WRITE = "Microsoft.Authorization/roleDefinitions/write"
 ACCESS_POLICY_WRITE = "Microsoft.KeyVault/vaults/accessPolicies/write"
 VAULT_DELETE = "Microsoft.KeyVault/vaults/delete"
 VAULT_PURGE = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
+KEYS_WRITE = PREFIX + "keys/write"
+SECRETS_WRITE = PREFIX + "secrets/write"
 VAULT_READ = "Microsoft.KeyVault/vaults/read"
 VAULT_WRITE = "Microsoft.KeyVault/vaults/write"
 

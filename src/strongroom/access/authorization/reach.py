@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 from strongroom.access.authorization.actions import (
     ACCESS_POLICY_WRITE,
+    KEYS_WRITE,
     ROLE_ASSIGNMENT_WRITE,
     ROLE_DEFINITION_WRITE,
+    SECRETS_WRITE,
     VAULT_DELETE,
     VAULT_PURGE,
     VAULT_WRITE,
@@ -33,9 +35,13 @@ CONTROL: Mapping[str, str] = MappingProxyType(
         "change custom roles": ROLE_DEFINITION_WRITE,
         "delete the vault": VAULT_DELETE,
         "purge the vault": VAULT_PURGE,
+        "set secrets as resources": SECRETS_WRITE,
+        "make keys as resources": KEYS_WRITE,
     }
 )
 """The control actions that matter to what a vault holds, in words."""
+AS_RESOURCE: Mapping[str, str] = MappingProxyType({"secrets/set": SECRETS_WRITE, "keys/create": KEYS_WRITE})
+"""What the resource manager lets do with objects too, whatever decides on the vault's data."""
 
 
 class Standing(StrEnum):
@@ -117,6 +123,27 @@ def find_roads(
             for who, through in _who(atlas, vault, policy.object_id, subject):
                 allowed = _by_policy(atlas, vault, who, policy, where=own, operations=operations)
                 found += _told(who, own, through, allowed, policy=policy)
+    return tuple(found)
+
+
+def find_writers(
+    atlas: Atlas, vault: Vault, *, place: str | None = None, operations: Operations = OPERATIONS
+) -> tuple[tuple[Subject, tuple[str, ...]], ...]:
+    """Return who may do which of these operations over the resource manager: on a vault, or on one object in it."""
+    where = place or path_of(vault)
+    asked = {name: action for name, action in AS_RESOURCE.items() if name in operations and is_asked_there(name, where)}
+    found = []
+    for who in atlas.subjects if asked else ():
+        if who.type is PrincipalType.GROUP or not who.acts or who.tenant_id != vault.tenant_id:
+            continue
+        held = atlas.holdings(who.principals)
+        allowed = [
+            name
+            for name, action in asked.items()
+            if decide(held, atlas.world.roles, action, where, data=False, now=atlas.world.now).allowed
+        ]
+        if allowed:
+            found.append((who, tuple(allowed)))
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from msgspec import UNSET, UnsetType
 
 from strongroom.access.authorization.operations import OPERATIONS, Operations
-from strongroom.access.authorization.reach import Reached, Road, find_roads
+from strongroom.access.authorization.reach import Reached, Road, find_roads, find_writers
 from strongroom.access.authorization.selfgrant import find_self_grants
 from strongroom.access.authorization.steps import SelfGrant, Step, Way
 from strongroom.access.authorization.world import Atlas, Subject, path_of
@@ -88,12 +88,20 @@ class SelfGrantAnswer(Wire, kw_only=True):
     steps: list[StepAnswer]
 
 
+class WriterAnswer(Wire, kw_only=True):
+    """What somebody may do over the resource manager, whatever decides on the data of the vault."""
+
+    principal: PrincipalAnswer
+    operations: list[str]
+
+
 class ReachAnswer(Wire, kw_only=True):
-    """Who can reach a vault, or one object in it."""
+    """Who can reach a vault, or one object in it. ableAsResource: who writes there over the resource manager."""
 
     id: str
     permission_model: str
     able: list[AbleAnswer]
+    able_as_resource: list[WriterAnswer]
     could_give_itself: list[SelfGrantAnswer]
     notes: list[str]
 
@@ -125,10 +133,15 @@ def reach_answer(
         if road.subject.type is not PrincipalType.GROUP:
             roads.setdefault(road.subject.object_id, []).append(road)
     grants = find_self_grants(atlas, vault, place=place, operations=operations)
+    writers = find_writers(atlas, vault, place=place, operations=operations)
     return ReachAnswer(
         id=shown_id,
         permission_model=model_of(vault),
         able=[_able(atlas, found) for found in sorted(roads.values(), key=lambda found: _order(found[0].subject))],
+        able_as_resource=[
+            WriterAnswer(principal=_principal(who), operations=list(allowed))
+            for who, allowed in sorted(writers, key=lambda each: _order(each[0]))
+        ],
         could_give_itself=[_self_grant(atlas, each) for each in sorted(grants, key=lambda each: _order(each.subject))],
         notes=list(_notes(atlas, vault, place, operations, grants)),
     )
