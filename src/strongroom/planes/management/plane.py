@@ -93,7 +93,7 @@ def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
         *locks.OPERATIONS,
         *tags.OPERATIONS,
         *tagnames.OPERATIONS,
-        *activity.OPERATIONS,
+        *activity.operations(),
         *rehearsal.OPERATIONS,
     )
 
