@@ -79,6 +79,9 @@ class Plane:
         self.step("authorize")
         call.notes["reason"] = "granted"
 
+    async def confirm(self, call):
+        pass
+
     def throttle(self, call):
         self.step("throttle")
 

@@ -62,6 +62,12 @@ class Plane(Protocol):
     def throttle(self, call: Call) -> None:
         """Count a request of a caller who may; Throttled when they are too many."""
 
+    async def confirm(self, call: Call) -> None:
+        """Raise what a change is refused for that others made necessary since its caller was let in.
+
+        It is asked in the transaction of the change, on another thread than all else.
+        """
+
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's `takes`; BadRequest when it does not fit."""
 
@@ -238,6 +244,7 @@ class Gate:
     async def _change(self, operation: Operation, run: "_Run") -> Response:
         async def work(stores: Stores) -> tuple[Response, Record]:
             run.call.stores = stores
+            await self._plane.confirm(run.call)
             response = self._plane.finish(await operation.handler(run.call), run.call)
             return response, run.record(response)
 

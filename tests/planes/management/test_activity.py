@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -167,6 +168,22 @@ async def test_pages_lead_to_each_other_and_miss_nothing(lived, monkeypatch):
         assert answer.status == 200, answer.raw
     assert found + answer.json["value"] == every
     assert pages > 3
+
+
+async def test_a_worker_looks_for_one_caller_at_a_time(lived, monkeypatch):
+    collect, looking = activity._collect, []
+
+    async def alone(*asked):
+        looking.append(asked)
+        await asyncio.sleep(0)
+        assert len(looking) == 1
+        found = await collect(*asked)
+        looking.clear()
+        return found
+
+    monkeypatch.setattr(activity, "_collect", alone)
+    first, second, third = await asyncio.gather(events(lived), events(lived), events(lived))
+    assert first == second == third != []
 
 
 async def test_a_record_that_is_none_of_ours_is_left_out(lived):

@@ -53,6 +53,20 @@ async def test_the_life_of_a_lock(furnished, scope):
     assert (gone.status, gone.code) == (404, "LockNotFound")
 
 
+async def test_a_lock_that_is_set_while_a_change_waits_for_its_turn_counts_for_it(furnished, monkeypatch):
+    change = furnished.storage.change
+
+    async def after_a_lock(work):
+        monkeypatch.setattr(furnished.storage, "change", change)
+        await lock(furnished, vault_path())
+        return await change(work)
+
+    monkeypatch.setattr(furnished.storage, "change", after_a_lock)
+    refused = await furnished.ask("DELETE", vault_path())
+    assert (refused.status, refused.code) == (409, "ScopeLocked")
+    assert (await furnished.ask("GET", vault_path())).status == 200
+
+
 async def test_a_list_has_what_counts_at_a_scope_and_what_lies_below(furnished):
     for scope in (BASE, group_path(), vault_path(), group_path("other")):
         await lock(furnished, scope)

@@ -238,6 +238,23 @@ async def test_who_gives_data_roles_gives_no_others_and_takes_no_others(furnishe
     assert (refused.status, refused.code) == (403, "InsufficientPermissions")  # the right must be unrestricted
 
 
+async def test_a_role_that_is_taken_while_a_change_waits_for_its_turn_allows_it_no_more(furnished, monkeypatch):
+    contributor = await furnished.someone()
+    given = await furnished.give(contributor, "Contributor", vault_path())
+    change = furnished.storage.change
+
+    async def after_its_end(work):
+        await furnished.stores.assignments.remove(given.assignment_id)
+        return await change(work)
+
+    monkeypatch.setattr(furnished.storage, "change", after_its_end)
+    refused = await furnished.ask("DELETE", vault_path(), who=contributor)
+    assert (refused.status, refused.code) == (403, "AuthorizationFailed")
+    told = furnished.records()[-1]["properties"]
+    assert told["isRbacAuthorized"] is False
+    assert "appliedAssignmentId" not in told
+
+
 async def test_what_was_given_to_an_object_counts_there_only(furnished):
     await furnished.a_vault("kv2", enableRbacAuthorization=True)
     place = f"{vault_path('kv2')}/secrets/One"

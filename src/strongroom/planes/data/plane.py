@@ -89,6 +89,9 @@ class DataPlane:
         call.limiter = self._limiter
         count(self._limiter, call.known_vault(), call.real_now)
 
+    async def confirm(self, call: Call) -> None:
+        """What was granted when the request came counts to its end, as for one that only reads."""
+
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; values and private keys are sensitive from here on."""
         assert call.operation is not None  # the gate comes here with an operation only

@@ -1,5 +1,6 @@
 """Lists and single objects: what `$filter` keeps, what `$select` shows, pages of `$top` behind opaque tokens."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ from strongroom.planes.paging import open_token, paging_key, seal_token
 
 MAX_TOP = 999
 PAGE_SIZE = 100
+AT_ONCE = 250
 REFUSED = frozenset({"$orderby", "$search", "$expand", "$skip", "$apply", "$compute"})
 """Options that would change the answer: where they are not heard they must not be swallowed."""
 
@@ -44,7 +46,7 @@ async def render_list(call: Call, kind: Kind, found: Iterable[Found]) -> Respons
     keeps = _filter(query.get("$filter"), kind)
     shows = _selection(query.get("$select"), kind)
     top, after = _top(query.get("$top")), await _after(call)
-    kept = [each for each in map(kind.properties, _of_tenant(call, found)) if keeps(each)]
+    kept = await _kept(_of_tenant(call, found), kind, keeps)
     rest = sorted([each for each in kept if _place(each) > after], key=_place)
     body: Properties = {"@odata.context": context(call, kind.collection)}
     if query.get("$count", "").lower() == "true":
@@ -52,6 +54,18 @@ async def render_list(call: Call, kind: Kind, found: Iterable[Found]) -> Respons
     if len(rest) > top:
         body["@odata.nextLink"] = await _next_link(call, _place(rest[top - 1]))
     return render(body | {"value": [shows(each) for each in rest[:top]]})
+
+
+async def _kept(found: Iterable[Found], kind: Kind, keeps: Callable[[Properties], bool]) -> list[Properties]:
+    """Return the properties of what passes a filter; other requests are served in between."""
+    kept = []
+    for number, each in enumerate(found, 1):
+        properties = kind.properties(each)
+        if keeps(properties):
+            kept.append(properties)
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return kept
 
 
 def render_one(call: Call, kind: Kind, found: Found | None, name: str) -> Response:

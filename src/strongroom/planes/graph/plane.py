@@ -104,6 +104,9 @@ class GraphPlane:
     def throttle(self, call: Call) -> None:
         """Nothing here has a limit for those who may."""
 
+    async def confirm(self, call: Call) -> None:
+        """Nothing is changed here."""
+
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; BadRequest when it does not fit."""
         assert call.operation is not None  # the gate comes here with an operation only

@@ -110,6 +110,9 @@ class IdentityPlane:
     def throttle(self, call: Call) -> None:
         """Nothing here has a limit for those who may."""
 
+    async def confirm(self, call: Call) -> None:
+        """Nothing is changed here."""
+
     def parse_body(self, call: Call) -> None:
         """Leave the body to its handler: forms are not of a type."""
 

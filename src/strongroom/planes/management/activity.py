@@ -7,6 +7,7 @@ Source: REST Activity Logs, List; the event schema of Azure's activity log, cate
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from strongroom.resources.locks import Effect, effect_of
 READ = "Microsoft.Insights/eventtypes/values/Read"
 DAYS_KEPT = 90
 EVENTS_OF_A_PAGE = 200
-STEP, STEPS = 5_000, 20
+STEP, STEPS = 500, 200
 """How many records are looked through at once, and how often for a page: other requests are served in between."""
 OURS = b'"requestUri":"https://management.'
 VAULTS = "Microsoft.KeyVault/vaults/"
@@ -121,14 +122,18 @@ class _Told(msgspec.Struct, rename="camel", kw_only=True):
 _decode = msgspec.json.Decoder(_Told).decode
 
 
-async def list_events(call: Call) -> Response:
-    """List what was changed or refused in a subscription, newest first."""
+async def list_events(turn: asyncio.Lock, call: Call) -> Response:
+    """List what was changed or refused in a subscription, newest first.
+
+    turn: a worker looks for one caller at a time; however many ask, others wait for one step.
+    """
     asked = parse_activity_filter(call.request.query.get("$filter", ""))
     if asked.since < call.real_now - timedelta(days=DAYS_KEPT):
         raise BadRequest(f"The start time cannot be more than {DAYS_KEPT} days in the past.", code="BadRequest")
     selected = _selected(call.request.query.get("$select", ""))
     position = await _first_position(call, asked.until)
-    events, position = await _collect(call, asked, position)
+    async with turn:
+        events, position = await _collect(call, asked, position)
     link = await next_link(call, {"before": position}) if position else None
     return render_list([_only(event, selected) for event in events], link)
 
@@ -265,25 +270,28 @@ def _only(event: Event, selected: frozenset[str]) -> Event:
     return msgspec.structs.replace(event, **{field: UNSET for field, name in named if name.lower() not in selected})
 
 
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path="/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values",
-        handler=list_events,
-        needs=READ,
-        log=READ,
-        gives=Page[Event],
-        query=(
-            Parameter(
-                name="$filter",
-                kind=str,
-                text="From when, and what to keep: `eventTimestamp ge '…'`, `eventTimestamp le '…'`, and any of "
-                "`resourceGroupName`, `resourceUri`, `resourceId`, `resourceProvider`, `correlationId`, `caller` and "
-                "`status` with `eq '…'`, joined by `and`.",
-                required=True,
+def operations() -> tuple[Operation, ...]:
+    """Return the row of this module, for one worker."""
+    return (
+        Operation(
+            method="GET",
+            name="list_events",
+            path="/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values",
+            handler=partial(list_events, asyncio.Lock()),
+            needs=READ,
+            log=READ,
+            gives=Page[Event],
+            query=(
+                Parameter(
+                    name="$filter",
+                    kind=str,
+                    text="From when, and what to keep: `eventTimestamp ge '…'`, `eventTimestamp le '…'`, and any of "
+                    "`resourceGroupName`, `resourceUri`, `resourceId`, `resourceProvider`, `correlationId`, `caller` "
+                    "and `status` with `eq '…'`, joined by `and`.",
+                    required=True,
+                ),
+                Parameter(name="$select", kind=str, text="The fields to tell, joined by commas."),
+                Parameter(name="$skiptoken", kind=str, text="Where the page begins: taken from a `nextLink`."),
             ),
-            Parameter(name="$select", kind=str, text="The fields to tell, joined by commas."),
-            Parameter(name="$skiptoken", kind=str, text="Where the page begins: taken from a `nextLink`."),
         ),
-    ),
-)
+    )

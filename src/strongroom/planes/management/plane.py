@@ -95,7 +95,7 @@ def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
         *locks.OPERATIONS,
         *tags.OPERATIONS,
         *tagnames.OPERATIONS,
-        *activity.OPERATIONS,
+        *activity.operations(),
         *rehearsal.OPERATIONS,
     )
 
@@ -171,6 +171,10 @@ class ManagementPlane:
     def throttle(self, call: Call) -> None:
         """Hand on what counts for vaults: a request is counted once its vault is found. Else nothing has a limit."""
         call.limiter = self._limiter
+
+    async def confirm(self, call: Call) -> None:
+        """Ask again: a lock that was set, or a role that was taken, before this change counts for it."""
+        await self.authorize(call)
 
     def parse_body(self, call: Call) -> Any:
         """Return the body as the operation's wire type; BadRequest (InvalidRequestContent) when it does not fit.
