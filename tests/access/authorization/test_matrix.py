@@ -119,10 +119,11 @@ class Held:
             principal_type=PrincipalType.GROUP,
             created=NOON,
         )
-        self.of_holder, self.of_others = Holdings([self.assignment]), Holdings([])
+        self.held = (Holdings([self.assignment]),)
 
-    async def held_by(self, principal_id):
-        return self.of_holder if principal_id == self.assignment.principal_id else self.of_others
+    async def held_by(self, object_id, principals):
+        holder = self.assignment.principal_id
+        return self.held if holder == object_id or holder in principals else ()
 
 
 class Grants:
