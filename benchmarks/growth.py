@@ -56,11 +56,11 @@ class Size:
 def fill(data_dir: Path, size: Size) -> None:
     """Fill a store whose server does not run: the rehearsal vault, one of many secrets, many of one secret."""
     settings = load_settings({"data-dir": str(data_dir)}, {})
-    on_data(settings, lambda data: _fill(data, "dev", SMALL))
+    on_data(settings, lambda data: fill_vault(data, "dev", SMALL))
     if size.vaults:
         names = ["large", *(f"v{number:06}" for number in range(size.vaults - 2))]
         on_data(settings, lambda data: _make_vaults(data, names))
-        on_data(settings, lambda data: _fill(data, "large", size.secrets))
+        on_data(settings, lambda data: fill_vault(data, "large", size.secrets))
 
 
 async def _make_vaults(data: Data, names: list[str]) -> None:
@@ -74,15 +74,14 @@ async def _make_vaults(data: Data, names: list[str]) -> None:
         await stores.keyring.add(data.custodian.new_key(Purpose.VAULT, vault.vault_id, 1, real_now()))
         await _set(data, stores, vault, 0)
 
-    await _in_changes(data, names, make, "vaults")
+    await in_changes(data, names, make, "vaults")
 
 
-async def _fill(data: Data, name: str, count: int) -> None:
+async def fill_vault(data: Data, name: str, count: int) -> None:
+    """Set secrets in a vault that is there."""
     vault = await data.storage.read().vaults.find(name)
     assert vault is not None  # it was made just now
-    await _in_changes(
-        data, range(count), lambda stores, number: _set(data, stores, vault, number), f"secrets in {name}"
-    )
+    await in_changes(data, range(count), lambda stores, number: _set(data, stores, vault, number), f"secrets in {name}")
 
 
 async def _set(data: Data, stores: Stores, vault: Vault, number: int) -> None:
@@ -90,7 +89,7 @@ async def _set(data: Data, stores: Stores, vault: Vault, number: int) -> None:
     await secrets.set(f"s{number:07}", Sensitive(f"value {number}".encode()), SecretEdit(tags=TAG))
 
 
-async def _in_changes(data: Data, things: Any, make: Callable[[Stores, Any], Any], what: str) -> None:
+async def in_changes(data: Data, things: Any, make: Callable[[Stores, Any], Any], what: str) -> None:
     """Make things, a thousand in a change, and tell how far it is."""
     begun = time.perf_counter()
     for start in range(0, len(things), IN_A_CHANGE):

@@ -179,14 +179,17 @@ class MemoryAssignments(_Memory):
     def __init__(self):
         self.rows = []
 
-    async def held_by(self, principal_id):
-        return Holdings(await self.list_for(principal_id))
+    async def held_by(self, object_id, principals):
+        everybody = (object_id, *sorted(principals - {object_id}))
+        return tuple([Holdings(held) for each in everybody if (held := await self.list_for(each))])
 
     async def list_for(self, principal_id):
         return tuple(row for row in self.rows if row.principal_id == principal_id.lower())
 
-    async def list_within(self, scope):
-        return tuple(row for row in self.rows if Scope(row.scope).within(Scope.parse(scope)))
+    async def list_around(self, scope, *, below, after="", limit=None):
+        place, rows = Scope.parse(scope), sorted(self.rows, key=lambda row: row.assignment_id)
+        around = [row for row in rows if place.within(at := Scope(row.scope)) or (below and at.within(place))]
+        return tuple([row for row in around if row.assignment_id > after][:limit])
 
     async def find(self, assignment_id):
         return next((row for row in self.rows if row.assignment_id == assignment_id.lower()), None)

@@ -268,7 +268,7 @@ async def test_a_change_that_is_answered_while_it_closes_has_its_record_in_the_l
 async def test_what_is_remembered_is_bounded(storage, monkeypatch):
     monkeypatch.setattr("strongroom.storage.session.CACHE_ENTRIES", 20)
     for number in range(25):
-        await storage.read().assignments.held_by(f"object-{number}")
+        await storage.read().assignments.held_by(f"object-{number}", frozenset())
         assert 0 < len(storage._cache) <= 20
 
 

@@ -1,6 +1,6 @@
 """Role assignments and custom roles in SQL. Implements `access.authorization.store`."""
 
-from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, Holdings, Roles
+from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, Holdings, Roles, ancestors
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.errors import Conflict, NotFound
@@ -17,10 +17,13 @@ class SqlAssignments:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def held_by(self, principal_id: str) -> Holdings:
-        """Return what one principal holds, for decisions."""
-        wanted = principal_id.lower()
-        return self._session.remember(("held", wanted), lambda: Holdings(self._of(wanted)))
+    async def held_by(self, object_id: str, principals: frozenset[str]) -> tuple[Holdings, ...]:
+        """Return what a principal holds and what its groups do, for decisions: its own first, nothing that is empty.
+
+        principals: those whose grants count, it and its groups. Most groups hold nothing, and they may be hundreds: so
+        what is left is remembered for each principal too.
+        """
+        return self._session.remember(("holders", object_id, principals), lambda: self._holders(object_id, principals))
 
     async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
         """Return the assignments of one principal, at every scope."""
@@ -30,9 +33,18 @@ class SqlAssignments:
         """Return every assignment, oldest first."""
         return ASSIGNMENTS.read(self._session, "ORDER BY rowid")
 
-    async def list_within(self, scope: str) -> tuple[RoleAssignment, ...]:
-        """Return the assignments at a scope or below, oldest first."""
-        return ASSIGNMENTS.read(self._session, f"WHERE {WITHIN} ORDER BY rowid", _within(scope))
+    async def list_around(
+        self, scope: str, *, below: bool, after: str = "", limit: int | None = None
+    ) -> tuple[RoleAssignment, ...]:
+        """Return the assignments at a scope and above it, and below it if asked for, by their ids.
+
+        after, limit: only those past this id, and only so many of them.
+        """
+        above = ancestors(scope.lower())
+        places = f"scope IN ({', '.join('?' * len(above))})" + (f" OR {WITHIN}" if below else "")
+        where = f"WHERE assignment_id > ? AND ({places}) ORDER BY assignment_id LIMIT ?"
+        within = _within(scope) if below else ()
+        return ASSIGNMENTS.read(self._session, where, (after, *above, *within, -1 if limit is None else limit))
 
     async def find(self, assignment_id: str) -> RoleAssignment | None:
         """Return an assignment."""
@@ -65,6 +77,13 @@ class SqlAssignments:
         select = f"SELECT assignment_id FROM assignments WHERE {condition}"  # noqa: S608 - a condition of our own
         for key in self._session.connection.rows(select, parameters):
             ASSIGNMENTS.delete(self._session, key)
+
+    def _holders(self, object_id: str, principals: frozenset[str]) -> tuple[Holdings, ...]:
+        everybody = (object_id, *sorted(principals - {object_id}))
+        return tuple([held for each in everybody if (held := self._held_by(each.lower())).by_scope])
+
+    def _held_by(self, principal_id: str) -> Holdings:
+        return self._session.remember(("held", principal_id), lambda: Holdings(self._of(principal_id)))
 
     def _of(self, principal_id: str) -> tuple[RoleAssignment, ...]:
         return ASSIGNMENTS.read(self._session, "WHERE principal_id = ? ORDER BY rowid", (principal_id,))

@@ -1,13 +1,14 @@
 """The refusal matrix of the management plane: operation x role x scope, against an oracle that knows no code of ours.
 
-The oracle reads the table below, written from the documented role definitions, and matches `*` with `fnmatch`.
+The oracle is tests/authorization_oracle.py. Here each operation is really done, or really leaves everything as it is;
+all roles and all rows are in tests/planes/test_matrix.py.
 """
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import pytest
 
+from authorization_oracle import role_allows
 from directory_doubles import a_user
 from management_doubles import (
     AUTHORIZATION,
@@ -29,33 +30,10 @@ from strongroom.custody.provider import KeyType, Place
 from strongroom.objects.keys.model import KeyEdit
 from strongroom.planes.management.places import SCOPES as SCOPES_OF_THE_PLANE
 
-COMMON = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.Resources/deployments/*|
-Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*|
-Microsoft.KeyVault/checkNameAvailability/read|Microsoft.KeyVault/deletedVaults/read|
-Microsoft.KeyVault/locations/*/read|Microsoft.KeyVault/vaults/*/read|Microsoft.KeyVault/operations/read"""
-# What a role allows, and what it takes away from that.
-KEY_VAULT_CONTRIBUTOR = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|Microsoft.KeyVault/*|
-Microsoft.Resources/deployments/*|Microsoft.Resources/subscriptions/resourceGroups/read|Microsoft.Support/*"""
-NOT_KEY_VAULT_CONTRIBUTOR = """Microsoft.KeyVault/locations/deletedVaults/purge/action|
-Microsoft.KeyVault/hsmPools/*|Microsoft.KeyVault/managedHsms/*"""
-NOT_CONTRIBUTOR = """Microsoft.Authorization/*/Delete|Microsoft.Authorization/*/Write|
-Microsoft.Authorization/elevateAccess/Action"""
-PURGE_OPERATOR = """Microsoft.Authorization/*/read|Microsoft.Insights/alertRules/*|
-Microsoft.Resources/deployments/*|Microsoft.Resources/subscriptions/resourceGroups/read|
-Microsoft.KeyVault/deletedVaults/read|Microsoft.KeyVault/locations/deletedVaults/read|
-Microsoft.KeyVault/locations/deletedVaults/purge/action|Microsoft.KeyVault/locations/operationResults/read"""
-ROLES = {
-    "Owner": ("*", ""),
-    "Contributor": ("*", NOT_CONTRIBUTOR),
-    "Reader": ("*/read", ""),
-    "Key Vault Contributor": (KEY_VAULT_CONTRIBUTOR, NOT_KEY_VAULT_CONTRIBUTOR),
-    "Key Vault Administrator": (COMMON, ""),
-    "Key Vault Secrets Officer": (COMMON, ""),
-    "Key Vault Reader": (COMMON, ""),
-    "Key Vault Secrets User": ("", ""),
-    "Key Vault Purge Operator": (PURGE_OPERATOR, ""),
-    None: ("", ""),
-}
+ROLES = (
+    *("Owner", "Contributor", "Reader", "Key Vault Contributor", "Key Vault Administrator"),
+    *("Key Vault Secrets Officer", "Key Vault Reader", "Key Vault Secrets User", "Key Vault Purge Operator", None),
+)
 PROVIDER = f"{BASE}/providers/Microsoft.KeyVault"
 HSMS = "Microsoft.KeyVault/managedHSMs/read"
 NAMES = "Microsoft.Resources/subscriptions/tagNames/"
@@ -297,18 +275,6 @@ COVERS = {
 CORE = {"types", "locations", "groups", "register", "provider"}
 
 
-def grants(role, action):
-    allowed, taken = (
-        ["".join(pattern.split()).lower() for pattern in text.split("|") if pattern] for text in ROLES[role]
-    )
-    lowered = action.lower()
-
-    def fits(patterns):  # `/*/` stands for a single slash too
-        return any(fnmatchcase(lowered, p) or fnmatchcase(lowered, p.replace("/*/", "/")) for p in patterns)
-
-    return fits(allowed) and not fits(taken)
-
-
 async def a_furnished_world():
     world = await ManagementWorld().furnish()
     for group in ("rg", "other"):
@@ -361,7 +327,7 @@ async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, 
         before = world.storage.stores.snapshot()
         query = f"$filter=eventTimestamp ge '{real_now().isoformat()[:19]}Z'" if name == "activity" else ""
         answer = await world.ask(method, path, body, who=someone, version=version, query=query)
-        expected = grants(role, action) and place in COVERS[scope]
+        expected = role is not None and role_allows(role, action) and place in COVERS[scope]
         assert (answer.status != 403) is expected, f"{name}: {answer.status} {answer.raw!r}"
         assert answer.status < 300 or answer.code == "AuthorizationFailed", f"{name}: {answer.raw!r}"
         if not expected:

@@ -136,6 +136,13 @@ class Holdings:
         for assignment in assignments:
             self.by_scope.setdefault(assignment.scope, []).append(assignment)
 
+    def touches(self, scope: str) -> bool:
+        """Answer whether anything is held at a scope, above it or below it."""
+        below = scope.rstrip("/") + "/"
+        return any(place in self.by_scope for place in ancestors(scope)) or any(
+            held.startswith(below) for held in self.by_scope
+        )
+
 
 def ancestors(scope: str) -> tuple[str, ...]:
     """Return a scope and all that it lies in, the root last; scopes are resource ids in lower case.

@@ -41,6 +41,20 @@ async def find_management_decision(
     return decide(holders, roles, action, scope.lower(), data=False, now=now, attributes=attributes)
 
 
+async def find_scopes(grants: Grants, caller: Caller, action: str, *, now: datetime) -> frozenset[str]:
+    """Return the scopes at which the caller was given a control action: there and below it may do that.
+
+    What conditions ask beside action and time nobody tells here: what they leave open is not given.
+    """
+    holders, roles = await grants.assignments.held_by(caller.object_id, caller.principals), await grants.roles.roles()
+    return frozenset(
+        scope
+        for held in holders
+        for scope in held.by_scope
+        if decide((held,), roles, action, scope, data=False, now=now).allowed
+    )
+
+
 async def reason_of(decision: Decision, roles: RoleStore) -> str:
     """Return why a decision is as it is, in words."""
     if decision.policy_of is not None:
@@ -67,10 +81,9 @@ def management_refusal(caller: Caller, action: str, scope: str) -> Authorization
     )
 
 
-async def holdings_of(grants: Grants, caller: Caller) -> list[Holdings]:
+async def holdings_of(grants: Grants, caller: Caller) -> tuple[Holdings, ...]:
     """Return what the caller holds, then what each of its groups does."""
-    others = caller.principals - {caller.object_id}
-    return [await grants.assignments.held_by(each) for each in (caller.object_id, *sorted(others))]
+    return await grants.assignments.held_by(caller.object_id, caller.principals)
 
 
 def data_refusal(

@@ -9,8 +9,11 @@ from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 class AssignmentStore(Protocol):
     """Role assignments; scopes and ids in lower case."""
 
-    async def held_by(self, principal_id: str) -> Holdings:
-        """Return what one principal holds, for decisions."""
+    async def held_by(self, object_id: str, principals: frozenset[str]) -> tuple[Holdings, ...]:
+        """Return what a principal holds and what its groups do, for decisions: its own first, nothing that is empty.
+
+        principals: those whose grants count, it and its groups.
+        """
 
     async def list_for(self, principal_id: str) -> tuple[RoleAssignment, ...]:
         """Return the assignments of one principal, at every scope."""
@@ -18,8 +21,13 @@ class AssignmentStore(Protocol):
     async def list_all(self) -> tuple[RoleAssignment, ...]:
         """Return every assignment, oldest first."""
 
-    async def list_within(self, scope: str) -> tuple[RoleAssignment, ...]:
-        """Return the assignments at a scope or below, oldest first."""
+    async def list_around(
+        self, scope: str, *, below: bool, after: str = "", limit: int | None = None
+    ) -> tuple[RoleAssignment, ...]:
+        """Return the assignments at a scope and above it, and below it if asked for, by their ids.
+
+        after, limit: only those past this id, and only so many of them.
+        """
 
     async def find(self, assignment_id: str) -> RoleAssignment | None:
         """Return an assignment."""

@@ -171,13 +171,9 @@ async def _may_see(call: Call, subscription: Subscription) -> bool:
     caller = call.known_caller()
     if subscription.tenant_id != caller.tenant_id:
         return False
-    place = Scope.parse(subscription_scope(subscription.subscription_id))
-    for principal in {caller.object_id, *caller.principals}:
-        for assignment in await call.stores.assignments.list_for(principal):
-            held = Scope(assignment.scope)
-            if held.within(place) or place.within(held):
-                return True
-    return False
+    place = Scope.parse(subscription_scope(subscription.subscription_id)).path
+    holders = await call.stores.assignments.held_by(caller.object_id, caller.principals)
+    return any(held.touches(place) for held in holders)
 
 
 def _subscription(value: Subscription) -> SubscriptionAnswer:

@@ -1,18 +1,17 @@
 """Resource groups, and what lies in them: parse, make one call, render."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from strongroom.access.authorization.actions import VAULT_READ
 from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.filters import parse_filter
 from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, read_window
-from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import GROUP, author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.management.sight import find_sight, read_seen
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources import service
 from strongroom.resources.locations import Locations
@@ -93,10 +92,12 @@ async def list_resources(call: Call) -> Response:
         await service.get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
 
-    async def pass_and_are_readable(vaults: Sequence[Vault]) -> Sequence[Vault]:
-        return await _readable(call, [vault for vault in vaults if kept.keeps(_fields(vault), dict(vault.tags))])
+    sight = await find_sight(call)
 
-    living = await enough_vaults(call, window, group, pass_and_are_readable)
+    def keep(vaults: Sequence[Vault]) -> Sequence[Vault]:
+        return [vault for vault in vaults if kept.keeps(_fields(vault), dict(vault.tags))]
+
+    living = await enough_vaults(window, partial(read_seen, call, sight), keep)
     return await page_of(call, window, living, lambda v: v.name, lambda v: answers.resource(v, expand))
 
 
@@ -107,10 +108,6 @@ def _fields(vault: Vault) -> dict[str, str]:
         "resourcegroup": vault.resource_group,
         "location": vault.location,
     }
-
-
-async def _readable(call: Call, vaults: Iterable[Vault]) -> list[Vault]:
-    return [vault for vault in vaults if await is_allowed(call, VAULT_READ, answers.vault_id(vault))]
 
 
 GROUPS = GROUP.rpartition("/")[0]

@@ -11,14 +11,15 @@ from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers
-from strongroom.planes.management.places import subscription_id
 from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import open_token, paging_key, seal_token
 from strongroom.vaults.model import Vault
 
 T = TypeVar("T")
 
-Keep = Callable[[Sequence[Vault]], Awaitable[Sequence[Vault]]]
+Keep = Callable[[Sequence[Vault]], Sequence[Vault]]
+Read = Callable[[str, int], Awaitable[Sequence[Vault]]]
+READ_AT_LEAST = 50
 
 MAX_TOP = 1000
 PAGE = (
@@ -89,17 +90,20 @@ async def page_of(
     return answers.render_list([write(item) for item in shown], link)
 
 
-async def enough_vaults(call: Call, window: Window, group: str | None, keep: Keep | None = None) -> list[Vault]:
-    """Return living vaults past `window.after`, enough for the page; as many are read as that takes.
+async def enough_vaults(window: Window, read: Read, keep: Keep | None = None) -> list[Vault]:
+    """Return vaults past `window.after`, enough for the page; as many are read as that takes.
 
-    keep: returns those of some vaults that the list has, all of them if there is none.
+    read: returns vaults past a name, so many or all there are. keep: returns those of some vaults that the list has,
+    all of them if there is none; of few that are wanted many may have to be read.
     """
     found: list[Vault] = []
     after: str | None = window.after
+    limit = window.enough
     while after is not None and len(found) < window.enough:
-        read = await call.stores.vaults.list_living(subscription_id(call), group, after=after, limit=window.enough)
-        found += await keep(read) if keep else read
-        after = read[-1].name.lower() if len(read) == window.enough else None
+        several = await read(after, limit)
+        found += keep(several) if keep else several
+        after = several[-1].name.lower() if len(several) == limit else None
+        limit = max(limit, READ_AT_LEAST)
     return found
 
 

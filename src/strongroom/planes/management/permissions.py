@@ -55,7 +55,7 @@ async def list_permissions(call: Call) -> Response:
     """List what the caller's roles allow at a scope: a set for each role, and with a condition where it has one."""
     caller, roles = call.known_caller(), await call.stores.roles.roles()
     places = ancestors((await _known_scope(call)).path)
-    held = [await call.stores.assignments.held_by(each) for each in sorted({caller.object_id, *caller.principals})]
+    held = await call.stores.assignments.held_by(caller.object_id, caller.principals)
     found = {
         (role, assignment.condition): rolewire.permission(role, assignment.condition)
         for holdings in held

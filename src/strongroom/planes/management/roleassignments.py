@@ -1,6 +1,7 @@
 """Role assignments: parse, make one call, render. Who gains and who loses which role goes into the record."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +23,7 @@ from strongroom.planes.http import Response
 from strongroom.planes.management import rolewire
 from strongroom.planes.management.answers import Page
 from strongroom.planes.management.filters import bad_filter, read_terms
-from strongroom.planes.management.listing import PAGE, page
+from strongroom.planes.management.listing import PAGE, page, page_of, read_window
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
 from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
@@ -55,14 +56,12 @@ async def list_assignments(call: Call) -> Response:
     """List the role assignments at a scope, above it and below."""
     scope = await _known_scope(call)
     kept = await _read_filter(call)
-    above = frozenset(ancestors(scope.path))
-    found = [
-        each
-        for each in await _candidates(call, kept)
-        if (each.scope in above or (not kept.above and Scope(each.scope).within(scope)))
-        and (kept.principals is None or each.principal_id in kept.principals)
-    ]
-    return await page(call, found, lambda each: each.assignment_id, rolewire.assignment)
+    if kept.principals is not None:
+        found: Sequence[RoleAssignment] = await _held_around(call, scope, kept.principals, below=not kept.above)
+        return await page(call, found, lambda each: each.assignment_id, rolewire.assignment)
+    window, assignments = await read_window(call), call.stores.assignments
+    found = await assignments.list_around(scope.path, below=not kept.above, after=window.after, limit=window.enough)
+    return await page_of(call, window, found, lambda each: each.assignment_id, rolewire.assignment)
 
 
 async def get_assignment(call: Call) -> Response:
@@ -148,12 +147,15 @@ async def _read_filter(call: Call) -> Filter:
     return Filter(above, principals)
 
 
-async def _candidates(call: Call, kept: Filter) -> tuple[RoleAssignment, ...]:
-    """Return all that may pass the filter."""
-    assignments = call.stores.assignments
-    if kept.principals is None:
-        return await assignments.list_all()
-    return tuple([each for principal in sorted(kept.principals) for each in await assignments.list_for(principal)])
+async def _held_around(call: Call, scope: Scope, principals: frozenset[str], *, below: bool) -> list[RoleAssignment]:
+    """Return what some principals hold at a scope and above it, and below it if asked for."""
+    assignments, above = call.stores.assignments, frozenset(ancestors(scope.path))
+    return [
+        each
+        for principal in sorted(principals)
+        for each in await assignments.list_for(principal)
+        if each.scope in above or (below and Scope(each.scope).within(scope))
+    ]
 
 
 async def _principal_type(call: Call) -> PrincipalType:

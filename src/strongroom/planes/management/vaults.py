@@ -25,6 +25,7 @@ from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.selfgranting import note_vault_change
+from strongroom.planes.management.sight import EVERYTHING, read_seen
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -132,7 +133,7 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
-    living = await enough_vaults(call, window, group)
+    living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
     return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
 
 
