@@ -134,7 +134,7 @@ ROWS = {
     "LinkedInvalidPropertyId": (
         lambda w: put_role(w, assignableScopes=[f"{w.direct.subscription}/resourceGroups/none"]),
         (400, "LinkedInvalidPropertyId"),
-        "An assignable scope is none that is here: Resource group 'none' could not be found.",
+        "The assignable scope '…' is none that is here: Resource group 'none' could not be found.",
     ),
     "InvalidActionOrNotAction": (
         making(permissions=[{"actions": ["Microsoft.KeyVault/vaults/reed"]}]),

@@ -15,6 +15,7 @@ from strongroom.access.identity.model import PrincipalType
 from strongroom.clock import whole_seconds
 from strongroom.errors import BadRequest, Conflict, NotFound
 from strongroom.ids import Scope, is_guid, new_guid
+from strongroom.resources.service import get_group, require_subscription
 from strongroom.resources.store import ResourceStore
 from strongroom.vaults.store import VaultStore
 
@@ -193,14 +194,14 @@ async def _update(assignments: AssignmentStore, before: RoleAssignment, fresh: R
 async def require_scope(resources: ResourceStore, vaults: VaultStore, text: str) -> Scope:
     """Return the scope that `text` names: a subscription, a resource group or a living vault that exists, or an object.
 
-    An object of a vault need not exist. Raises BadRequest (InvalidScope) for any other form, NotFound for one that is
-    not there.
+    An object of a vault need not exist. Raises BadRequest (InvalidScope, InvalidSubscriptionId) for any other form,
+    NotFound for one that is not there.
     """
     found = _read_scope(text)
     subscription, group, vault = found["subscription"], found["group"], found["vault"]
-    await _require_subscription(resources, subscription)
+    await require_subscription(resources, subscription)
     if group is not None:
-        await _require_group(resources, subscription, group)
+        await get_group(resources, subscription, group)
     if vault is not None:
         await _require_vault(vaults, subscription, group, vault)
     return Scope(found.string)
@@ -228,13 +229,3 @@ async def _require_vault(vaults: VaultStore, subscription: str, group: str, name
     placed = vault and (vault.subscription_id, vault.resource_group.lower()) == (subscription, group)
     if vault is None or not placed or vault.deletion is not None:
         raise NotFound(f"The vault '{name}' was not found in resource group '{group}'.", code="ResourceNotFound")
-
-
-async def _require_subscription(resources: ResourceStore, subscription: str) -> None:
-    if await resources.find_subscription(subscription) is None:
-        raise NotFound(f"The subscription '{subscription}' could not be found.", code="SubscriptionNotFound")
-
-
-async def _require_group(resources: ResourceStore, subscription: str, group: str) -> None:
-    if await resources.find_group(subscription, group) is None:
-        raise NotFound(f"Resource group '{group}' could not be found.", code="ResourceGroupNotFound")

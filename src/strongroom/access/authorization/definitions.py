@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from strongroom.access.authorization.actions import KNOWN_ACTIONS, KNOWN_DATA_ACTIONS, PROVIDER
-from strongroom.access.authorization.assignments import no_role, require_scope, spelled_scope
+from strongroom.access.authorization.assignments import SHOWN, no_role, require_scope, spelled_scope
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.patterns import LONGEST, matches
 from strongroom.access.authorization.roles import BUILT_IN
@@ -126,15 +126,20 @@ def can_be_assigned_at(role: RoleDefinition, scope: Scope, *, or_below: bool = F
 
 def spelled_scopes(texts: Sequence[str]) -> tuple[str, ...]:
     """Return assignable scopes as they are kept, each once; BadRequest (LinkedInvalidPropertyId) for what is none."""
-    try:
-        spelled = [spelled_scope(text) for text in texts]
-    except BadRequest as error:
-        raise _no_scope(error) from None
-    return tuple({text.lower(): text for text in reversed(spelled)}.values())[::-1]
+    spelled: dict[str, str] = {}
+    for text in texts:
+        try:
+            written = spelled_scope(text)
+        except BadRequest as error:
+            raise _no_scope(text, error) from None
+        spelled.setdefault(written.lower(), written)
+    return tuple(spelled.values())
 
 
-def _no_scope(reason: StrongroomError) -> BadRequest:
-    return BadRequest(f"An assignable scope is none that is here: {reason.message}", code="LinkedInvalidPropertyId")
+def _no_scope(text: str, reason: StrongroomError) -> BadRequest:
+    return BadRequest(
+        f"The assignable scope '{text[:SHOWN]}' is none that is here: {reason.message}", code="LinkedInvalidPropertyId"
+    )
 
 
 def _require_guid(role_id: str) -> None:
@@ -190,7 +195,7 @@ async def _require_scopes(stores: Places, scopes: Sequence[str]) -> None:
         try:
             await require_scope(stores.resources, stores.vaults, text)
         except StrongroomError as error:
-            raise _no_scope(error) from None
+            raise _no_scope(text, error) from None
 
 
 def _require_free(known: Sequence[RoleDefinition], role_id: str, name: str) -> None:

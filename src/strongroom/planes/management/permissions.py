@@ -7,15 +7,14 @@ Source: REST Permissions, Deny Assignments, Provider Operations Metadata, Classi
 from functools import partial
 
 from strongroom.access.authorization.actions import KNOWN_ACTIONS, KNOWN_DATA_ACTIONS, PROVIDER
-from strongroom.access.authorization.assignments import require_scope
 from strongroom.access.authorization.evaluation import ancestors
 from strongroom.errors import NotFound
-from strongroom.ids import Scope
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, rolewire
 from strongroom.planes.management.answers import Page, render_list
-from strongroom.planes.management.places import GROUP, SCOPES, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.places import GROUP, SCOPES, SUBSCRIPTION, VAULT
+from strongroom.planes.management.scopes import get_scope
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation, Parameter
 
@@ -54,7 +53,7 @@ class ProviderOperations(Wire, kw_only=True):
 async def list_permissions(call: Call) -> Response:
     """List what the caller's roles allow at a scope: a set for each role, and with a condition where it has one."""
     caller, roles = call.known_caller(), await call.stores.roles.roles()
-    places = ancestors((await _known_scope(call)).path)
+    places = ancestors((await get_scope(call)).path)
     held = await call.stores.assignments.held_by(caller.object_id, caller.principals)
     found = {
         (role, assignment.condition): rolewire.permission(role, assignment.condition)
@@ -68,7 +67,7 @@ async def list_permissions(call: Call) -> Response:
 
 async def list_none(call: Call) -> Response:
     """List nothing, of a scope that is there."""
-    await _known_scope(call)
+    await get_scope(call)
     return render(answers.EmptyPage())
 
 
@@ -88,10 +87,6 @@ async def get_provider_operations(call: Call) -> Response:
     if asked.lower() != PROVIDER.lower():
         raise NotFound(f"Provider '{asked}' not found.", code="ProviderNotFound")
     return render(_key_vault())
-
-
-async def _known_scope(call: Call) -> Scope:
-    return await require_scope(call.stores.resources, call.stores.vaults, scope_of(call.parameters))
 
 
 def _key_vault() -> ProviderOperations:

@@ -26,6 +26,7 @@ from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page, page_of, read_window
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.scopes import get_scope
 from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
 from strongroom.planes.management.wire import render
 from strongroom.planes.operation import Operation, Parameter
@@ -54,7 +55,7 @@ class Filter:
 
 async def list_assignments(call: Call) -> Response:
     """List the role assignments at a scope, above it and below."""
-    scope = await _known_scope(call)
+    scope = await get_scope(call)
     kept = await _read_filter(call)
     if kept.principals is not None:
         found: Sequence[RoleAssignment] = await _held_around(call, scope, kept.principals, below=not kept.above)
@@ -113,11 +114,6 @@ async def delete_assignment(call: Call) -> Response:
     return render(rolewire.assignment(found))
 
 
-async def _known_scope(call: Call) -> Scope:
-    """Return the scope that the path names, which exists."""
-    return await service.require_scope(call.stores.resources, call.stores.vaults, scope_of(call.parameters))
-
-
 def _named(call: Call) -> str:
     name = call.parameters["assignment"]
     if not is_guid(name):
@@ -126,7 +122,7 @@ def _named(call: Call) -> str:
 
 
 async def _find_here(call: Call) -> RoleAssignment | None:
-    scope = await _known_scope(call)
+    scope = await get_scope(call)
     found = await call.stores.assignments.find(_named(call))
     return found if found and found.scope == scope.path else None
 

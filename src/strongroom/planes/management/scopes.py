@@ -1,9 +1,10 @@
-"""What stands at the scope that a path names, for what is set on scopes: locks, tags."""
+"""What stands at the scope that a path names, for what is set on scopes: locks, tags, roles."""
 
-from strongroom.ids import group_scope, subscription_scope
+from strongroom.access.authorization.assignments import require_scope
+from strongroom.ids import Scope, group_scope, subscription_scope
 from strongroom.planes.call import Call
 from strongroom.planes.management import answers
-from strongroom.planes.management.places import subscription_id
+from strongroom.planes.management.places import scope_of, subscription_id
 from strongroom.resources.model import ResourceGroup, Subscription
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults.model import Vault
@@ -20,6 +21,11 @@ async def get_place(call: Call) -> Place:
     if "vault" not in call.parameters:
         return await get_group(stores.resources, subscription, group)
     return await get_vault(stores, subscription, group, call.parameters["vault"])
+
+
+async def get_scope(call: Call) -> Scope:
+    """Return the scope that the path names, one at which roles may be given; raises as `require_scope` does."""
+    return await require_scope(call.stores.resources, call.stores.vaults, scope_of(call.parameters))
 
 
 def id_of(place: Place) -> str:
