@@ -75,9 +75,10 @@ class RecorderProcess:
         self.start()
 
     def start(self):
-        """Start the recorder."""
+        """Start the recorder, and wait until it is there: on a busy machine that takes longer than a request waits."""
         handles = (self.listener.fileno(), self._lifeline)
         self.process = play("record", self._place, *map(str, handles), pass_fds=handles)
+        self.process.stdout.readline()
 
     def end(self):
         """Let it end as a server's does: the server is gone, and so are the workers."""
@@ -99,6 +100,8 @@ def record(place, listener, lifeline):
     place = Path(place)
     keeper = open_keeper(place, CUSTODIAN)
     meter = CommitMeter(Meters({}), "records")
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), meter, lambda: None).run()
     keeper.close()
 

@@ -134,7 +134,7 @@ ROWS = {
     "LinkedInvalidPropertyId": (
         lambda w: put_role(w, assignableScopes=[f"{w.direct.subscription}/resourceGroups/none"]),
         (400, "LinkedInvalidPropertyId"),
-        "The assignable scope '…' is none that is here: Resource group 'none' could not be found.",
+        "An assignable scope is none that is here: Resource group 'none' could not be found.",
     ),
     "InvalidActionOrNotAction": (
         making(permissions=[{"actions": ["Microsoft.KeyVault/vaults/reed"]}]),
@@ -172,6 +172,13 @@ ROWS = {
         ),
         (404, "ProviderNotFound"),
         "Provider 'Microsoft.Compute' not found.",
+    ),
+    "PrincipalNotFound: who reaches what": (
+        lambda w: w.direct.manage(
+            "GET", f"{w.direct.subscription}/providers/Strongroom.Access/principals/{NOWHERE}/reach", version=None
+        ),
+        (404, "PrincipalNotFound"),
+        f"There is no principal '{NOWHERE}'.",
     ),
     "RoleAssignmentExists": (
         lambda w: twice(w, name=None),

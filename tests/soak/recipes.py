@@ -322,6 +322,7 @@ class ManagementRecipes(Recipes):
             "role": str(uuid.uuid4()),
             "denial": str(uuid.uuid4()),
             "assignment": str(uuid.uuid4()),
+            "principal": direct.owner_id,
         }
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
         self.base = direct.facts.managementUrl
@@ -340,6 +341,7 @@ class ManagementRecipes(Recipes):
         self.read()
         self.live()
         self.give_roles()
+        self.explain()
         live_locked(self)
         self.move_the_clock()
         self.refuse()
@@ -422,6 +424,13 @@ class ManagementRecipes(Recipes):
         self.ask(f"listAssignmentsAt{place}")
         self.ask(f"deleteAssignmentAt{place}")
         self.ask(f"deleteAssignmentAt{place}")
+
+    def explain(self):
+        """Who reaches the vault that roles were given at, and what the owner reaches."""
+        self.ask("getReachOfVault")
+        self.ask("getReachOfObject", query={"operation": "get"})
+        self.ask("getReachOfPrincipal")
+        self.ask("getReachOfPrincipal", principal=NOWHERE)
 
     def here(self, group=None):
         """Return the resource id of the subscription, or of a group in it."""

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import object_named, scope_named
 from strongroom.cli.shown import format_option, show_one, show_rows
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def assign(
     from strongroom.clock import real_now
 
     async def work(data: "Data") -> dict[str, Any]:
-        place = await _scope(data, scope=scope, group=group, vault=vault) + _object(vault, secret=secret, key=key)
+        within = object_named(vault, secret=secret, key=key)
+        place = await scope_named(data, scope=scope, group=group, vault=vault) + within
 
         async def unit(stores: "Stores") -> tuple["RoleAssignment", "Record"]:
             found = await Directory(stores.identity).get_principal(principal)
@@ -140,33 +141,6 @@ def definitions(*, as_json: bool) -> None:
         [{"role": each.name, "id": each.role_id, "description": each.description} for each in BUILT_IN],
         as_json=as_json,
     )
-
-
-async def _scope(data: "Data", *, scope: str | None, group: str | None, vault: str | None) -> str:
-    """Return the resource id that the options name: the subscription when they name none."""
-    from strongroom.ids import group_scope, subscription_scope, vault_scope
-
-    if sum(each is not None for each in (scope, group, vault)) > 1:
-        raise CommandFailed("give one of --scope, --group and --vault")
-    subscription_id = (await data.installation()).subscription_id
-    if vault is not None:
-        found = await data.storage.read().vaults.find(vault)
-        if found is None or found.deletion is not None:
-            raise CommandFailed(f"there is no vault '{vault}'")
-        return vault_scope(found.subscription_id, found.resource_group, found.name)
-    if group is not None:
-        return group_scope(subscription_id, group)
-    return scope or subscription_scope(subscription_id)
-
-
-def _object(vault: str | None, *, secret: str | None, key: str | None) -> str:
-    """Return what follows a vault's resource id for one object of it, "" for none."""
-    named = [(kind, name) for kind, name in (("secrets", secret), ("keys", key)) if name is not None]
-    if not named:
-        return ""
-    if vault is None or len(named) > 1:
-        raise CommandFailed("give one of --secret and --key, with the --vault that it is in")
-    return "/" + "/".join(named[0])
 
 
 async def _rows(data: "Data", assignments: tuple["RoleAssignment", ...]) -> list[dict[str, Any]]:

@@ -256,6 +256,7 @@ class Gate:
                 await discard_all(run.call.made)
             raise
         run.recorded = True
+        _tell_self_grant(run.call)
         await discard_all(run.call.removed)
         return response
 
@@ -279,6 +280,19 @@ class Gate:
             return response
         headers = (*response.headers, _retry_after(error.retry_after))
         return Response(response.status, response.body, headers, response.always)
+
+
+def _tell_self_grant(call: Call) -> None:
+    """Log that a caller has just given itself access to data; what its change noted says so."""
+    gained = call.notes.get("selfGranted")
+    if gained and call.caller is not None:
+        log.warning(
+            "somebody gave itself access to data",
+            caller=call.caller.object_id,
+            path=call.request.path,
+            gained=gained,
+            record=call.request_id,
+        )
 
 
 def _purged(vault: Vault) -> NotFound:

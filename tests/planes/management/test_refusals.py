@@ -8,10 +8,12 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from directory_doubles import a_user
 from management_doubles import (
     AUTHORIZATION,
     BASE,
     RESOURCES,
+    TENANT,
     ManagementWorld,
     a_policy,
     a_role_body,
@@ -217,6 +219,7 @@ OPERATIONS = {
 ROLE_READ = "Microsoft.Authorization/roleDefinitions/read"
 ROLE_WRITE = "Microsoft.Authorization/roleDefinitions/write"
 HELD = "Microsoft.Authorization/roleAssignments/"
+SOMEBODY = "c0ffee00-0000-4000-8000-00000000000a"
 A_ROLE, ANOTHER = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
 PLACES = {"subscription": BASE, "group": group_path(), "vault": vault_path(), "object": f"{vault_path()}/secrets/s"}
 HELD_IDS = {place: f"bbbbbbbb-0000-4000-8000-00000000000{number}" for number, place in enumerate(PLACES)}
@@ -232,6 +235,12 @@ for _place, _path in PLACES.items():
         f"giving at {_place}": ("PUT", f"{_held}/{ANOTHER}", an_assignment_body(role="Owner"), HELD + "write", _where),
         f"taking at {_place}": ("DELETE", f"{_held}/{ANOTHER}", None, HELD + "delete", _where),
     }
+    if _place == "subscription":
+        _reach = f"{_path}/providers/Strongroom.Access/principals/{SOMEBODY}/reach"
+        OPERATIONS |= {"reach of somebody": ("GET", _reach, None, HELD + "read", _place)}
+    if _place in {"vault", "object"}:
+        _reach = f"{_path}/providers/Strongroom.Access/reach"
+        OPERATIONS |= {f"reach of {_place}": ("GET", _reach, None, HELD + "read", _where)}
     if _place in {"subscription", "group"}:
         OPERATIONS |= {
             f"role put at {_place}": ("PUT", f"{_roles}/{A_ROLE}", a_role_body(_path), ROLE_WRITE, _place),
@@ -304,6 +313,7 @@ async def a_furnished_world():
     world = await ManagementWorld().furnish()
     for group in ("rg", "other"):
         await world.a_group(group)
+    await world.stores.identity.add_user(a_user(object_id=SOMEBODY, tenant_id=TENANT.tenant_id))
     for name in ("kv1", "old"):
         await world.a_vault(name, enableRbacAuthorization=True)
     await world.ask("DELETE", vault_path("old"))

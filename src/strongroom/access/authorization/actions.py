@@ -45,7 +45,14 @@ SECRET_UPDATE = Action(PREFIX + "secrets/update/action", ("secrets", "set"))
 ROLE_ASSIGNMENT_DELETE = "Microsoft.Authorization/roleAssignments/delete"
 ROLE_ASSIGNMENT_READ = "Microsoft.Authorization/roleAssignments/read"
 ROLE_ASSIGNMENT_WRITE = "Microsoft.Authorization/roleAssignments/write"
+ROLE_DEFINITION_WRITE = "Microsoft.Authorization/roleDefinitions/write"
+ACCESS_POLICY_WRITE = "Microsoft.KeyVault/vaults/accessPolicies/write"
+VAULT_DELETE = "Microsoft.KeyVault/vaults/delete"
+VAULT_PURGE = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
+KEYS_WRITE = PREFIX + "keys/write"
+SECRETS_WRITE = PREFIX + "secrets/write"
 VAULT_READ = "Microsoft.KeyVault/vaults/read"
+VAULT_WRITE = "Microsoft.KeyVault/vaults/write"
 
 
 def _spelled(prefix: str, text: str) -> tuple[str, ...]:

@@ -63,10 +63,35 @@ async def assign_role(
     """Give a principal a role at a scope, or change what may change of the assignment of that id; return it.
 
     author: the object id of who does it. assignment_id: a fresh one unless given.
+    Raises what `make_assignment` does, and Conflict (RoleAssignmentUpdateNotPermitted). Whether the principal exists is
+    the caller's to know.
+    """
+    before = None if assignment_id is None else await stores.assignments.find(assignment_id.lower())
+    if before is not None:
+        fresh = await _fresh(stores, request, now=now, author=author, assignment_id=before.assignment_id)
+        return await _update(stores.assignments, before, fresh)
+    fresh = await make_assignment(stores, request, now=now, author=author, assignment_id=assignment_id)
+    await stores.assignments.add(fresh)
+    return fresh
+
+
+async def make_assignment(
+    stores: Places, request: AssignmentRequest, *, now: datetime, author: str = "", assignment_id: str | None = None
+) -> RoleAssignment:
+    """Return the assignment that would be added; nothing is.
+
     Raises NotFound (RoleDefinitionDoesNotExist, or the code of the missing scope), BadRequest (InvalidScope,
     InvalidPrincipalId, InvalidCondition, RoleAssignmentScopeNotAssignableToRoleDefinition), Conflict
-    (RoleAssignmentExists, RoleAssignmentUpdateNotPermitted). Whether the principal exists is the caller's to know.
+    (RoleAssignmentExists).
     """
+    fresh = await _fresh(stores, request, now=now, author=author, assignment_id=assignment_id or new_guid())
+    await _require_new(stores.assignments, fresh)
+    return fresh
+
+
+async def _fresh(
+    stores: Places, request: AssignmentRequest, *, now: datetime, author: str, assignment_id: str
+) -> RoleAssignment:
     definition = await require_role(stores.roles, request.role)
     if not is_guid(request.principal_id):
         raise BadRequest(f"The principal id '{request.principal_id}' is not a GUID.", code="InvalidPrincipalId")
@@ -74,8 +99,8 @@ async def assign_role(
     _require_assignable(definition, place)
     _require_sound(request)
     moment = whole_seconds(now)
-    fresh = RoleAssignment(
-        assignment_id=(assignment_id or new_guid()).lower(),
+    return RoleAssignment(
+        assignment_id=assignment_id.lower(),
         scope=place.path,
         role_id=definition.role_id,
         principal_id=request.principal_id.lower(),
@@ -88,12 +113,6 @@ async def assign_role(
         updated=moment,
         updated_by=author,
     )
-    before = None if assignment_id is None else await stores.assignments.find(fresh.assignment_id)
-    if before is None:
-        await _require_new(stores.assignments, fresh)
-        await stores.assignments.add(fresh)
-        return fresh
-    return await _update(stores.assignments, before, fresh)
 
 
 async def list_assignments(

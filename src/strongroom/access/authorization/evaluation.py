@@ -8,6 +8,7 @@ Source: Azure RBAC, "Understand role definitions".
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import Protocol
 
 from strongroom.access.authorization.conditions import (
     SECRET_NAME,
@@ -19,10 +20,10 @@ from strongroom.access.authorization.conditions import (
     parse,
     time_attribute,
 )
-from strongroom.access.authorization.model import Decision, RoleAssignment, RoleDefinition
+from strongroom.access.authorization.model import Action, Decision, RoleAssignment, RoleDefinition
 from strongroom.access.authorization.patterns import matches
 from strongroom.access.authorization.roles import BUILT_IN
-from strongroom.access.identity.model import Caller, PrincipalType
+from strongroom.access.identity.model import PrincipalType
 from strongroom.errors import BadRequest
 from strongroom.vaults.model import AccessPolicy, Vault
 from strongroom.vaults.policies import ALL, NOT_IN_ALL
@@ -38,6 +39,21 @@ WRITTEN_BY_REQUESTS = frozenset({SECRETS + "setsecret/action", SECRETS + "restor
 
 Attributes = Mapping[tuple[str, str], tuple[Value, ...]]
 NO_ATTRIBUTES: Attributes = {}
+
+
+class Who(Protocol):
+    """Who asks: a caller, or somebody of whom it is asked what he might do."""
+
+    @property
+    def object_id(self) -> str: ...
+    @property
+    def app_id(self) -> str: ...
+    @property
+    def tenant_id(self) -> str: ...
+    @property
+    def type(self) -> PrincipalType: ...
+    @property
+    def principals(self) -> frozenset[str]: ...
 
 
 def role_grants(role: RoleDefinition, action: str, *, data: bool) -> bool:
@@ -195,7 +211,30 @@ def _names_in(scope: str, action: str) -> dict[tuple[str, str], tuple[Value, ...
     return {(source, name): (segments[place],) for name, place in places if place < len(segments)}
 
 
-def find_policy(vault: Vault, caller: Caller, kind: str, permission: str) -> AccessPolicy | None:
+def decide_on_data(
+    vault: Vault,
+    caller: Who,
+    holders: Iterable[Holdings],
+    roles: Roles,
+    *,
+    action: Action,
+    object_scope: str,
+    now: datetime,
+) -> Decision:
+    """Return whether a caller may do a data action in a vault: by the permission model that the vault has.
+
+    holders: what the caller and its groups hold, of no account where access policies decide. object_scope: what the
+    action touches, in lower case.
+    """
+    if caller.tenant_id != vault.tenant_id:
+        return REFUSED
+    if vault.rbac:
+        return decide(holders, roles, action.data_action, object_scope, data=True, now=now)
+    policy = find_policy(vault, caller, *action.policy)
+    return REFUSED if policy is None else Decision(allowed=True, policy_of=policy.object_id)
+
+
+def find_policy(vault: Vault, caller: Who, kind: str, permission: str) -> AccessPolicy | None:
     """Return the access policy of the vault that gives the caller a permission, such as `secrets`, `get`.
 
     A policy with an application id counts only for a user who comes through that application.
@@ -211,7 +250,7 @@ def find_policy(vault: Vault, caller: Caller, kind: str, permission: str) -> Acc
     return None
 
 
-def _fits_application(policy: AccessPolicy, caller: Caller) -> bool:
+def _fits_application(policy: AccessPolicy, caller: Who) -> bool:
     if policy.application_id is None:
         return True
     return caller.type is PrincipalType.USER and policy.application_id == caller.app_id

@@ -5,7 +5,7 @@ Texts: as the service writes them, see `docs/errors.md`. Lines end in CRLF.
 
 from datetime import datetime
 
-from strongroom.access.authorization.evaluation import NO_ATTRIBUTES, REFUSED, Attributes, decide, find_policy
+from strongroom.access.authorization.evaluation import NO_ATTRIBUTES, Attributes, Holdings, decide, decide_on_data
 from strongroom.access.authorization.model import Action, Decision
 from strongroom.access.authorization.store import Grants, RoleStore
 from strongroom.access.identity.model import Caller
@@ -25,12 +25,9 @@ async def find_data_decision(
     object_scope: the resource id of what the action touches, in any case: the vault's own, for its lists and a
     restore, or that of an object in it (`{vault id}/secrets/{name}`).
     """
-    if caller.tenant_id != vault.tenant_id:
-        return REFUSED
-    if vault.rbac:
-        return await _decide(grants, caller, action.data_action, object_scope.lower(), data=True, now=now)
-    policy = find_policy(vault, caller, *action.policy)
-    return REFUSED if policy is None else Decision(allowed=True, policy_of=policy.object_id)
+    holders = await holdings_of(grants, caller) if vault.rbac else ()
+    roles = await grants.roles.roles()
+    return decide_on_data(vault, caller, holders, roles, action=action, object_scope=object_scope.lower(), now=now)
 
 
 async def find_management_decision(
@@ -40,7 +37,8 @@ async def find_management_decision(
 
     attributes: what conditions may ask of beside action, scope and time.
     """
-    return await _decide(grants, caller, action, scope.lower(), data=False, now=now, attributes=attributes)
+    holders, roles = await holdings_of(grants, caller), await grants.roles.roles()
+    return decide(holders, roles, action, scope.lower(), data=False, now=now, attributes=attributes)
 
 
 async def reason_of(decision: Decision, roles: RoleStore) -> str:
@@ -69,20 +67,10 @@ def management_refusal(caller: Caller, action: str, scope: str) -> Authorization
     )
 
 
-async def _decide(
-    grants: Grants,
-    caller: Caller,
-    action: str,
-    scope: str,
-    *,
-    data: bool,
-    now: datetime,
-    attributes: Attributes = NO_ATTRIBUTES,
-) -> Decision:
+async def holdings_of(grants: Grants, caller: Caller) -> list[Holdings]:
+    """Return what the caller holds, then what each of its groups does."""
     others = caller.principals - {caller.object_id}
-    holders = [await grants.assignments.held_by(each) for each in (caller.object_id, *sorted(others))]
-    roles = await grants.roles.roles()
-    return decide(holders, roles, action, scope, data=data, now=now, attributes=attributes)
+    return [await grants.assignments.held_by(each) for each in (caller.object_id, *sorted(others))]
 
 
 def data_refusal(

@@ -17,6 +17,7 @@ from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Headers, Response, headers_of
 from strongroom.planes.management import (
+    access,
     activity,
     answers,
     discovery,
@@ -90,6 +91,7 @@ def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
         *roledefinitions.OPERATIONS,
         *roleassignments.OPERATIONS,
         *permissions.OPERATIONS,
+        *access.ROWS,
         *locks.OPERATIONS,
         *tags.OPERATIONS,
         *tagnames.OPERATIONS,

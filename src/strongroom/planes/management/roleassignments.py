@@ -26,6 +26,7 @@ from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
 from strongroom.planes.management.scopes import get_scope
+from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
 from strongroom.planes.management.wire import render
 from strongroom.planes.operation import Operation, Parameter
 
@@ -87,11 +88,13 @@ async def put_assignment(call: Call) -> Response:
         "request", role_id=role.role_id, principal_id=request.principal_id, principal_type=kind
     )
     await require_allowed(call, ROLE_ASSIGNMENT_WRITE, scope, said)
-    before = await call.stores.assignments.find(name)
+    before, held = await call.stores.assignments.find(name), await held_by_caller(call)
     made = await service.assign_role(
         call.stores, request, now=call.now, author=call.known_caller().object_id, assignment_id=name
     )
     _note(call, made)
+    if before is None or before.condition != made.condition:  # what another condition lets in cannot be compared
+        note_role_change(call, held.without(before), await held_by_caller(call), [made.scope])
     return render(rolewire.assignment(made), 201 if before is None else 200)
 
 

@@ -15,6 +15,7 @@ from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.permission import require_allowed
 from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
 from strongroom.planes.management.wire import render
 from strongroom.planes.operation import Operation, Parameter
 
@@ -60,10 +61,13 @@ async def put_role(call: Call) -> Response:
     before = (await call.stores.roles.roles()).find(call.parameters["role"].lower())
     for scope in (*request.assignable_scopes, *(before.assignable_scopes if before and before.custom else ())):
         await require_allowed(call, WRITE, scope)
+    held = await held_by_caller(call)
     role = await definitions.put_role(
         call.stores, call.parameters["role"], request, author=call.known_caller().object_id, now=call.now
     )
     _note(call, role)
+    scopes = [scope for each in held.holders for scope in each.by_scope]
+    note_role_change(call, held, await held_by_caller(call), scopes)
     return render(rolewire.role(role, _place(call)), 201)
 
 

@@ -7,6 +7,7 @@ the change, as on the data plane, and counts for the vault's limit as it does th
 from dataclasses import replace
 from functools import partial
 
+from strongroom.access.authorization.actions import KEYS_WRITE
 from strongroom.audit.event import Category
 from strongroom.clock import whole_seconds
 from strongroom.errors import Conflict
@@ -31,7 +32,7 @@ KEYS = KEY.rpartition("/")[0]
 VERSIONS = KEY + "/versions"
 READ = "Microsoft.KeyVault/vaults/keys/read"
 READ_VERSIONS = "Microsoft.KeyVault/vaults/keys/versions/read"
-WRITE = "Microsoft.KeyVault/vaults/keys/write"
+WRITE = KEYS_WRITE
 
 
 async def prepare_put(keepers: Keepers, call: Call) -> None:

@@ -5,7 +5,14 @@ from functools import partial
 
 from msgspec import UNSET
 
-from strongroom.access.authorization.actions import ROLE_ASSIGNMENT_WRITE, VAULT_READ
+from strongroom.access.authorization.actions import (
+    ACCESS_POLICY_WRITE,
+    ROLE_ASSIGNMENT_WRITE,
+    VAULT_DELETE,
+    VAULT_PURGE,
+    VAULT_READ,
+    VAULT_WRITE,
+)
 from strongroom.audit.event import Category
 from strongroom.errors import BadRequest
 from strongroom.objects.keys.discarding import find_discards
@@ -17,6 +24,7 @@ from strongroom.planes.management.listing import PAGE, enough_vaults, page, page
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
@@ -31,7 +39,7 @@ DELETED = PROVIDER + "/locations/{location}/deletedVaults/{deleted}"
 BODY_LIMIT = 4 * 1024 * 1024  # 1024 policies with every permission spelled out
 
 READ = VAULT_READ
-WRITE = "Microsoft.KeyVault/vaults/write"
+WRITE = VAULT_WRITE
 
 
 async def put(call: Call, locations: Locations) -> Response:
@@ -51,7 +59,7 @@ async def put(call: Call, locations: Locations) -> Response:
         rbac_by_default=rbac_by_default(call.request.api_version),
         change=await _change(call),
     )
-    return _changed(call, vault, before)
+    return await _changed(call, vault, before)
 
 
 async def patch(call: Call) -> Response:
@@ -66,7 +74,7 @@ async def patch(call: Call) -> Response:
         request=wire.vault_request(call.body, recover=False),
         change=await _change(call),
     )
-    return _changed(call, vault, before)
+    return await _changed(call, vault, before)
 
 
 async def change_policies(call: Call) -> Response:
@@ -88,6 +96,7 @@ async def change_policies(call: Call) -> Response:
         change=await _change(call),
     )
     _note_changes(call, vault, before)
+    await note_vault_change(call, before, vault)
     return wire.render(answers.policies(vault))
 
 
@@ -187,8 +196,9 @@ def _shown(call: Call, vault: Vault) -> Response:
     return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
 
 
-def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
+async def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
     _note_changes(call, vault, before)
+    await note_vault_change(call, before, vault)
     return _shown(call, vault)
 
 
@@ -255,7 +265,7 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
             path=DELETED + "/purge",
             since=SOFT_DELETE_SINCE,
             handler=partial(purge, keepers=keepers),
-            needs="Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            needs=VAULT_PURGE,
             log="VaultPurge",
             gives=None,
             refuses=(405,),
@@ -280,7 +290,7 @@ LIVING = (
         method="PUT",
         path=VAULT + "/accessPolicies/{kind}",
         handler=change_policies,
-        needs="Microsoft.KeyVault/vaults/accessPolicies/write",
+        needs=ACCESS_POLICY_WRITE,
         log="VaultPatch",
         takes=wire.PoliciesBody,
         gives=answers.PoliciesAnswer,
@@ -301,7 +311,7 @@ LIVING = (
         method="DELETE",
         path=VAULT,
         handler=delete,
-        needs="Microsoft.KeyVault/vaults/delete",
+        needs=VAULT_DELETE,
         log="VaultDelete",
         gives=None,
         name="delete_vault",

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from strongroom.access.authorization.actions import SECRETS_WRITE
 from strongroom.audit.event import Category
 from strongroom.objects.secrets.model import Secret
 from strongroom.objects.secrets.service import Secrets
@@ -25,7 +26,7 @@ from strongroom.planes.operation import Operation
 SECRET = OBJECT_SCOPES[0]
 SECRETS = SECRET.rpartition("/")[0]
 READ = "Microsoft.KeyVault/vaults/secrets/read"
-WRITE = "Microsoft.KeyVault/vaults/secrets/write"
+WRITE = SECRETS_WRITE
 
 
 class VaultSecretChange(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

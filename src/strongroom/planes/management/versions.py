@@ -49,7 +49,7 @@ PROVIDER_VERSIONS = {"microsoft.keyvault": KEY_VAULT, "microsoft.authorization":
 TYPE_VERSIONS = {("microsoft.authorization", "locks"): LOCKS, ("microsoft.insights", "eventtypes"): ACTIVITY}
 ACTIONS = frozenset({"purge"})
 """Words at the end of a path that are no type."""
-UNVERSIONED = frozenset({"strongroom.rehearsal"})  # our own, not the resource manager's
+UNVERSIONED = frozenset({"strongroom.access", "strongroom.rehearsal"})  # our own, not the resource manager's
 
 
 def require_supported(path: str, version: str | None, locations: str, *, since: str = "") -> None:

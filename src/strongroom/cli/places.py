@@ -1,0 +1,35 @@
+"""Where something is, as the options of commands name it."""
+
+from typing import TYPE_CHECKING
+
+from strongroom.cli.failure import CommandFailed
+
+if TYPE_CHECKING:
+    from strongroom.cli.data import Data
+
+
+async def scope_named(data: "Data", *, scope: str | None, group: str | None, vault: str | None) -> str:
+    """Return the resource id that the options name: the subscription when they name none."""
+    from strongroom.ids import group_scope, subscription_scope, vault_scope
+
+    if sum(each is not None for each in (scope, group, vault)) > 1:
+        raise CommandFailed("give one of --scope, --group and --vault")
+    subscription_id = (await data.installation()).subscription_id
+    if vault is not None:
+        found = await data.storage.read().vaults.find(vault)
+        if found is None or found.deletion is not None:
+            raise CommandFailed(f"there is no vault '{vault}'")
+        return vault_scope(found.subscription_id, found.resource_group, found.name)
+    if group is not None:
+        return group_scope(subscription_id, group)
+    return scope or subscription_scope(subscription_id)
+
+
+def object_named(vault: str | None, *, secret: str | None, key: str | None) -> str:
+    """Return what follows a vault's resource id for one object of it, "" for none."""
+    named = [(kind, name) for kind, name in (("secrets", secret), ("keys", key)) if name is not None]
+    if not named:
+        return ""
+    if vault is None or len(named) > 1:
+        raise CommandFailed("give one of --secret and --key, with the --vault that it is in")
+    return "/" + "/".join(named[0])
