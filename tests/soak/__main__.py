@@ -12,6 +12,7 @@ import click
 
 SEED = click.option("--seed", type=int, default=None, help="Repeat a run's choices (its moments, the system chooses).")
 KEPT_NAME = "strongroom-soak-"
+MODULES = ("evaluation", "conditions", "patterns", "service")
 PLANES = ("data", "management", "identity", "graph")
 
 
@@ -207,6 +208,23 @@ def durable(count):
         synced, answers = engine.watch(direct, count)
     _say(f"{synced} of {answers} answers left after an fdatasync that returned since the answer before")
     _end(passed=synced == answers, reason="answers left before they were durable")
+
+
+@main.command()
+@click.option("--module", type=click.Choice(MODULES), multiple=True, help="One of them only.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes at a time.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="One mutant in so many.")
+def mutants(module, workers, every):
+    """Change the rules of authorization in one small way after the other: some test must fail each time.
+
+    Survivors are to be killed by a better test; those that change nothing are listed with their reason in
+    tests/mutation/unchanged.toml. Takes about ten minutes for all.
+    """
+    from mutation.running import play
+
+    report = play(_say, modules=module or MODULES, workers=workers, every=every)
+    _say(report.words())
+    _end(passed=report.passed, reason="survivors, or a list that is not true any more")
 
 
 @contextmanager
