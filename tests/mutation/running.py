@@ -26,7 +26,7 @@ QUICK = "test_evaluation.py test_roles.py test_service.py test_conditions.py tes
 STAGES = {
     "evaluation": (QUICK, "test_properties.py", "test_matrix.py"),
     "conditions": (QUICK, "test_conditions_at_random.py", "test_properties.py"),
-    "patterns": (QUICK, "test_properties.py", "test_matrix.py"),
+    "patterns": ("test_patterns.py", QUICK, "test_properties.py", "test_matrix.py"),
     "service": (QUICK, "test_properties.py", "test_matrix.py"),
 }
 MODULES = tuple(STAGES)

@@ -21,8 +21,8 @@ def a_role(role_id="r", **said):
     [
         ("Owner", OWNER),
         (" owner ", OWNER),
-        ("/OWNER/", OWNER),
-        ("/providers/Microsoft.Authorization/roleDefinitions/ 8E3AF657-a8ff-443c-a75c-2fe8c4bcb635/", OWNER),
+        ("/OWNER/", None),
+        ("/providers/Microsoft.Authorization/roleDefinitions/8E3AF657-a8ff-443c-a75c-2fe8c4bcb635/", OWNER),
         ("acdd72a7-3385-48ef-bd42-f606fba81ae7", READER),
         ("Owner/x", None),
         ("Own", None),
