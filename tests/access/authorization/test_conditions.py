@@ -24,7 +24,8 @@ READ = "microsoft.keyvault/vaults/secrets/getsecret/action"
 SECRET = "@Resource[Microsoft.KeyVault/vaults/secrets:name]"
 ROLE = "@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]"
 KIND = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType]"
-ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+WHO = "@Request[Microsoft.Authorization/roleAssignments:PrincipalId]"
+ONE, TWO = "1111abcd-1111-4111-8111-111111111111", "2222abcd-2222-4222-8222-222222222222"
 
 
 def ask(text, *, action=READ, **attributes):
@@ -68,6 +69,9 @@ def ask(text, *, action=READ, **attributes):
         ("ActionMatches{'Microsoft.KeyVault/vaults/secrets/*'}", True),
         ("!(ActionMatches{'Microsoft.KeyVault/vaults/keys/*'})", True),
         ("@Resource[Microsoft.KeyVault/vaults:name] StringEquals 'pay'", True),
+        (f"{SECRET} StringLike 'a' or {SECRET} StringLike 'b' || {SECRET} StringLike 'p*'", True),
+        (f"{SECRET} StringLike 'p*' and {SECRET} StringLike '*y' && not {SECRET} StringLike 'b'", True),
+        (f"exists {SECRET}", True),
         (f"Exists {SECRET}", True),
         (f"Exists {ROLE}", False),
         (f"NOT Exists {ROLE}", True),
@@ -76,6 +80,47 @@ def ask(text, *, action=READ, **attributes):
 )
 def test_what_a_condition_says(text, expected):
     assert ask(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("sets", "values", "expected"),
+    [
+        ("ForAnyOfAnyValues", "'a', 'x'", True),
+        ("ForAnyOfAnyValues", "'x', 'y'", False),
+        ("ForAllOfAnyValues", "'a', 'b', 'x'", True),
+        ("ForAllOfAnyValues", "'a', 'x'", False),
+        ("ForAnyOfAllValues", "'a', 'a'", True),
+        ("ForAnyOfAllValues", "'a', 'b'", False),
+        ("ForAllOfAllValues", "'a', 'a'", False),
+        ("ForAllOfAllValues", "'x', 'y'", False),
+    ],
+)
+def test_sets_are_compared_as_their_names_say(sets, values, expected):
+    """The first word is of the values that the attribute has, here a and b, the second of those of the condition."""
+    said = {("request", SECRET_NAME): ("a", "b")}
+    text = f"@Request[Microsoft.KeyVault/vaults/secrets:name] {sets}:String{{}} {{{{{values}}}}}"
+    assert ask(text.format("Equals"), known=said) is expected
+    assert ask(f"{SECRET} {sets}:StringLike {{'p*', '*y'}}") is True
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "expected"),
+    [
+        ("a*c", "a\\*c", True),
+        ("abc", "a\\*c", False),
+        ("a?c", "a\\?c", True),
+        ("a\\*c", "a\\*c", False),
+        ("a\\c", "a\\c", True),
+        ("a\\", "a\\", True),
+        ("a\nc", "a*c", True),
+        ("a\nc", "a?c", True),
+        ("a.c", "a.c", True),
+        ("abc", "a.c", False),
+    ],
+)
+def test_what_a_pattern_of_a_condition_matches(value, pattern, expected):
+    said = {("request", SECRET_NAME): (value,)}
+    assert ask(f"{SECRET.replace('Resource', 'Request')} StringLike '{pattern}'", known=said) is expected
 
 
 @pytest.mark.parametrize(
@@ -102,13 +147,16 @@ def test_what_is_not_there_can_be_told_by_nobody(text, expected):
         (f"{ROLE} GuidNotEquals {ONE}", False),
         (f"{ROLE} ForAnyOfAnyValues:GuidEquals{{{TWO}, {ONE}}}", True),
         (f"{ROLE} ForAnyOfAnyValues:GuidEquals{{{TWO}}}", False),
+        (f"{WHO} GuidEquals {TWO}", True),
+        (f"{WHO} GuidEquals {TWO.upper()}", True),
+        (f"{WHO} GuidEquals {ONE}", False),
         (f"{KIND} StringEqualsIgnoreCase 'user'", True),
         (f"{KIND} StringEquals 'user'", False),
         (f"{KIND} StringEquals 'User'", True),
     ],
 )
 def test_what_an_assignment_says_of_itself(text, expected):
-    said = assignment_attributes("request", role_id=ONE.upper(), principal_id=TWO, principal_type="User")
+    said = assignment_attributes("request", role_id=ONE.upper(), principal_id=TWO.upper(), principal_type="User")
     assert ask(text, known=said) is expected
     assert ask(text.replace("@Request", "@Resource"), known=said) is None
 
@@ -143,14 +191,19 @@ def test_conditions_ask_what_time_it_is(operator, moment, expected):
         (f"{SECRET} StringEquals a", "no value"),
         (f"{SECRET} StringEquals {{'a', 'b'}}", "ForAnyOfAnyValues:StringEquals"),
         (f"{SECRET} StringSounds 'a'", "no operator"),
-        (f"{SECRET} GuidEquals {ONE}", "no operator"),
+        (f"{SECRET} GuidEquals {ONE}", "'GuidEquals' is no operator for an attribute of kind Name."),
         (f"{ROLE} StringEquals 'a'", "no operator"),
+        (f"{ROLE} DateTimeEquals '2026-01-01'", "no operator"),
+        (f"@Environment[UtcNow] GuidEquals {ONE}", "no operator"),
+        (f"{SECRET} Equals 'a'", "no operator"),
+        (f"{KIND} Equals 'a'", "no operator"),
         (f"{ROLE} GuidEquals 'a'", "no value"),
         (f"{SECRET} ForSomeValues:StringEquals 'a'", "no way to compare"),
         ("@Environment[UtcNow] DateTimeEquals 'today'", "no value"),
         ("@Principal[Microsoft.Directory/x:y] StringEquals 'a'", "no attribute that is known"),
         ("@Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'a'", "no attribute that is known"),
         ("Exists ActionMatches", "no attribute that is known"),
+        (f"Exiſts {SECRET}", "cannot be read"),  # whose capital letter is that of s
         ("ActionMatches{a}", "in quotes"),
         (f"ActionMatches{{'{'a' * 256}'}}", "of at most 256 characters"),
         ("ActionMatches('a')", "'{' is missing"),
@@ -166,6 +219,23 @@ def test_what_cannot_be_decided_is_refused_in_words(text, told):
         parse(text)
     assert refused.value.code == "InvalidCondition"
     assert told in refused.value.message
+
+
+def is_read(text):
+    try:
+        parse(text)
+    except BadRequest:
+        return False
+    return True
+
+
+def test_how_long_and_how_deep_a_condition_may_be():
+    action = "ActionMatches{'a'}"
+    assert is_read(action.ljust(8192))
+    assert not is_read(action.ljust(8193))
+    for mark, end, most in (("(", ")", 40), ("!", "", 41), ("!(", ")", 20)):
+        assert is_read(mark * most + action + end * most), mark
+        assert not is_read(mark * (most + 1) + action + end * (most + 1)), mark
 
 
 @given(st.text(alphabet="@[](){}!&|',: aAnNdDoOrR*?\\'", max_size=60))

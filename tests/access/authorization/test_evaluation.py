@@ -178,6 +178,7 @@ def may(condition, name, place, *, role=KEY_VAULT_SECRETS_OFFICER, now=NOON):
         (MINE, "secrets/getSecret/action", "/secrets/mine", True),
         (MINE, "secrets/getSecret/action", "/secrets/yours", False),
         (MINE, "secrets/readMetadata/action", "", False),  # a list names none
+        (MINE, "secrets/readMetadata/action", "/secrets", False),
         (HERE, "secrets/readMetadata/action", "", True),
         (MINE, "secrets/setSecret/action", "/secrets/mine", False),  # it is the request that names it
         (NEW_MINE, "secrets/setSecret/action", "/secrets/mine", True),
@@ -197,6 +198,25 @@ def test_a_condition_takes_away_from_its_assignment(condition, name, place, allo
 
 def test_a_condition_that_cannot_be_read_any_more_does_not_hold():
     assert not may("no condition any more", "secrets/delete", "/secrets/mine").undecided
+
+
+def test_control_actions_on_secrets_have_no_attributes_that_a_condition_could_ask_of():
+    held = Holdings([replace(an_assignment(OWNER, VAULT), condition=MINE)])
+    action = "Microsoft.KeyVault/vaults/secrets/read"
+    decision = decide([held], BUILT_IN_ROLES, action, f"{VAULT}/secrets/mine", data=False, now=NOON)
+    assert (decision.allowed, decision.undecided) == (False, True)
+
+
+@pytest.mark.parametrize("first", [MINE, NEW_MINE])
+def test_what_one_condition_leaves_open_no_other_closes(first):
+    """Else a handler that knows more would not be asked."""
+    second = NEW_MINE if first == MINE else MINE
+    held = [replace(an_assignment(KEY_VAULT_SECRETS_OFFICER, VAULT, 1), condition=first)]
+    held.append(replace(an_assignment(KEY_VAULT_SECRETS_OFFICER, "/", 2), condition=second))
+    action = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    decision = decide([Holdings(held)], BUILT_IN_ROLES, action, f"{VAULT}/secrets/yours", data=True, now=NOON)
+    assert (decision.allowed, decision.undecided) == (False, True)
+    assert decision.unmet.condition == NEW_MINE
 
 
 def test_keys_have_no_attributes_that_a_condition_could_ask_of():
@@ -327,6 +347,12 @@ def test_a_policy_grants_what_it_names_to_whom_it_names(policy, expected):
 def test_a_policy_for_an_application_counts_for_users_who_come_through_it(application, expected):
     vault = a_vault(access_policies=(a_policy(application_id=application, secrets=frozenset({"get"})),))
     assert (find_policy(vault, a_caller(type=PrincipalType.USER), "secrets", "get") is not None) is expected
+
+
+def test_a_caller_is_itself_whatever_is_said_of_its_groups():
+    vault = a_vault(access_policies=(a_policy(secrets=frozenset({"get"})),))
+    assert find_policy(vault, a_caller(principals=frozenset()), "secrets", "get") is not None
+    assert find_policy(vault, a_caller(object_id=TEAM, principals=frozenset()), "secrets", "get") is None
 
 
 def test_all_does_not_mean_purge():

@@ -113,6 +113,7 @@ def holding(*scopes):
         ("/subscriptions/s1", "/subscriptions/s10", False),
         ("/subscriptions/other", "/subscriptions/s", False),
         (GROUP, "/", True),
+        ("/subscriptions/x/resourcegroups/g", "/subscriptions/x", True),
     ],
 )
 def test_whether_anything_is_held_at_a_scope_above_it_or_below_it(held, scope, expected):

@@ -11,6 +11,7 @@ from strongroom.access.authorization.service import (
     data_refusal,
     find_data_decision,
     find_management_decision,
+    find_scopes,
     management_refusal,
     reason_of,
 )
@@ -143,6 +144,29 @@ async def test_another_tenants_caller_gets_nothing(stores, rbac):
     assert await ask(stores, vault, actions.SECRET_GET) == REFUSED
 
 
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (None, True),
+        ("@Environment[UtcNow] DateTimeLessThan '2020-01-01'", False),
+        ("@Environment[UtcNow] DateTimeGreaterThan '2020-01-01'", True),
+        ("@Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEquals 'User'", False),
+    ],
+)
+async def test_where_somebody_was_given_an_action_is_found_without_asking_of_each_place(stores, condition, found):
+    read = "Microsoft.KeyVault/vaults/read"
+    assert await find_scopes(stores, CALLER, read, now=NOON) == frozenset()
+    await give(stores, TEAM, READER, condition=condition)
+    assert await find_scopes(stores, CALLER, read, now=NOON) == ({SCOPE.lower()} if found else frozenset())
+    assert await find_scopes(stores, CALLER, "Microsoft.KeyVault/vaults/write", now=NOON) == frozenset()
+    assert await find_scopes(stores, replace(CALLER, principals=frozenset({ME})), read, now=NOON) == frozenset()
+
+
+async def test_data_actions_are_no_control_actions_where_scopes_are_looked_for(stores):
+    await give(stores, ME, KEY_VAULT_SECRETS_USER)
+    assert await find_scopes(stores, CALLER, actions.SECRET_GET.data_action, now=NOON) == frozenset()
+
+
 async def test_the_management_plane_asks_roles(stores):
     read, write = "Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/write"
     assert not (await find_management_decision(stores, CALLER, read, SCOPE, now=NOON)).allowed
@@ -157,3 +181,4 @@ async def test_the_management_plane_asks_roles(stores):
         "granted, please refresh your credentials."
     )
     assert refusal.code == "AuthorizationFailed"
+    assert f"The client '{APP}' with" in management_refusal(CALLER, write, SCOPE).message

@@ -155,7 +155,7 @@ class _Reader:
 
     def _term(self, depth: int) -> Condition:
         token = self._take()
-        word = token.text.upper() if token.kind in {"word", "mark"} else ""
+        word = token.text.upper()  # no string or attribute is one of these words: they have their marks around them
         if word in {"!", "NOT"}:
             if depth > MAX_DEPTH:
                 raise _bad(f"it is negated more than {MAX_DEPTH} times")
@@ -212,7 +212,7 @@ class _Reader:
 
     def _require(self, text: str) -> None:
         token = self._take()
-        if token.kind != "mark" or token.text != text:
+        if token.text != text:
             raise _bad(f"'{text}' is missing before '{token.text}'")
 
 
@@ -247,7 +247,7 @@ def _exists(attribute: tuple[str, str]) -> Condition:
 def _known(token: _Token) -> tuple[str, str]:
     source, _, name = token.text.removeprefix("@").removesuffix("]").partition("[")
     attribute = source.lower(), name.strip().lower()
-    if token.kind != "attribute" or attribute not in ATTRIBUTES:
+    if attribute not in ATTRIBUTES:
         raise _bad(f"'{token.text}' is no attribute that is known here")
     return attribute
 
@@ -266,8 +266,8 @@ def _string(token: _Token, text: str) -> str:
     return text
 
 
-def _guid(token: _Token, text: str) -> str:
-    if token.kind not in {"word", "string"} or not is_guid(text):
+def _guid(_: _Token, text: str) -> str:
+    if not is_guid(text):
         raise ValueError
     return text.lower()
 
