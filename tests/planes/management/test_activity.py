@@ -42,6 +42,15 @@ async def lived(world):
     return world
 
 
+async def test_a_group_whose_name_is_a_word_of_paths_changes_nothing_in_what_is_told(world):
+    await world.a_group("accessPolicies")
+    await world.a_vault("Kv1", "accessPolicies")
+    assert told(await events(world)) == [
+        ("KeyVault/vaults/write", "Succeeded"),
+        ("Resources/subscriptions/resourceGroups/write", "Succeeded"),
+    ]
+
+
 def told(found):
     return [(each["operationName"]["value"].rpartition("Microsoft.")[2], each["status"]["value"]) for each in found]
 

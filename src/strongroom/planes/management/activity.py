@@ -21,10 +21,10 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management.activityfilter import ActivityFilter, parse_activity_filter
 from strongroom.planes.management.answers import Page, render_list
-from strongroom.planes.management.listing import next_link, open_skip_token
 from strongroom.planes.management.places import subscription_id
 from strongroom.planes.management.wire import Wire
 from strongroom.planes.operation import Operation, Parameter
+from strongroom.planes.paging import next_link, open_skip_token
 from strongroom.planes.record import UPN_CLAIM
 from strongroom.resources.locks import Effect, effect_of
 
@@ -50,7 +50,8 @@ OBJECT_ACTIONS = {
 }
 """The same of what is written into vaults as resources; the data plane has operations of these names too."""
 MANAGED = "/subscriptions/"
-POLICIES = "/accesspolicies/"
+POLICIES = "accesspolicies"
+"""What stands before the last word of a path that changes access policies."""
 
 
 class Word(Wire, kw_only=True):
@@ -181,7 +182,7 @@ def _action(told: _Told) -> str:
     if name in OBJECT_ACTIONS and path.startswith(MANAGED):
         return OBJECT_ACTIONS[name]
     action = ACTIONS.get(name, name)
-    return VAULTS + "accessPolicies/write" if action == VAULTS + "write" and POLICIES in path else action
+    return VAULTS + "accessPolicies/write" if action == VAULTS + "write" and path.split("/")[-2] == POLICIES else action
 
 
 def _made(record: Record, told: _Told, action: str, subscription: str) -> Event:
