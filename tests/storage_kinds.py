@@ -35,6 +35,14 @@ class Sqlite:
         self._opened.append(SqliteStorage.open(self.place, CUSTODIAN, recording=self._recording()))
         return self._opened[-1]
 
+    @property
+    def serves(self):
+        """Whether other processes are to use what this one has beside the storage."""
+        return False
+
+    def serve(self):
+        """Have beside the storage what a server has beside its workers."""
+
     def _recording(self):
         return None  # a thread of its own, as a command has it
 
@@ -46,15 +54,26 @@ class Sqlite:
 
 
 class SqliteWithRecorder(Sqlite):
-    """The same as a server has it: a process of its own makes the records of all storages durable."""
+    """The same as a server has it: a process of its own makes the records of all storages durable.
 
-    def __init__(self, place):
+    joins: another process has started it. A place has one: who begins a second one takes the others' from them.
+    """
+
+    def __init__(self, place, *, joins=False):
         super().__init__(place)
+        self._joins = joins
         self._recorder = None
 
-    def _recording(self):
-        if self._recorder is None:
+    @property
+    def serves(self):
+        return self._recorder is not None
+
+    def serve(self):
+        if self._recorder is None and not self._joins:
             self._recorder = RecorderProcess(self.place)
+
+    def _recording(self):
+        self.serve()
         return Courier(self.place)
 
     def close(self):
@@ -133,9 +152,9 @@ def is_whole(storage):
 
 
 def play_elsewhere(kind, scene):
-    """Start a scene in another process on the place of `kind`."""
+    """Start a scene in another process on the place of `kind`, with what that has beside the storage."""
     name = next(name for name, each in KINDS.items() if type(kind) is each)
-    return play(name, kind.place, scene.__name__)
+    return play(name, kind.place, scene.__name__, *(["joins"] if kind.serves else []))
 
 
 def play(*arguments, **kwargs):
@@ -171,8 +190,8 @@ async def journal(storage):
         await storage.record(a_record())
 
 
-async def _play(name, place, scene):
-    kind = KINDS[name](Path(place))
+async def _play(name, place, scene, *said):
+    kind = KINDS[name](Path(place), **dict.fromkeys(said, True))
     await globals()[scene](kind.open())
     kind.close()
 

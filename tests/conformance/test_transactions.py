@@ -180,6 +180,7 @@ async def test_it_says_whether_it_can_be_written_beside_changes_under_way(kind):
 
 
 async def test_processes_on_one_place_lose_nothing_of_each_other(kind):
+    kind.serve()
     processes = [play_elsewhere(kind, count) for _ in range(3)]
     for process in processes:
         process.communicate()
