@@ -7,12 +7,14 @@ changed, made up, or carried to another host, collection or query does not open.
 import base64
 import binascii
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from strongroom.custody.sealing import Context, Custodian, SealBroken
 from strongroom.custody.store import DataKey, KeyringStore, Purpose
 from strongroom.errors import BadRequest, StorageUnavailable
+from strongroom.planes.call import Call
 from strongroom.sensitive import Sensitive
 
 MAX_TOKEN = 4096
@@ -48,6 +50,30 @@ def open_token(custodian: Custodian, key: DataKey, scope: str, token: str) -> di
         return _decode(custodian.open(key, sealed, _context(scope)).reveal())
     except (SealBroken, UnicodeEncodeError, binascii.Error):
         raise BadRequest("The paging token is invalid for this collection; start again from its first page.") from None
+
+
+async def open_skip_token(call: Call) -> dict[str, Any]:
+    """Return what the query's paging token says, nothing where there is none; BadRequest for one from elsewhere."""
+    token = call.request.query.get("$skiptoken")
+    if token is None:
+        return {}
+    key = await paging_key(call.stores.keyring)
+    return open_token(call.custodian, key, _place(call), token)
+
+
+async def next_link(call: Call, payload: dict[str, Any]) -> str:
+    """Return the link to the page of this list that begins where `payload` says."""
+    key = await paging_key(call.stores.keyring)
+    token = seal_token(call.custodian, key, _place(call), payload)
+    kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
+    query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
+    return f"{call.request.base}{call.request.path}?{query}"
+
+
+def _place(call: Call) -> str:
+    """Return what a token is good for: this host, collection and filter."""
+    request = call.request
+    return f"{request.host}{request.path.rstrip('/').lower()}?{request.query.get('$filter', '')}"
 
 
 def _context(scope: str) -> Context:

@@ -4,11 +4,10 @@ from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, Holdings,
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.roles import BUILT_IN
 from strongroom.errors import Conflict, NotFound
-from strongroom.storage.session import Documents, Session
+from strongroom.storage.session import WITHIN, Documents, Session, within
 
 ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
 ROLES = Documents("roles", RoleDefinition, "role_id", "name")
-WITHIN = "(scope = ? OR substr(scope, 1, length(?)) = ?)"
 
 
 class SqlAssignments:
@@ -43,8 +42,8 @@ class SqlAssignments:
         above = ancestors(scope.lower())
         places = f"scope IN ({', '.join('?' * len(above))})" + (f" OR {WITHIN}" if below else "")
         where = f"WHERE assignment_id > ? AND ({places}) ORDER BY assignment_id LIMIT ?"
-        within = _within(scope) if below else ()
-        return ASSIGNMENTS.read(self._session, where, (after, *above, *within, -1 if limit is None else limit))
+        inside = within(scope) if below else ()
+        return ASSIGNMENTS.read(self._session, where, (after, *above, *inside, -1 if limit is None else limit))
 
     async def find(self, assignment_id: str) -> RoleAssignment | None:
         """Return an assignment."""
@@ -67,16 +66,11 @@ class SqlAssignments:
 
     async def remove_within(self, scope: str) -> None:
         """Remove every assignment at `scope` or below: the scope is gone."""
-        self._remove(WITHIN, _within(scope))
+        ASSIGNMENTS.delete_where(self._session, WITHIN, within(scope))
 
     async def remove_principal(self, principal_id: str) -> None:
         """Remove every assignment of a principal: the principal is gone."""
-        self._remove("principal_id = ?", (principal_id.lower(),))
-
-    def _remove(self, condition: str, parameters: tuple[str, ...]) -> None:
-        select = f"SELECT assignment_id FROM assignments WHERE {condition}"  # noqa: S608 - a condition of our own
-        for key in self._session.connection.rows(select, parameters):
-            ASSIGNMENTS.delete(self._session, key)
+        ASSIGNMENTS.delete_where(self._session, "principal_id = ?", (principal_id.lower(),))
 
     def _holders(self, object_id: str, principals: frozenset[str]) -> tuple[Holdings, ...]:
         everybody = (object_id, *sorted(principals - {object_id}))
@@ -102,8 +96,7 @@ class SqlRoles:
     async def put(self, role: RoleDefinition) -> None:
         """Add a custom role, or replace the one of that id."""
         columns = (role.role_id, role.name.lower())
-        if not ROLES.update(self._session, columns, role):
-            ROLES.insert(self._session, columns, role)
+        ROLES.put(self._session, columns, role)
 
     async def remove(self, role_id: str) -> None:
         """Remove a custom role; NotFound (RoleDefinitionDoesNotExist) when there is none."""
@@ -118,12 +111,6 @@ class SqlRoles:
 def _columns(assignment: RoleAssignment) -> tuple[str, ...]:
     names = (assignment.assignment_id, assignment.scope, assignment.role_id, assignment.principal_id)
     return tuple([name.lower() for name in names])
-
-
-def _within(scope: str) -> tuple[str, str, str]:
-    place = scope.lower()
-    below = place.rstrip("/") + "/"
-    return place, below, below
 
 
 def _not_found(assignment_id: str) -> NotFound:

@@ -110,8 +110,7 @@ class SqlKeys(SqlObjects[KeyVersion]):
     async def put_policy(self, vault_id: str, name: str, policy: RotationPolicy, due: datetime | None) -> None:
         """Keep the rotation policy of a key. due: before when nothing is to be done, None for never."""
         columns = (vault_id, name.lower(), None if due is None else max(0, int(due.timestamp())))
-        if not POLICIES.update(self._session, columns, policy):
-            POLICIES.insert(self._session, columns, policy)
+        POLICIES.put(self._session, columns, policy)
 
     async def list_due(self, now: datetime, *, after: Due | None, limit: int) -> tuple[Due, ...]:
         """Return up to `limit` keys that may be due at `now`, the longest due first, past `after`."""

@@ -2,7 +2,7 @@
 
 from strongroom.errors import NotFound
 from strongroom.resources.locks import Lock
-from strongroom.storage.session import Documents, Session
+from strongroom.storage.session import WITHIN, Documents, Session, within
 
 LOCKS = Documents("locks", Lock, "scope", "name", "subscription_id", keys=2)
 
@@ -25,8 +25,7 @@ class SqlLocks:
     async def put(self, lock: Lock) -> None:
         """Add a lock, or replace the one of that scope and name."""
         columns = (lock.scope.lower(), lock.name.lower(), lock.subscription_id.lower())
-        if not LOCKS.update(self._session, columns, lock):
-            LOCKS.insert(self._session, columns, lock)
+        LOCKS.put(self._session, columns, lock)
 
     async def remove(self, scope: str, name: str) -> None:
         """Remove a lock; NotFound (LockNotFound) when there is none."""
@@ -35,8 +34,4 @@ class SqlLocks:
 
     async def remove_within(self, scope: str) -> None:
         """Remove every lock at `scope` or below: the scope is gone."""
-        place = scope.lower().rstrip("/")
-        below = place + "/"
-        select = "SELECT scope, name FROM locks WHERE scope = ? OR substr(scope, 1, length(?)) = ?"
-        for key in self._session.connection.rows(select, (place, below, below)):
-            LOCKS.delete(self._session, key)
+        LOCKS.delete_where(self._session, WITHIN, within(scope))

@@ -57,8 +57,7 @@ class SqlResources:
     async def put_group(self, group: ResourceGroup) -> None:
         """Add a resource group, or replace the one of that name."""
         key = _key(group.subscription_id, group.name)
-        if not GROUPS.update(self._session, key, group):
-            GROUPS.insert(self._session, key, group)
+        GROUPS.put(self._session, key, group)
 
     async def remove_group(self, subscription_id: str, name: str) -> None:
         """Remove a resource group; NotFound when there is none."""
@@ -87,8 +86,7 @@ class SqlFacts:
 
     async def put(self, name: str, value: bytes) -> None:
         """Set a fact."""
-        if not FACTS.update(self._session, (name,), Fact(value)):
-            FACTS.insert(self._session, (name,), Fact(value))
+        FACTS.put(self._session, (name,), Fact(value))
 
 
 def _key(subscription_id: str, name: str) -> tuple[str, str]:

@@ -11,6 +11,8 @@ T = TypeVar("T")
 CACHE_ENTRIES = 20_000
 ROW_ENTRIES = 5_000
 ROW_BYTES = 2_000
+WITHIN = "(scope = ? OR substr(scope, 1, length(?)) = ?)"
+"""At a scope or below it; what it is asked with, `within` returns."""
 
 
 class Connection(Protocol):
@@ -133,6 +135,13 @@ class Session:
         self.notes.append(gone(shape, key))
 
 
+def within(scope: str) -> tuple[str, str, str]:
+    """Return what WITHIN is asked with for a resource id in any case."""
+    place = scope.lower().rstrip("/")
+    below = place + "/"
+    return place, below, below
+
+
 def _size(row: tuple[Any, ...]) -> int:
     return sum([len(column) for column in row if isinstance(column, bytes)])
 
@@ -157,6 +166,7 @@ class Documents:
         self.select = f"SELECT {names}, document, mac FROM {table}"  # noqa: S608
         self._insert = f"INSERT INTO {table} ({names}, document, mac) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
         self._update = f"UPDATE {table} SET {changed} WHERE {where}"  # noqa: S608
+        self._keys_of = f"SELECT {', '.join(columns[:keys])} FROM {table}"  # noqa: S608
         self._delete = f"DELETE FROM {table} WHERE {where}"  # noqa: S608
 
     def read(self, session: Session, where: str = "", parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -181,12 +191,22 @@ class Documents:
         row = self._row(session, columns, value)
         return self._noted(session, row, session.change(self._update, (*row[self._keys :], *row[: self._keys])))
 
+    def put(self, session: Session, columns: tuple[Column, ...], value: Any) -> None:
+        """Insert a row, or replace the one of this key."""
+        if not self.update(session, columns, value):
+            self.insert(session, columns, value)
+
     def delete(self, session: Session, key: tuple[Column, ...]) -> bool:
         """Delete the row of this key; answer False when there is none."""
         if session.change(self._delete, key) != 1:
             return False
         session.note_gone(self.shape, *key)
         return True
+
+    def delete_where(self, session: Session, condition: str, parameters: tuple[Column, ...]) -> None:
+        """Delete the rows that a condition of this program's own finds."""
+        for key in session.connection.rows(f"{self._keys_of} WHERE {condition}", parameters):
+            self.delete(session, key)
 
     def _noted(self, session: Session, row: tuple[Any, ...], touched: int) -> bool:
         if touched != 1:

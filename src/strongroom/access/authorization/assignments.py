@@ -6,11 +6,10 @@ Texts and codes: as the service writes them, see `docs/errors.md`.
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from strongroom.access.authorization.conditions import VERSION, parse
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
-from strongroom.access.authorization.store import AssignmentStore, RoleStore
+from strongroom.access.authorization.store import AssignmentStore, Places, RoleStore
 from strongroom.access.identity.model import PrincipalType
 from strongroom.clock import whole_seconds
 from strongroom.errors import BadRequest, Conflict, NotFound
@@ -29,19 +28,6 @@ SCOPE = re.compile(
     re.ASCII,
 )
 """A place at which a role may be assigned, in lower case."""
-
-
-class Places(Protocol):
-    """The stores that an assignment touches."""
-
-    @property
-    def assignments(self) -> AssignmentStore: ...
-    @property
-    def resources(self) -> ResourceStore: ...
-    @property
-    def roles(self) -> RoleStore: ...
-    @property
-    def vaults(self) -> VaultStore: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

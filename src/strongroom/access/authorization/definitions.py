@@ -4,19 +4,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from strongroom.access.authorization.actions import KNOWN_ACTIONS, KNOWN_DATA_ACTIONS, PROVIDER
 from strongroom.access.authorization.assignments import SHOWN, no_role, require_scope, spelled_scope
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.patterns import LONGEST, matches
 from strongroom.access.authorization.roles import BUILT_IN
-from strongroom.access.authorization.store import AssignmentStore, RoleStore
+from strongroom.access.authorization.store import AssignmentStore, Places, RoleStore
 from strongroom.clock import whole_seconds
 from strongroom.errors import BadRequest, Conflict, StrongroomError
 from strongroom.ids import Scope, is_guid
-from strongroom.resources.store import ResourceStore
-from strongroom.vaults.store import VaultStore
 
 # Source: Azure RBAC limits; "Custom role properties".
 MAX_NAME = 512
@@ -25,19 +22,6 @@ MAX_ROLES = 5000
 MAX_ACTIONS = 2048
 ACTION = re.compile(r"\*|[\w.*-]+(/[\w.*-]+)+\Z", re.ASCII)
 BUILT_IN_IDS = frozenset(role.role_id for role in BUILT_IN)
-
-
-class Places(Protocol):
-    """The stores that a role touches."""
-
-    @property
-    def assignments(self) -> AssignmentStore: ...
-    @property
-    def resources(self) -> ResourceStore: ...
-    @property
-    def roles(self) -> RoleStore: ...
-    @property
-    def vaults(self) -> VaultStore: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

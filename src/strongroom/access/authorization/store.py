@@ -4,6 +4,8 @@ from typing import Protocol
 
 from strongroom.access.authorization.evaluation import Holdings, Roles
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
+from strongroom.resources.store import ResourceStore
+from strongroom.vaults.store import VaultStore
 
 
 class AssignmentStore(Protocol):
@@ -68,3 +70,12 @@ class Grants(Protocol):
     def assignments(self) -> AssignmentStore: ...
     @property
     def roles(self) -> RoleStore: ...
+
+
+class Places(Grants, Protocol):
+    """The stores that a role touches when it is made or given: those that decide, and those of where it counts."""
+
+    @property
+    def resources(self) -> ResourceStore: ...
+    @property
+    def vaults(self) -> VaultStore: ...

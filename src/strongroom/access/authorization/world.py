@@ -11,13 +11,11 @@ from typing import Protocol
 
 from strongroom.access.authorization.evaluation import Holdings, Roles
 from strongroom.access.authorization.model import RoleAssignment
-from strongroom.access.authorization.store import AssignmentStore, RoleStore
+from strongroom.access.authorization.store import Places
 from strongroom.access.identity.model import Application, Group, Membership, PrincipalType, Relation, User
 from strongroom.access.identity.store import IdentityStore
 from strongroom.ids import vault_scope
-from strongroom.resources.store import ResourceStore
 from strongroom.vaults.model import Vault
-from strongroom.vaults.store import VaultStore
 
 VAULT_DEPTH = 9
 """How many segments the resource id of a vault has, the empty one before its first slash counted."""
@@ -26,19 +24,11 @@ Chain = tuple[str, ...]
 """The groups through which somebody has what another was given: the one that he is in first, the holder last."""
 
 
-class Places(Protocol):
+class Everything(Places, Protocol):
     """The stores that a world is read from."""
 
     @property
-    def assignments(self) -> AssignmentStore: ...
-    @property
     def identity(self) -> IdentityStore: ...
-    @property
-    def resources(self) -> ResourceStore: ...
-    @property
-    def roles(self) -> RoleStore: ...
-    @property
-    def vaults(self) -> VaultStore: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +173,7 @@ def path_of(vault: Vault) -> str:
     return vault_scope(vault.subscription_id, vault.resource_group, vault.name).lower()
 
 
-async def read_world(stores: Places, *, now: datetime) -> World:
+async def read_world(stores: Everything, *, now: datetime) -> World:
     """Return all that decides access, as the stores have it."""
     groups = await stores.identity.list_groups()
     applications, users = await stores.identity.list_applications(), await stores.identity.list_users()

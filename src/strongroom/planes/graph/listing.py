@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
 
 from msgspec import Meta
 
@@ -14,7 +13,7 @@ from strongroom.planes.graph.kinds import ODATA_TYPE, Found, Kind
 from strongroom.planes.graph.wire import render
 from strongroom.planes.http import Response
 from strongroom.planes.operation import Parameter
-from strongroom.planes.paging import open_token, paging_key, seal_token
+from strongroom.planes.paging import next_link, open_skip_token
 
 MAX_TOP = 999
 PAGE_SIZE = 100
@@ -52,7 +51,8 @@ async def render_list(call: Call, kind: Kind, found: Iterable[Found]) -> Respons
     if query.get("$count", "").lower() == "true":
         body["@odata.count"] = len(kept)
     if len(rest) > top:
-        body["@odata.nextLink"] = await _next_link(call, _place(rest[top - 1]))
+        name, id_ = _place(rest[top - 1])
+        body["@odata.nextLink"] = await next_link(call, {"name": name, "id": id_})
     return render(body | {"value": [shows(each) for each in rest[:top]]})
 
 
@@ -139,25 +139,8 @@ def _place(found: Properties) -> Place:
 
 
 async def _after(call: Call) -> Place:
-    token = call.request.query.get("$skiptoken")
-    if token is None:
-        return "", ""
     try:
-        payload = open_token(call.custodian, await paging_key(call.stores.keyring), _collection(call), token)
+        payload = await open_skip_token(call)
     except BadRequest as error:
         raise BadRequest(error.message, code="Directory_ExpiredPageToken") from None
     return str(payload.get("name", "")), str(payload.get("id", ""))
-
-
-async def _next_link(call: Call, place: Place) -> str:
-    key = await paging_key(call.stores.keyring)
-    token = seal_token(call.custodian, key, _collection(call), {"name": place[0], "id": place[1]})
-    kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
-    query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
-    return f"{call.request.base}{call.request.path}?{query}"
-
-
-def _collection(call: Call) -> str:
-    """Return what a token is good for: this host, collection and filter."""
-    request = call.request
-    return f"{request.host}{request.path.rstrip('/').lower()}?{request.query.get('$filter', '')}"

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote, urlencode
 
 from msgspec import Meta
 
@@ -12,7 +11,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers
 from strongroom.planes.operation import Parameter
-from strongroom.planes.paging import open_token, paging_key, seal_token
+from strongroom.planes.paging import next_link, open_skip_token
 from strongroom.vaults.model import Vault
 
 T = TypeVar("T")
@@ -55,15 +54,6 @@ async def read_window(call: Call) -> Window:
     """Return what the query asks for; BadRequest for a number or a token that is none."""
     top = _top(call.request.query.get("$top"))
     return Window(str((await open_skip_token(call)).get("after", "")), top)
-
-
-async def open_skip_token(call: Call) -> dict[str, Any]:
-    """Return what the query's paging token says, nothing where there is none; BadRequest for one from elsewhere."""
-    token = call.request.query.get("$skiptoken")
-    if token is None:
-        return {}
-    key = await paging_key(call.stores.keyring)
-    return open_token(call.custodian, key, _place(call), token)
 
 
 async def page(
@@ -113,18 +103,3 @@ def _top(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TOP)) and 1 <= int(text) <= MAX_TOP):
         raise BadRequest(f"The value '{text}' of $top is not a number from 1 to {MAX_TOP}.", code="InvalidTopValue")
     return int(text)
-
-
-async def next_link(call: Call, payload: dict[str, Any]) -> str:
-    """Return the link to the page of this list that begins where `payload` says."""
-    key = await paging_key(call.stores.keyring)
-    token = seal_token(call.custodian, key, _place(call), payload)
-    kept = {name: value for name, value in call.request.query.items() if name != "$skiptoken"}
-    query = urlencode({**kept, "$skiptoken": token}, quote_via=quote, safe="$'")
-    return f"{call.request.base}{call.request.path}?{query}"
-
-
-def _place(call: Call) -> str:
-    """Return what a token is good for: this host, collection and filter."""
-    request = call.request
-    return f"{request.host}{request.path.rstrip('/').lower()}?{request.query.get('$filter', '')}"

@@ -13,7 +13,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, rolewire
 from strongroom.planes.management.answers import Page, render_list
-from strongroom.planes.management.places import GROUP, SCOPES, SUBSCRIPTION, VAULT
+from strongroom.planes.management.places import PLACES, SUBSCRIPTION
 from strongroom.planes.management.scopes import get_scope
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation, Parameter
@@ -119,19 +119,18 @@ def _read(name: str) -> str:
 
 GET = partial(Operation, method="GET")
 DENIALS = partial(GET, needs=_read("denyAssignments"), log=_read("denyAssignments"))
-NAMES = dict(zip(SCOPES, ("subscription", "group", "vault"), strict=True))
 
 OPERATIONS = (
     *(
         GET(
-            path=f"{place}{AUTHORIZATION}/permissions",
+            path=f"{PLACES[name]}{AUTHORIZATION}/permissions",
             handler=list_permissions,
             needs=_read("permissions"),
             log=_read("permissions"),
             gives=Page[rolewire.PermissionAnswer],
-            name=f"list_permissions_at_{NAMES[place]}",
+            name=f"list_permissions_at_{name}",
         )
-        for place in (GROUP, VAULT)
+        for name in ("group", "vault")
     ),
     *(
         DENIALS(
@@ -140,7 +139,7 @@ OPERATIONS = (
             gives=answers.EmptyPage,
             name=f"list_denials_at_{name}",
         )
-        for place, name in NAMES.items()
+        for name, place in PLACES.items()
     ),
     *(
         DENIALS(
@@ -150,7 +149,7 @@ OPERATIONS = (
             success=(),
             name=f"get_denial_at_{name}",
         )
-        for place, name in NAMES.items()
+        for name, place in PLACES.items()
     ),
     GET(
         path=f"{SUBSCRIPTION}{AUTHORIZATION}/classicAdministrators",

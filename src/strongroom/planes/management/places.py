@@ -17,12 +17,15 @@ OBJECTS = ("secret", "key", "certificate")
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = SUBSCRIPTION + "/resourceGroups/{group}"
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vault}"
-SCOPES = (SUBSCRIPTION, GROUP, VAULT)
-"""Paths of what locks and tags are set on, and roles given at."""
+PLACES = {"subscription": SUBSCRIPTION, "group": GROUP, "vault": VAULT}
+"""Paths of what locks and tags are set on, and roles given at, by the words that names of operations end in."""
+SCOPES = tuple(PLACES.values())
 OBJECT_SCOPES = tuple(f"{VAULT}/{kind}s/{{{kind}}}" for kind in OBJECTS)
 """Paths of the objects in a vault, by their kind."""
 OBJECT = VAULT + "/{collection}/{object}"
-"""The path of an object in a vault, of whichever kind: roles are given there too."""
+"""The path of an object in a vault, of whichever kind."""
+ROLE_PLACES = PLACES | {"object": OBJECT}
+"""The same for roles, which are given at objects too."""
 
 
 def scope_of(parameters: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from strongroom.planes.management.answers import Page
 from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page, page_of, read_window
 from strongroom.planes.management.permission import require_allowed
-from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.places import ROLE_PLACES, scope_of
 from strongroom.planes.management.scopes import get_scope
 from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
 from strongroom.planes.management.wire import render
@@ -230,13 +230,12 @@ DELETE = partial(
     changes=True,
 )
 NAMED = ASSIGNMENTS + "/{assignment}"
-PLACES = ((SUBSCRIPTION, "subscription"), (GROUP, "group"), (VAULT, "vault"), (OBJECT, "object"))
 
 OPERATIONS = (
-    *(LIST(path=place + ASSIGNMENTS, name=f"list_assignments_at_{name}") for place, name in PLACES),
+    *(LIST(path=place + ASSIGNMENTS, name=f"list_assignments_at_{name}") for name, place in ROLE_PLACES.items()),
     *(
         row(path=place + NAMED, name=f"{verb}_assignment_at_{name}")
-        for place, name in PLACES
+        for name, place in ROLE_PLACES.items()
         for verb, row in (("get", GET), ("put", PUT), ("delete", DELETE))
     ),
 )

@@ -14,7 +14,7 @@ from strongroom.planes.management.answers import Page
 from strongroom.planes.management.filters import bad_filter, read_terms
 from strongroom.planes.management.listing import PAGE, page
 from strongroom.planes.management.permission import require_allowed
-from strongroom.planes.management.places import GROUP, OBJECT, SUBSCRIPTION, VAULT, scope_of
+from strongroom.planes.management.places import PLACES, ROLE_PLACES, scope_of
 from strongroom.planes.management.selfgranting import held_by_caller, note_role_change
 from strongroom.planes.management.wire import render
 from strongroom.planes.operation import Operation, Parameter
@@ -146,13 +146,13 @@ REMOVE = partial(
     changes=True,
 )
 NAMED = DEFINITIONS + "/{role}"
-PLACES = ((SUBSCRIPTION, "subscription"), (GROUP, "group"), (VAULT, "vault"), (OBJECT, "object"))
+WRITTEN_AT = ("subscription", "group")
 
 OPERATIONS = (
     LIST(path=DEFINITIONS, name="list_roles_of_tenant"),
     GET(path=NAMED, name="get_role_of_tenant"),
-    *(LIST(path=place + DEFINITIONS, needs=READ, name=f"list_roles_at_{name}") for place, name in PLACES),
-    *(GET(path=place + NAMED, needs=READ, name=f"get_role_at_{name}") for place, name in PLACES),
-    *(PUT(path=place + NAMED, name=f"put_role_at_{name}") for place, name in PLACES[:2]),
-    *(REMOVE(path=place + NAMED, name=f"delete_role_at_{name}") for place, name in PLACES[:2]),
+    *(LIST(path=place + DEFINITIONS, needs=READ, name=f"list_roles_at_{name}") for name, place in ROLE_PLACES.items()),
+    *(GET(path=place + NAMED, needs=READ, name=f"get_role_at_{name}") for name, place in ROLE_PLACES.items()),
+    *(PUT(path=PLACES[name] + NAMED, name=f"put_role_at_{name}") for name in WRITTEN_AT),
+    *(REMOVE(path=PLACES[name] + NAMED, name=f"delete_role_at_{name}") for name in WRITTEN_AT),
 )

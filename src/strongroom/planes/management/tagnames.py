@@ -50,17 +50,21 @@ class TagNameAnswer(Wire, kw_only=True):
 
 
 class Carried:
-    """How often tags are carried. names: first spellings by lower-case name; counts: by lower-case name and value."""
+    """How often tags are carried. names: first spellings by lower-case name; counts: of each value, by the same."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: dict[str, Counter[str]] = {}
 
     def take(self, tags: tuple[tuple[str, str], ...]) -> None:
         """Count the tags of one thing."""
         for name, value in tags:
             self.names.setdefault(name.lower(), name)
-            self.counts[name.lower(), value] += 1
+            self.counts.setdefault(name.lower(), Counter())[value] += 1
+
+    def of(self, name: str) -> Counter[str]:
+        """Return how often each value of a name is carried."""
+        return self.counts.get(name.lower(), Counter())
 
 
 async def list_names(call: Call) -> Response:
@@ -131,12 +135,11 @@ async def _carried(call: Call) -> Carried:
 
 def _name(subscription: Subscription, carried: Carried, name: str) -> TagNameAnswer:
     kept = find_values(subscription, name) or ()
-    used = [value for lowered, value in carried.counts if lowered == name.lower()]
-    total = sum(carried.counts[name.lower(), value] for value in used)
+    used = carried.of(name)
     return TagNameAnswer(
         id=f"{subscription_scope(subscription.subscription_id)}/tagNames/{name}",
         tag_name=name,
-        count=Count(value=total),
+        count=Count(value=used.total()),
         values=[_value(subscription, carried, name, value) for value in sorted({*kept, *used})],
     )
 
@@ -145,7 +148,7 @@ def _value(subscription: Subscription, carried: Carried, name: str, value: str) 
     return TagValueAnswer(
         id=f"{subscription_scope(subscription.subscription_id)}/tagNames/{name}/tagValues/{value}",
         tag_value=value,
-        count=Count(value=carried.counts[name.lower(), value]),
+        count=Count(value=carried.of(name)[value]),
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import wire
-from strongroom.planes.management.places import SCOPES, author, subscription_id
+from strongroom.planes.management.places import PLACES, author, subscription_id
 from strongroom.planes.management.scopes import Place, get_place, id_of
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
@@ -131,5 +131,4 @@ def _row(path: str, kind: str, method: str, handler: Any, verb: str, **said: Any
     return Operation(method=method, path=path, handler=handler, name=f"{handler.__name__}_tags_of_{kind}", **said)
 
 
-KINDS = ("subscription", "group", "vault")
-OPERATIONS = tuple(row for path, kind in zip(SCOPES, KINDS, strict=True) for row in _rows(path + EXTENSION, kind))
+OPERATIONS = tuple(row for kind, path in PLACES.items() for row in _rows(path + EXTENSION, kind))
