@@ -4,15 +4,13 @@ import json
 from urllib.parse import quote, urlencode
 
 from doubles import TENANT, MemoryStorage, a_custodian, sign_up, token_for
-from management_doubles import Answer
+from management_doubles import ask_gate
 from strongroom.access.identity.directory import Directory
 from strongroom.access.identity.model import Relation
 from strongroom.access.identity.verifier import Verifier
 from strongroom.clock import real_now
-from strongroom.errors import PayloadTooLarge
 from strongroom.planes.gate import Gate
 from strongroom.planes.graph.plane import GraphPlane
-from strongroom.planes.http import Request
 
 DOMAIN = "localhost"
 HOST = "graph.localhost:8443"
@@ -59,23 +57,5 @@ class GraphWorld:
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.send(method, f"/v1.0{path}", asked, headers=sent | (headers or {}), body=raw)
 
-    async def send(self, method, path, query="", *, headers=None, body=b"", repeated=()):
-        request = Request(
-            method=method,
-            host=HOST,
-            path=path,
-            raw_query=query.encode(),
-            headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
-            client="127.0.0.1",
-            tls="TLS1_3",
-            repeated=frozenset(repeated),
-        )
-
-        async def read(limit):
-            if len(body) > limit:
-                raise PayloadTooLarge("too large")
-            return body
-
-        response = await self.gate.serve(request, read)
-        headers = {name.decode(): value.decode() for name, value in (*response.headers, *response.always)}
-        return Answer(response.status, headers, response.body)
+    async def send(self, method, path, query="", **sent):
+        return await ask_gate(self.gate, method, path, query, host=HOST, **sent)

@@ -49,6 +49,29 @@ class Answer:
         return self.json["error"]["message"]
 
 
+async def ask_gate(gate, method, path, query, *, host, headers=None, body=b"", repeated=()):
+    """Return what a plane's gate answers."""
+    request = Request(
+        method=method,
+        host=host,
+        path=path,
+        raw_query=query.encode(),
+        headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
+        client="127.0.0.1",
+        tls="TLS1_3",
+        repeated=frozenset(repeated),
+    )
+
+    async def read(limit):
+        if len(body) > limit:
+            raise PayloadTooLarge("too large")
+        return body
+
+    response = await gate.serve(request, read)
+    told = {name.decode(): value.decode() for name, value in (*response.headers, *response.always)}
+    return Answer(response.status, told, response.body)
+
+
 class ManagementWorld:
     """One subscription with an owner; `ask` sends a request as the owner unless told who."""
 
@@ -88,26 +111,7 @@ class ManagementWorld:
 
     async def send(self, method, target, *, headers=None, body=b"", host=HOST, repeated=()):
         path, _, query = target.partition("?")
-        request = Request(
-            method=method,
-            host=host,
-            path=path,
-            raw_query=query.encode(),
-            headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
-            client="127.0.0.1",
-            tls="TLS1_3",
-            repeated=frozenset(repeated),
-        )
-
-        async def read(limit):
-            if len(body) > limit:
-                raise PayloadTooLarge("too large")
-            return body
-
-        response = await self.gate.serve(request, read)
-        return Answer(
-            response.status, {k.decode(): v.decode() for k, v in (*response.headers, *response.always)}, response.body
-        )
+        return await ask_gate(self.gate, method, path, query, host=host, headers=headers, body=body, repeated=repeated)
 
     async def ask(self, method, path, body=None, *, who=None, version=KEY_VAULT, query="", **more):
         application = who or self.owner

@@ -22,6 +22,16 @@ def connection(server):
     return SimpleNamespace(**server.connection)
 
 
+@pytest.fixture(scope="module")
+def world(server, connection):
+    """Vaults in every state that an error asks for."""
+    from clients.provoking import World
+
+    made = World(server, connection)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def client_variables(server):
     return server.client_environ()

@@ -23,7 +23,7 @@ from clients import (
     test_errors_roles,
 )
 from clients.direct import claims_in, forge, object_id_in, seconds_from_now, unique
-from clients.provoking import NOWHERE, World, fits, meet
+from clients.provoking import NOWHERE, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
@@ -49,13 +49,6 @@ class HeldToken:
 
     def get_token(self, *scopes, **kwargs):
         return AccessToken(self._token, seconds_from_now(600))
-
-
-@pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    yield made
-    made.close()
 
 
 def request(world, line, *headers, host=None):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from clients.direct import unique
-from clients.provoking import World, fits, meet
+from clients.provoking import fits, meet
 from jwk_doubles import digest_of, ec_jwk, encoded
 from release_doubles import a_policy, attest, claims_of
 
@@ -18,13 +18,6 @@ RECOVERY_HELP = (
     "If you recently deleted this key you may be able to recover it using the correct recovery command. For help "
     "resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
 )
-
-
-@pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    yield made
-    made.close()
 
 
 def ask(world, method, path, body=None, vault=None):

@@ -3,18 +3,11 @@
 import pytest
 
 from clients.direct import unique
-from clients.provoking import World, fits, meet
+from clients.provoking import fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
 LOCKS, CORE = "2016-09-01", "2021-04-01"
-
-
-@pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    yield made
-    made.close()
 
 
 def lock(w, method, place, name="kept", level="CanNotDelete"):

@@ -15,19 +15,12 @@ from azure.mgmt.keyvault.models import (
 )
 
 from clients.direct import GROUP_VERSION, VAULT_VERSION, forge, seconds_from_now, unique
-from clients.provoking import NOWHERE, World, fits, meet
+from clients.provoking import NOWHERE, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
 CLOCK = "/providers/Strongroom.Rehearsal/clock"
 PROVIDER = "/providers/Microsoft.KeyVault"
-
-
-@pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    yield made
-    made.close()
 
 
 def ask(method, path, body=None, version=VAULT_VERSION, **kwargs):

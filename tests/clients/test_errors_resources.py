@@ -16,22 +16,20 @@ from azure.mgmt.keyvault.models import (
     VaultAccessPolicyProperties,
 )
 
-from clients.provoking import NOWHERE, World, fits, meet
+from clients.provoking import NOWHERE, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
 
 @pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    url = made.direct.vault_url(made.policy_vault)
+def world(world):
+    url = world.direct.vault_url(world.policy_vault)
     for method, path, body in (
         ("POST", "/keys/deleted/create", {"kty": "EC"}),
         ("DELETE", "/keys/deleted", None),
     ):
-        assert made.direct.secret(method, url, path, body).status == 200
-    yield made
-    made.close()
+        assert world.direct.secret(method, url, path, body).status == 200
+    return world
 
 
 def put_secret(name, value="v", **more):

@@ -5,19 +5,12 @@ import uuid
 import pytest
 
 from clients.direct import unique
-from clients.provoking import NOWHERE, World, fits, meet
+from clients.provoking import NOWHERE, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
 
 VERSION = "2022-04-01"
 READER, OWNER = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-
-
-@pytest.fixture(scope="module")
-def world(server, connection):
-    made = World(server, connection)
-    yield made
-    made.close()
 
 
 def ask(w, method, kind, name, body=None, below=""):
