@@ -8,6 +8,8 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── Forbidden               403  Forbidden
     │   ├── ForbiddenByPolicy        inner code ForbiddenByPolicy
     │   ├── ForbiddenByRbac          inner code ForbiddenByRbac
+    │   ├── ForbiddenByFirewall      inner code ForbiddenByFirewall
+    │   ├── ForbiddenByConnection    inner code ForbiddenByConnection
     │   ├── ObjectDisabled           inner code SecretDisabled
     │   ├── KeyDisabled              inner code KeyDisabled
     │   ├── KeyOperationForbidden    inner code KeyOperationForbidden
@@ -81,6 +83,18 @@ class ForbiddenByRbac(Forbidden):
     """No role assignment grants the data action."""
 
     inner = "ForbiddenByRbac"
+
+
+class ForbiddenByFirewall(Forbidden):
+    """No network rule of the vault lets the caller's address in."""
+
+    inner = "ForbiddenByFirewall"
+
+
+class ForbiddenByConnection(Forbidden):
+    """The vault has no public network access, and the request came over no private endpoint of it."""
+
+    inner = "ForbiddenByConnection"
 
 
 class ObjectDisabled(Forbidden):

@@ -1,0 +1,42 @@
+"""From where a request to a vault comes, and whether the vault's network rules let it in from there."""
+
+from strongroom.access.network.evaluation import NamedSubnet, NetworkDecision, Visitor
+from strongroom.access.network.firewall import Firewall, network_refusal
+from strongroom.planes.call import Call
+
+
+async def require_network(call: Call, firewall: Firewall) -> None:
+    """Raise ForbiddenByFirewall or ForbiddenByConnection unless the vault may be reached from where the caller is.
+
+    Where that is, and what was decided, goes into the record.
+    """
+    vault = call.known_vault()
+    visitor = await find_visitor(call)
+    decision = firewall.rules_of(vault, await find_subnets(call)).decide(visitor)
+    note_network(call, decision)
+    if not decision.allowed:
+        raise network_refusal(vault, call.known_caller(), visitor, decision)
+
+
+async def find_visitor(call: Call) -> Visitor:
+    """Return what is known of where the caller is: its address. There are no private endpoints, no trusted services."""
+    return Visitor(address=call.request.client)
+
+
+async def find_subnets(_call: Call) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that the vault's rules name, as they are now: none while there are no virtual networks."""
+    return ()
+
+
+def note_network(call: Call, decision: NetworkDecision) -> None:
+    """Note by what the caller was judged, and how, in the record's words."""
+    call.notes["addrAuthType"] = decision.address_type
+    call.notes["isAddressAuthorized"] = decision.allowed
+    if not decision.allowed:
+        call.notes["networkRule"] = decision.rule
+    if decision.subnet_id:
+        call.notes["subnetId"] = decision.subnet_id
+    if decision.private_endpoint_id:
+        call.notes["privateEndpointId"] = decision.private_endpoint_id
+    if decision.trusted_service:
+        call.notes["trustedService"] = decision.trusted_service
