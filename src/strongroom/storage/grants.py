@@ -7,7 +7,7 @@ from strongroom.errors import Conflict, NotFound
 from strongroom.storage.session import WITHIN, Documents, Session, within
 
 ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
-FEW = 1_000
+FEW = 500
 """How many assignments are read and put in order for a page of them."""
 ROLES = Documents("roles", RoleDefinition, "role_id", "name")
 
@@ -77,7 +77,8 @@ class SqlAssignments:
 
     def _are_many(self, places: str, parameters: tuple[str, ...]) -> bool:
         found = f"SELECT 1 FROM assignments WHERE {places} LIMIT ?"  # noqa: S608 - of this program's own words
-        return len(self._session.connection.rows(found, (*parameters, FEW + 1))) > FEW
+        ((count,),) = self._session.connection.rows(f"SELECT count(*) FROM ({found})", (*parameters, FEW + 1))  # noqa: S608
+        return bool(count > FEW)
 
     def _holders(self, object_id: str, principals: frozenset[str]) -> tuple[Holdings, ...]:
         everybody = (object_id, *sorted(principals - {object_id}))
