@@ -345,7 +345,6 @@ def test_a_lock_file_that_cannot_be_made_is_told(place):
         lambda stores: stores.identity.find_application("a"),
         lambda stores: stores.identity.find_principal("a"),
         lambda stores: stores.assignments.list_for("p"),
-        lambda stores: stores.assignments.list_around("/a/b", below=False, limit=9),
         lambda stores: stores.keyring.newest(Purpose.VAULT, "v"),
         lambda stores: stores.keyring.find("k"),
     ],

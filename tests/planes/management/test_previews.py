@@ -60,7 +60,7 @@ async def test_a_role_that_would_be_given_is_told_and_not_given(furnished, place
     assert answer.json["id"] == place
     assert await furnished.stores.assignments.list_all() == before
     record = furnished.records()[-1]
-    assert (record["operationName"], record["resultType"]) == ("Strongroom.Access/preview/action", "Success")
+    assert (record["operationName"], record["resultType"]) == ("Strongroom.Access/preview/read", "Success")
 
 
 async def test_what_would_be_taken_back_is_found_at_the_scope_above_it_and_below_it(furnished):
