@@ -1,5 +1,7 @@
 """Role assignments and custom roles in SQL. Implements `access.authorization.store`."""
 
+from functools import partial
+
 from strongroom.access.authorization.evaluation import BUILT_IN_ROLES, Holdings, Roles, ancestors
 from strongroom.access.authorization.model import RoleAssignment, RoleDefinition
 from strongroom.access.authorization.roles import BUILT_IN
@@ -7,6 +9,7 @@ from strongroom.errors import Conflict, NotFound
 from strongroom.storage.session import WITHIN, Documents, Session, within
 
 ASSIGNMENTS = Documents("assignments", RoleAssignment, "assignment_id", "scope", "role_id", "principal_id")
+OF_PRINCIPAL = f"{ASSIGNMENTS.select} WHERE principal_id = ? ORDER BY rowid"
 FEW = 500
 """How many assignments are read and put in order for a page of them."""
 ROLES = Documents("roles", RoleDefinition, "role_id", "name")
@@ -88,7 +91,10 @@ class SqlAssignments:
         return self._session.remember(("held", principal_id), lambda: Holdings(self._of(principal_id)))
 
     def _of(self, principal_id: str) -> tuple[RoleAssignment, ...]:
-        return ASSIGNMENTS.read(self._session, "WHERE principal_id = ? ORDER BY rowid", (principal_id,))
+        """Return what a principal was given; rows that are as they were before a change are not checked anew."""
+        rows = self._session.connection.rows(OF_PRINCIPAL, (principal_id,))
+        opened = partial(ASSIGNMENTS.open, self._session.seal)
+        return tuple([self._session.verified(row, opened) for row in rows])
 
 
 class SqlRoles:
