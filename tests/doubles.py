@@ -98,13 +98,13 @@ class MemoryStorage:
     async def change(self, work):
         before = self.stores.snapshot()
         try:
-            result, record = await work(self.stores)
+            result, *records = await work(self.stores)
             if self.broken:
                 raise StorageUnavailable("The storage is broken.")
         except BaseException:
             self.stores.restore(before)
             raise
-        self.records.append(record)
+        self.records.extend(records)
         return result
 
     async def record(self, record):

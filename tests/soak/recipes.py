@@ -431,6 +431,12 @@ class ManagementRecipes(Recipes):
         self.ask("getReachOfObject", query={"operation": "get"})
         self.ask("getReachOfPrincipal")
         self.ask("getReachOfPrincipal", principal=NOWHERE)
+        for place in ("Subscription", "Group", "Vault"):
+            given = {"roleDefinitionId": READER, "principalId": self.direct.owner_id}
+            self.ask(f"previewChangeAt{place}", body={"roleAssignment": given})
+            self.ask(f"putAssignmentAt{place}", body=_assignment(principalId=given["principalId"], principalType=None))
+            self.ask(f"previewChangeAt{place}", body={"roleAssignment": given})
+            self.ask(f"deleteAssignmentAt{place}")
 
     def here(self, group=None):
         """Return the resource id of the subscription, or of a group in it."""

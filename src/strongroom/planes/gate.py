@@ -25,7 +25,7 @@ from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
-from strongroom.planes.record import Subject, compose
+from strongroom.planes.record import Subject, compose, self_grant
 from strongroom.planes.stores import Storage, Stores
 from strongroom.resources.facts import clock_offset
 from strongroom.vaults.model import Vault
@@ -242,11 +242,12 @@ class Gate:
         return call.operation
 
     async def _change(self, operation: Operation, run: "_Run") -> Response:
-        async def work(stores: Stores) -> tuple[Response, Record]:
+        async def work(stores: Stores) -> tuple[Response, *tuple[Record, ...]]:
             run.call.stores = stores
             await self._plane.confirm(run.call)
             response = self._plane.finish(await operation.handler(run.call), run.call)
-            return response, run.record(response)
+            record, event = run.record(response), run.event()
+            return (response, record) if event is None else (response, record, event)
 
         run.changing = True
         try:
@@ -325,6 +326,12 @@ class _Run:
         else:
             subject = admission.subject = admission.subject or self._subject()
         return compose(call, subject, response, started=self.started, ms=(time.perf_counter() - self.ticks) * 1000)
+
+    def event(self) -> Record | None:
+        """Return the record of a caller's having given itself access by the change just made, None where it has not."""
+        if "selfGranted" not in self.call.notes:
+            return None
+        return self_grant(self.call, self._subject(), started=self.started)
 
     def _subject(self) -> Subject:
         call = self.call

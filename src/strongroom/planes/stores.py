@@ -71,9 +71,10 @@ class Storage(Protocol):
         Called at the start of each request: here the epoch is checked and what was cached under an older one dropped.
         """
 
-    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, Record]]]) -> T:
+    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, *tuple[Record, ...]]]]) -> T:
         """Run `work` in a transaction, commit it together with the record it returns, and return its result.
 
+        Further records behind that one, of what else the change means, commit with it as well.
         What `work` raises rolls it back and is raised here. StorageUnavailable when it cannot be made durable.
         `work` may run on another thread and must await nothing but its stores.
         """
