@@ -295,7 +295,7 @@ def make_request(scope: Message) -> Request:
         headers = dict(reversed(pairs))
         names = [name for name, _ in pairs]
         repeated = frozenset(name for name in SINGLE_HEADERS if names.count(name) > 1)
-    client = scope.get("client")
+    client, server = scope.get("client"), scope.get("server")
     return Request(
         scope["method"],
         headers.get(b"host", b"").decode("latin-1").lower(),
@@ -305,6 +305,9 @@ def make_request(scope: Message) -> Request:
         client[0] if client else "",
         TLS_NAMES.get(_tls_of(scope).get("version", ""), ""),
         repeated,
+        b"",
+        server[0] if server else "",
+        server[1] or 0 if server else 0,
     )
 
 

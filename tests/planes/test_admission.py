@@ -80,6 +80,8 @@ async def test_who_asks_the_same_again_is_let_in_again_and_recorded_alike(ask, p
         {"headers": {b"authorization": b"Bearer two"}},
         {"headers": {}},
         {"client": "192.0.2.7"},
+        {"arrived": "192.0.2.9"},
+        {"arrived_port": 9443},
     ],
 )
 async def test_whatever_decides_is_part_of_the_question(ask, plane, other):

@@ -20,6 +20,8 @@ OPTIONS = (
     *PLACE,
     "port",
     "listen",
+    "trusted-proxies",
+    "proxy-protocol",
     "domain",
     "proxy-port",
     "tls-certificate",
