@@ -8,8 +8,9 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── Forbidden               403  Forbidden
     │   ├── ForbiddenByPolicy        inner code ForbiddenByPolicy
     │   ├── ForbiddenByRbac          inner code ForbiddenByRbac
-    │   ├── ForbiddenByFirewall      inner code ForbiddenByFirewall
-    │   ├── ForbiddenByConnection    inner code ForbiddenByConnection
+    │   ├── ForbiddenByNetwork
+    │   │   ├── ForbiddenByFirewall      inner code ForbiddenByFirewall
+    │   │   └── ForbiddenByConnection    inner code ForbiddenByConnection
     │   ├── ObjectDisabled           inner code SecretDisabled
     │   ├── KeyDisabled              inner code KeyDisabled
     │   ├── KeyOperationForbidden    inner code KeyOperationForbidden
@@ -85,13 +86,17 @@ class ForbiddenByRbac(Forbidden):
     inner = "ForbiddenByRbac"
 
 
-class ForbiddenByFirewall(Forbidden):
+class ForbiddenByNetwork(Forbidden):
+    """The vault may not be reached from where the caller is."""
+
+
+class ForbiddenByFirewall(ForbiddenByNetwork):
     """No network rule of the vault lets the caller's address in."""
 
     inner = "ForbiddenByFirewall"
 
 
-class ForbiddenByConnection(Forbidden):
+class ForbiddenByConnection(ForbiddenByNetwork):
     """The vault has no public network access, and the request came over no private endpoint of it."""
 
     inner = "ForbiddenByConnection"

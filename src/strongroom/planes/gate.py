@@ -18,7 +18,14 @@ from strongroom.access.network.strangers import Strangers
 from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
-from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
+from strongroom.errors import (
+    BadRequest,
+    ForbiddenByNetwork,
+    NotFound,
+    ServiceUnavailable,
+    StorageUnavailable,
+    StrongroomError,
+)
 from strongroom.meters import RequestMeter
 from strongroom.objects.keys.discarding import discard_all
 from strongroom.planes.admission import Admission, question_of, remember
@@ -212,13 +219,19 @@ class Gate:
         """Return the operation that the caller may do.
 
         What was found of a request that asks the same, by the same token, is believed while nothing has changed.
+        Raises what refuses it.
         """
         asked = question_of(call)
         admission: Admission | None = call.stores.unchanged.get(asked)
         if admission is not None and admission.holds_at(call.real_now):
             operation = admission.apply(call)
         else:
-            operation = await self._find_admission(call)
+            try:
+                operation = await self._find_admission(call)
+            except ForbiddenByNetwork as error:
+                if call.caller is not None and asked is not None:
+                    remember(asked, call, call.caller, error)
+                raise
             if call.caller is not None and asked is not None:
                 remember(asked, call, call.caller)
         return operation

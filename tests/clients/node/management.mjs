@@ -35,6 +35,20 @@ assert.deepEqual([patched.tags, patched.properties.enabledForDeployment], [{ a: 
 await client.vaults.updateAccessPolicy(group, name, "remove", policies);
 assert.deepEqual((await client.vaults.get(group, name)).properties.accessPolicies, []);
 
+step("network rules");
+const ruled = await client.vaults.update(group, name, { properties: {
+  networkAcls: { bypass: "None", defaultAction: "Deny", ipRules: [{ value: "203.0.113.7" }], virtualNetworkRules: [] },
+} });
+assert.deepEqual(ruled.properties.networkAcls.ipRules, [{ value: "203.0.113.7/32" }]);
+const same = await client.vaults.createOrUpdate(group, name, ruled).pollUntilDone();
+assert.deepEqual(same.properties.networkAcls, ruled.properties.networkAcls);
+const outside = new SecretClient(vault.properties.vaultUri, credential).getSecret("db");
+await assert.rejects(outside, (error) => error.statusCode === 403 && error.message.includes("Client address: 127.0.0.1"));
+const wrong = client.vaults.update(group, name, { properties: { networkAcls: { ipRules: [{ value: "1.2.3" }] } } });
+assert.deepEqual(await status(wrong), [400, "BadRequest"]);
+const open = { networkAcls: { defaultAction: "Allow", ipRules: [] }, publicNetworkAccess: "Enabled" };
+assert.equal((await client.vaults.update(group, name, { properties: open })).properties.publicNetworkAccess, "Enabled");
+
 step("secrets: in and never out");
 const made = await client.secrets.createOrUpdate(group, name, "db", {
   tags: { team: "red" },

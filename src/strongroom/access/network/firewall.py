@@ -5,7 +5,7 @@ Texts: as the service writes them, see `docs/errors.md`. Lines part with CRLF.
 
 from strongroom.access.identity.model import Caller
 from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision, Visitor
-from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
+from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
 
@@ -40,9 +40,7 @@ class Firewall:
         return compiled
 
 
-def network_refusal(
-    vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision
-) -> ForbiddenByFirewall | ForbiddenByConnection:
+def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:
     """Return the refusal of a caller that the network rules keep out: the same whatever it asked for."""
     who = f"Caller: appid={caller.app_id};oid={caller.object_id};iss={caller.issuer}"
     where = f"Vault: {vault.name};location={vault.location}"
