@@ -10,6 +10,7 @@ is as good as any later one: what follows it may begin at any place past it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 LONGEST = 256
 """Characters of a pattern that a role or a condition may have; twice as many as any action."""
@@ -62,14 +63,10 @@ def _read(text: str) -> _Pattern:
     So `vaults/*/read` reads the vault itself: the roles that have nothing else are there to let people see it, as is
     Virtual Machine User Login with its only `virtualMachines/*/read`.
     """
-    head, *literals = text.lower().split("*")
-    pieces: list[_Piece] = []
-    before = head
-    for number, literal in enumerate(literals, 1):
-        if literal or number == len(literals):  # stars that stand together are one
-            pieces.append(_Piece(literal, shared=int(before.endswith("/"))))
-            before = literal
-    return _Pattern(head, tuple(pieces))
+    # What is between stars that stand together is empty: it begins at the slash before them, and hands that on.
+    literals = text.lower().split("*")
+    pieces = [_Piece(literal, shared=int(before.endswith("/"))) for before, literal in pairwise(literals)]
+    return _Pattern(literals[0], tuple(pieces))
 
 
 _remembered = lru_cache(maxsize=REMEMBERED)(_read)
