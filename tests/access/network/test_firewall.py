@@ -1,13 +1,14 @@
 """Rules of vaults at hand, compiled once, and the words of a refusal."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.access.network.evaluation import NOT_PUBLIC, SHUT, NamedSubnet, Visitor
-from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, network_refusal
-from strongroom.vaults.network import NetworkRules, SubnetRule
+from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, named_subnets, network_refusal
+from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
 from vault_doubles import NOON, TENANT, a_vault
 
 DENY = NetworkRules(default_action="Deny", ip_rules=("203.0.113.0/24",))
@@ -45,6 +46,48 @@ def test_rules_are_compiled_anew_when_a_subnet_that_they_name_changes():
     assert firewall.rules_of(vault, (subnet,)).decide(visitor).allowed
     assert not firewall.rules_of(vault, (replace(subnet, has_endpoint=False),)).decide(visitor).allowed
     assert not firewall.rules_of(vault).decide(visitor).allowed
+
+
+def test_a_proposal_is_compiled_beside_the_rules_that_count():
+    firewall, visitor = Firewall(), Visitor(address="198.51.100.7")
+    vault = a_vault(network=DENY)
+    assert firewall.proposal_of(vault) is None
+    proposal = NetworkProposal(rules=NetworkRules(), public_network_access="Enabled", since=NOON)
+    vault = replace(vault, proposal=proposal)
+    rules, proposed = firewall.rules_of(vault), firewall.proposal_of(vault)
+    assert (rules.decide(visitor).allowed, proposed.decide(visitor).allowed) == (False, True)
+    assert firewall.rules_of(vault) is rules
+    assert firewall.proposal_of(vault) is proposed
+    shut = replace(vault, proposal=replace(proposal, public_network_access="Disabled"))
+    assert firewall.proposal_of(shut).decide(visitor) is NOT_PUBLIC
+
+
+class Subnets:
+    """Some subnets; it counts how often it is asked."""
+
+    def __init__(self, **services):
+        self.rows, self.asked = services, []
+
+    async def find_subnet(self, subnet_id):
+        self.asked.append(subnet_id)
+        services = self.rows.get(subnet_id)
+        if services is None:
+            return None
+        return SimpleNamespace(subnet_id=subnet_id.upper(), prefixes=("10.0.0.0/24",), service_endpoints=services)
+
+
+async def test_the_subnets_that_a_vault_names_are_looked_up_each_once():
+    def named(*names):
+        return NetworkRules(subnet_rules=tuple(SubnetRule(subnet_id=name) for name in names))
+
+    proposal = NetworkProposal(rules=named("a", "c", "d"), public_network_access="Enabled", since=NOON)
+    vault = a_vault(network=named("a", "b"), proposal=proposal)
+    subnets = Subnets(a=("Microsoft.KeyVault",), c=(), d=("Microsoft.KeyVault",))
+    found = await named_subnets(subnets, vault)
+    assert [(each.subnet_id, each.has_endpoint) for each in found] == [("a", True), ("c", False), ("d", True)]
+    assert subnets.asked == ["a", "b", "c", "d"]
+    assert await named_subnets(None, vault) == ()
+    assert await named_subnets(subnets, a_vault()) == ()
 
 
 def test_rules_of_so_many_vaults_are_kept_and_no_more():

@@ -5,7 +5,8 @@ import pytest
 from authorization_rows import DATA_ROWS
 from data_doubles import DataWorld, an_application, token_for
 from strongroom.access.authorization.roles import BUILT_IN
-from strongroom.vaults.network import NetworkRules
+from strongroom.vaults.network import NetworkProposal, NetworkRules
+from vault_doubles import NOON
 
 INSIDE, OUTSIDE = "203.0.113.9", "198.51.100.7"
 DENY = NetworkRules(default_action="Deny", ip_rules=("203.0.113.0/24",))
@@ -108,3 +109,22 @@ async def test_a_refused_change_changes_nothing_and_says_which_rule_refused_it(w
     assert network_of(world.last_record) == ("PublicIP", False, rule)
     await world.change_vault(network=None, public_network_access="Enabled")
     assert (await world.ask("GET", "/secrets/new", client=OUTSIDE)).status == 404
+
+
+@pytest.mark.parametrize("access", ["Enabled", "Disabled"])
+async def test_a_proposal_refuses_nobody_and_the_record_says_whom_it_would(world, access):
+    await world.change_vault(proposal=NetworkProposal(rules=DENY, public_network_access=access, since=NOON))
+    rule = {"Enabled": "defaultAction: Deny", "Disabled": "publicNetworkAccess: Disabled"}[access]
+    for _ in range(2):
+        assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 200
+        assert world.last_record["properties"]["networkProposal"] == rule
+        assert network_of(world.last_record) == ("PublicIP", True, None)
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    assert ("networkProposal" in world.last_record["properties"]) is (access == "Disabled")
+
+
+async def test_a_proposal_lets_nobody_in_whom_the_rules_refuse(world):
+    proposal = NetworkProposal(rules=NetworkRules(), public_network_access="Enabled", since=NOON)
+    await world.change_vault(network=DENY, proposal=proposal)
+    assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).says(403, "Forbidden", INNER["firewall"])
+    assert "networkProposal" not in world.last_record["properties"]

@@ -8,6 +8,7 @@ from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, Net
 from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
+from strongroom.vaults.subnets import Subnets, has_endpoint
 
 REMEMBERED_VAULTS = 4096
 NO_PUBLIC_ACCESS = (
@@ -23,21 +24,45 @@ class Firewall:
     """Compiled rules, one for each vault; compiled anew when the vault's rules, or a subnet that they name, change."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Sources, CompiledRules]] = {}
+        self._known: dict[tuple[str, bool], tuple[Sources, CompiledRules]] = {}
 
     def rules_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules:
         """Return the rules of a vault, ready to be asked. subnets: those that they name."""
-        known = self._known.get(vault.vault_id)
-        if known is not None:
-            (rules, access, seen), compiled = known
-            same = rules is vault.network or rules == vault.network  # the same object while the vault is unchanged
-            if same and access == vault.public_network_access and seen == subnets:
-                return compiled
+        return self._compiled((vault.vault_id, True), (vault.network, vault.public_network_access, subnets))
+
+    def proposal_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules | None:
+        """Return the rules that are proposed for a vault, None when there are none. subnets: those that they name."""
+        proposal = vault.proposal
+        if proposal is None:
+            return None
+        return self._compiled((vault.vault_id, False), (proposal.rules, proposal.public_network_access, subnets))
+
+    def _compiled(self, key: tuple[str, bool], wanted: Sources) -> CompiledRules:
+        known = self._known.get(key)
+        if known is not None and (known[0][0] is wanted[0] or known[0][0] == wanted[0]) and known[0][1:] == wanted[1:]:
+            return known[1]  # the rules are the same object while the vault is unchanged
         if len(self._known) >= REMEMBERED_VAULTS:
             self._known.clear()
-        compiled = CompiledRules(vault.network, vault.public_network_access, subnets)
-        self._known[vault.vault_id] = (vault.network, vault.public_network_access, subnets), compiled
+        compiled = CompiledRules(*wanted)
+        self._known[key] = wanted, compiled
         return compiled
+
+
+async def named_subnets(subnets: Subnets | None, vault: Vault) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that the rules of a vault name, and those of its proposal, as they are now.
+
+    Those that are gone are left out. subnets: None where there are no virtual networks.
+    """
+    proposed = NetworkRules() if vault.proposal is None else vault.proposal.rules
+    rules = (*(vault.network or NetworkRules()).subnet_rules, *proposed.subnet_rules)
+    if subnets is None or not rules:
+        return ()
+    found = [await subnets.find_subnet(subnet_id) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
+    return tuple(
+        NamedSubnet(subnet_id=each.subnet_id.lower(), prefixes=each.prefixes, has_endpoint=has_endpoint(each))
+        for each in found
+        if each is not None
+    )
 
 
 def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:

@@ -1,19 +1,24 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
-from strongroom.access.network.evaluation import NamedSubnet, NetworkDecision, Visitor
-from strongroom.access.network.firewall import Firewall, network_refusal
+from strongroom.access.network.evaluation import NetworkDecision, Visitor
+from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
 from strongroom.planes.call import Call
+from strongroom.vaults.service import find_subnets
 
 
 async def require_network(call: Call, firewall: Firewall) -> None:
     """Raise ForbiddenByFirewall or ForbiddenByConnection unless the vault may be reached from where the caller is.
 
-    Where that is, and what was decided, goes into the record.
+    Where that is, and what was decided, goes into the record; so does that a proposal would refuse the request.
     """
     vault = call.known_vault()
     visitor = await find_visitor(call)
-    decision = firewall.rules_of(vault, await find_subnets(call)).decide(visitor)
+    subnets = await named_subnets(find_subnets(call.stores), vault)
+    decision = firewall.rules_of(vault, subnets).decide(visitor)
     note_network(call, decision)
+    proposal = firewall.proposal_of(vault, subnets)
+    if proposal is not None:
+        _note_proposal(call, proposal.decide(visitor))
     if not decision.allowed:
         raise network_refusal(vault, call.known_caller(), visitor, decision)
 
@@ -23,9 +28,9 @@ async def find_visitor(call: Call) -> Visitor:
     return Visitor(address=call.request.client)
 
 
-async def find_subnets(_call: Call) -> tuple[NamedSubnet, ...]:
-    """Return the subnets that the vault's rules name, as they are now: none while there are no virtual networks."""
-    return ()
+def _note_proposal(call: Call, decision: NetworkDecision) -> None:
+    if not decision.allowed:
+        call.notes["networkProposal"] = decision.rule
 
 
 def note_network(call: Call, decision: NetworkDecision) -> None:
