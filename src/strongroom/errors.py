@@ -83,6 +83,12 @@ class ForbiddenByRbac(Forbidden):
     inner = "ForbiddenByRbac"
 
 
+class ForbiddenByConnection(Forbidden):
+    """The vault is not reached by the way that the request came."""
+
+    inner = "ForbiddenByConnection"
+
+
 class ObjectDisabled(Forbidden):
     """The version is disabled."""
 

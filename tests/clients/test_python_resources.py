@@ -18,6 +18,8 @@ from azure.mgmt.keyvault.models import (
     KeyRotationPolicyAttributes,
     LifetimeAction,
     PrivateEndpointConnection,
+    PrivateEndpointConnectionProperties,
+    PrivateLinkServiceConnectionState,
     RotationPolicy,
     SecretAttributes,
     SecretCreateOrUpdateParameters,
@@ -30,6 +32,12 @@ from azure.mgmt.keyvault.models import (
 from canaries import MARK
 from clients.direct import Direct, unique
 from release_doubles import a_policy
+
+APPROVED = PrivateEndpointConnection(
+    properties=PrivateEndpointConnectionProperties(
+        private_link_service_connection_state=PrivateLinkServiceConnectionState(status="Approved")
+    )
+)
 
 GROUP = "dev"
 VERSIONS = ("2016-10-01", "2019-09-01", "2023-07-01", "2026-05-15")
@@ -206,7 +214,7 @@ def test_private_links_have_a_zone_and_no_connections(management, connection, va
     assert list(connections.list_by_resource(GROUP, vault)) == []
     for ask in (
         lambda: connections.get(GROUP, vault, "none"),
-        lambda: connections.put(GROUP, vault, "none", PrivateEndpointConnection()),
+        lambda: connections.put(GROUP, vault, "none", APPROVED),
     ):
         with pytest.raises(ResourceNotFoundError):
             ask()
