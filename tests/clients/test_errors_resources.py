@@ -95,7 +95,7 @@ ROWS = {
     "ResourceNotFound: a connection": (
         lambda w: w.management().private_endpoint_connections.put("dev", w.policy_vault, "none", APPROVED),
         (404, "ResourceNotFound"),
-        "The private endpoint connection 'none' of the vault '{vault}' was not found. …",
+        "The private endpoint connection 'none' of the vault '{vault}' was not found.",
     ),
     "SecretNotFound": (
         lambda w: w.management().secrets.get("dev", w.policy_vault, "deleted"),
