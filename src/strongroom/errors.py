@@ -8,6 +8,8 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── Forbidden               403  Forbidden
     │   ├── ForbiddenByPolicy        inner code ForbiddenByPolicy
     │   ├── ForbiddenByRbac          inner code ForbiddenByRbac
+    │   ├── ForbiddenByFirewall      inner code ForbiddenByFirewall
+    │   ├── ForbiddenByConnection    inner code ForbiddenByConnection
     │   ├── ObjectDisabled           inner code SecretDisabled
     │   ├── KeyDisabled              inner code KeyDisabled
     │   ├── KeyOperationForbidden    inner code KeyOperationForbidden
@@ -83,8 +85,14 @@ class ForbiddenByRbac(Forbidden):
     inner = "ForbiddenByRbac"
 
 
+class ForbiddenByFirewall(Forbidden):
+    """No network rule of the vault lets the caller's address in."""
+
+    inner = "ForbiddenByFirewall"
+
+
 class ForbiddenByConnection(Forbidden):
-    """The vault is not reached by the way that the request came."""
+    """The request came over no private endpoint of the vault: it has no other access, or it was another vault's."""
 
     inner = "ForbiddenByConnection"
 

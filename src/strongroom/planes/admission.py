@@ -2,7 +2,8 @@
 
 Only what was allowed is remembered, and only while the storage says that nothing has changed and for a second at most:
 every commit of any process ends it (`storage.session`), so that what was revoked counts for the very next request. It
-is held by the digest of the token, and by all else that decides: method, host, path and query, and whence it came.
+is held by the digest of the token, and by all else that decides: method, host, path and query, whence it came and where
+it arrived.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_LENGTH = 512
 
-Question = tuple[str, str, str, bytes, bytes, str]
+Question = tuple[str, str, str, bytes, bytes, str, str, int]
 
 
 def question_of(call: Call) -> Question | None:
@@ -31,7 +32,8 @@ def question_of(call: Call) -> Question | None:
     if credentials is None or request.repeated or len(request.path) + len(request.raw_query) > REMEMBERED_LENGTH:
         return None
     digest = hashlib.sha256(credentials).digest()
-    return request.method, request.host, request.path, request.raw_query, digest, request.client
+    asked = request.method, request.host, request.path, request.raw_query
+    return (*asked, digest, request.client, request.arrived, request.arrived_port)
 
 
 @dataclass(slots=True)

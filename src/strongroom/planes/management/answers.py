@@ -12,10 +12,11 @@ from msgspec import UNSET, Meta, UnsetType
 from strongroom.ids import group_scope, vault_scope
 from strongroom.planes.http import Response
 from strongroom.planes.management import linkwire
-from strongroom.planes.management.wire import Wire, render
+from strongroom.planes.management.wire import IpRule, Wire, render
 from strongroom.resources.model import ResourceGroup, SystemData
 from strongroom.vaults.connections import PrivateEndpointConnection
 from strongroom.vaults.model import AccessPolicy, Vault
+from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.policies import KINDS
 from strongroom.vaults.request import SKU_FAMILY
 
@@ -114,13 +115,20 @@ class PoliciesAnswer(Wire, kw_only=True):
     properties: PoliciesAnswerProperties
 
 
+class SubnetRuleAnswer(Wire, kw_only=True):
+    """A rule that lets a subnet in."""
+
+    id: str
+    ignore_missing_vnet_service_endpoint: bool
+
+
 class NetworkAnswer(Wire, kw_only=True):
-    """Network rules: none of them restricts."""
+    """Network rules."""
 
     bypass: str
-    default_action: Literal["Allow"] = "Allow"
-    ip_rules: tuple[()] = ()
-    virtual_network_rules: tuple[()] = ()
+    default_action: str
+    ip_rules: list[IpRule]
+    virtual_network_rules: list[SubnetRuleAnswer]
 
 
 class SkuAnswer(Wire, kw_only=True):
@@ -289,8 +297,21 @@ def _vault_properties(
         vault_uri=uri,
         public_network_access=value.public_network_access,
         enable_purge_protection=True if value.purge_protection else UNSET,
-        network_acls=UNSET if value.network_bypass is None else NetworkAnswer(bypass=value.network_bypass),
+        network_acls=UNSET if value.network is None else network(value.network),
         private_endpoint_connections=linkwire.items(vault_id(value), connections),
+    )
+
+
+def network(rules: NetworkRules) -> NetworkAnswer:
+    """Return network rules: each address rule as a network, ids of subnets in lower case."""
+    return NetworkAnswer(
+        bypass=rules.bypass,
+        default_action=rules.default_action,
+        ip_rules=[IpRule(value=rule) for rule in rules.ip_rules],
+        virtual_network_rules=[
+            SubnetRuleAnswer(id=rule.subnet_id, ignore_missing_vnet_service_endpoint=rule.ignore_missing_endpoint)
+            for rule in rules.subnet_rules
+        ],
     )
 
 
