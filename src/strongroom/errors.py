@@ -97,7 +97,7 @@ class ForbiddenByFirewall(ForbiddenByNetwork):
 
 
 class ForbiddenByConnection(ForbiddenByNetwork):
-    """The vault has no public network access, and the request came over no private endpoint of it."""
+    """The request came over no private endpoint of the vault: it has no other access, or it was another vault's."""
 
     inner = "ForbiddenByConnection"
 

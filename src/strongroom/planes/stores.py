@@ -12,6 +12,7 @@ from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.store import LockStore, ResourceStore
+from strongroom.vaults.connections import ConnectionStore
 from strongroom.vaults.store import VaultStore
 
 T = TypeVar("T")
@@ -40,6 +41,8 @@ class Stores(Protocol):
     def unchanged(self) -> Unchanged: ...
     @property
     def assignments(self) -> AssignmentStore: ...
+    @property
+    def connections(self) -> ConnectionStore: ...
     @property
     def facts(self) -> FactStore: ...
     @property

@@ -25,6 +25,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable, undone
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.connections import SqlConnections
 from strongroom.storage.failures import unavailable
 from strongroom.storage.grants import SqlAssignments, SqlRoles
 from strongroom.storage.identity import SqlIdentity
@@ -73,6 +74,7 @@ class SqlStores:
         self.assignments = SqlAssignments(session)
         self.roles = SqlRoles(session)
         self.locks = SqlLocks(session)
+        self.connections = SqlConnections(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)

@@ -21,6 +21,7 @@ from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
+from strongroom.vaults.connections import ConnectionStore, disconnect_vault
 from strongroom.vaults.model import AccessPolicy, Deletion, Vault
 from strongroom.vaults.network import ENABLED
 from strongroom.vaults.policies import PolicyChange, change_policies, require_tenant
@@ -49,6 +50,8 @@ class Places(Protocol):
 
     @property
     def assignments(self) -> Grants: ...
+    @property
+    def connections(self) -> ConnectionStore: ...
     @property
     def locks(self) -> LockStore: ...
     @property
@@ -173,12 +176,16 @@ async def get_vault(stores: Places, subscription_id: str, group: str, name: str)
 
 
 async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
-    """Delete a living vault softly and return it; the role assignments and locks at it and below are gone for good."""
+    """Delete a living vault softly and return it.
+
+    The role assignments and locks at it and below are gone for good, and its private endpoints lead nowhere any more.
+    """
     moment = whole_seconds(now)
     deleted = replace(
         vault, deletion=Deletion(deleted=moment, scheduled_purge=moment + timedelta(days=vault.retention_days))
     )
     await stores.vaults.replace(deleted)
+    await disconnect_vault(stores, vault.vault_id)
     await _forget_scope(stores, vault_scope(vault.subscription_id, vault.resource_group, vault.name))
     return deleted
 

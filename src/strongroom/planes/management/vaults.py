@@ -32,6 +32,7 @@ from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
+from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
 from strongroom.vaults.policies import KINDS, PolicyChange
 
@@ -107,7 +108,7 @@ async def get(call: Call) -> Response:
     vault = await service.get_vault(
         call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"]
     )
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 async def exists(call: Call) -> Response:
@@ -135,7 +136,12 @@ async def list_vaults(call: Call) -> Response:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
     living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
-    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
+    connected = await connections_by_vault(call.stores)
+
+    def write(vault: Vault) -> answers.VaultAnswer:
+        return answers.vault(vault, vault_uri(call, vault.name), connected.get(vault.vault_id, ()))
+
+    return await page_of(call, window, living, lambda v: v.name, write)
 
 
 async def list_deleted(call: Call) -> Response:
@@ -198,15 +204,16 @@ async def _deleted_vault(call: Call) -> Vault:
     return vault
 
 
-def _shown(call: Call, vault: Vault) -> Response:
+async def _shown(call: Call, vault: Vault) -> Response:
     _note_vault(call, vault)
-    return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
+    connected = await list_connections(call.stores, vault.vault_id)
+    return wire.render(answers.vault(vault, vault_uri(call, vault.name), connected))
 
 
 async def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
     _note_changes(call, vault, before)
     await note_vault_change(call, before, vault)
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 def _note_vault(call: Call, vault: Vault) -> None:
