@@ -1,5 +1,7 @@
 """What every test run has: groups that stay together, counts shown at its end, and a search for what leaked."""
 
+import signal
+
 import pytest
 
 import canaries
@@ -7,6 +9,8 @@ import canaries
 
 def pytest_configure(config):
     canaries.install(config)
+    # A shell has what runs in the background ignore Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

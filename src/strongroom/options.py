@@ -211,6 +211,13 @@ OPTIONS = (
         help="How long records are kept here.",
     ),
     Option(
+        name="private-ip-rules",
+        type="true|false",
+        parse=values.switch,
+        default="true",
+        help="Let network rules of vaults name private, loopback and link-local addresses, which Azure refuses.",
+    ),
+    Option(
         name="log-level",
         type="|".join(LOG_LEVELS),
         parse=values.one_of(*LOG_LEVELS),

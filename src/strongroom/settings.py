@@ -56,6 +56,7 @@ class Settings:
     unauthenticated_per_minute: int | None
     reserved_space: int | None
     records_days: int | None
+    private_ip_rules: bool
     log_level: str
     log_format: str
     metrics_port: int | None
@@ -181,6 +182,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "unauthenticated-per-minute": None if chosen.get("dev") else UNAUTHENTICATED_PER_MINUTE,
         "reserved-space": None,
         "records-days": RECORDS_DAYS,
+        "private-ip-rules": True,
         "log-level": "info",
         "log-format": "console",
         "metrics-port": None,
