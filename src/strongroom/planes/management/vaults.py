@@ -20,7 +20,7 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
@@ -133,7 +133,7 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
-    living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
+    living = await read_enough(window, partial(read_seen, call, EVERYTHING))
     return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
 
 
