@@ -270,7 +270,7 @@ def pairs(few: Side, many: Side, count: int) -> Iterator[tuple[str, float | None
     held = f"{group}{vaults}/{{}}/providers/Microsoft.Authorization/roleAssignments?$top=1&api-version=2022-04-01"
     for vault, many_there in (("v000000", 0), ("dev", count)):
         path = held.replace("/{}/providers/Microsoft.Auth", f"/{vault}/providers/Microsoft.Auth")
-        yield f"assignments at a vault, {many_there:,} there", None, load(few, path), load(many, path)
+        yield f"assignments at a vault, {many_there:,} there", LIST_BAR, load(few, path), load(many, path)
 
 
 def measure_servers(few: Side, many: Side, count: int, plan: tuple[float, int], scratch: Path) -> bool:

@@ -75,6 +75,7 @@ GET S,G,V /providers/Microsoft.Authorization/denyAssignments Microsoft.Authoriza
 GET S,G,V /providers/Microsoft.Authorization/denyAssignments/{denial} Microsoft.Authorization/denyAssignments/read
 GET S /providers/Microsoft.Authorization/classicAdministrators Microsoft.Authorization/classicAdministrators/read
 GET S /providers/Strongroom.Access/principals/{principal}/reach Microsoft.Authorization/roleAssignments/read
+POST S,G,V /providers/Strongroom.Access/preview Microsoft.Authorization/roleAssignments/read
 GET V /providers/Strongroom.Access/reach Microsoft.Authorization/roleAssignments/read
 GET O /providers/Strongroom.Access/reach Microsoft.Authorization/roleAssignments/read
 GET - /providers/Microsoft.Authorization/providerOperations -

@@ -81,6 +81,11 @@ class MemoryPrincipals:
             raise Conflict("The group exists.")
         self.groups[group.object_id] = group
 
+    async def replace_group(self, group):
+        if group.object_id not in self.groups:
+            raise NotFound("There is no such group.")
+        self.groups[group.object_id] = group
+
     async def remove_group(self, object_id):
         if self.groups.pop(object_id.lower(), None) is None:
             raise NotFound("There is no such group.")

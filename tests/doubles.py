@@ -29,6 +29,7 @@ from strongroom.objects.model import Held
 from strongroom.resources.networks.store import key_of_network
 from strongroom.sensitive import Sensitive
 from strongroom.storage.session import Unchanged
+from strongroom.vaults.connections import ANY_PORT
 
 TENANT = Tenant(
     tenant_id="7a3c1d52-5e0b-4b0e-9a51-0c8f6d2e4b11", display_name="Default", created=datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,13 +100,13 @@ class MemoryStorage:
     async def change(self, work):
         before = self.stores.snapshot()
         try:
-            result, record = await work(self.stores)
+            result, *records = await work(self.stores)
             if self.broken:
                 raise StorageUnavailable("The storage is broken.")
         except BaseException:
             self.stores.restore(before)
             raise
-        self.records.append(record)
+        self.records.extend(records)
         return result
 
     async def record(self, record):
@@ -122,6 +123,7 @@ class MemoryStorage:
 class MemoryStores:
     def __init__(self):
         self.assignments = MemoryAssignments()
+        self.connections = MemoryConnections()
         self.facts = MemoryFacts()
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
@@ -131,12 +133,13 @@ class MemoryStores:
         self.roles = MemoryRoles()
         self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
-        self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
+        self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring, self.connections)
         self.unchanged = Unchanged(forgetful=True)  # tests change things here behind the storage's back
 
     def _all(self):
         return (
             self.assignments,
+            self.connections,
             self.facts,
             self.identity,
             self.keyring,
@@ -321,6 +324,30 @@ def _key_of(network):
     return network.subscription_id.lower(), network.resource_group.lower(), network.name.lower()
 
 
+class MemoryConnections(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def list_all(self):
+        return tuple(self.rows[key] for key in sorted(self.rows))
+
+    async def find_at(self, address, port):
+        found = [row for row in self.rows.values() if row.address == address and row.port in {port, ANY_PORT}]
+        return max(found, key=lambda row: row.port, default=None)
+
+    async def put(self, connection):
+        key, place = (connection.vault_id, connection.name.lower()), (connection.address, connection.port)
+        if any(place == (row.address, row.port) for other, row in self.rows.items() if other != key):
+            raise Conflict("The place is taken.")
+        self.rows[key] = connection
+
+    async def remove(self, connection):
+        if self.rows.pop((connection.vault_id, connection.name.lower()), None) is None:
+            raise NotFound("There is no such endpoint.", code="ResourceNotFound")
+
+
 class MemoryFacts(_Memory):
     held = ("values",)
 
@@ -482,8 +509,9 @@ class MemoryResources(_Memory):
 class MemoryVaults(_Memory):
     held = ("rows",)
 
-    def __init__(self, kinds, keyring):
+    def __init__(self, kinds, keyring, connections=None):
         self.rows = {}
+        self._connections = connections
         self._kinds = kinds
         self._keyring = keyring
 
@@ -525,6 +553,9 @@ class MemoryVaults(_Memory):
 
     async def purge(self, vault):
         self.rows.pop(vault.name.lower(), None)
+        if self._connections is not None:
+            held = self._connections.rows.items()
+            self._connections.rows = {key: row for key, row in held if row.vault_id != vault.vault_id}
         for kind in self._kinds:
             kind.forget_vault(vault.vault_id)
         await self._keyring.remove_scope(Purpose.VAULT, vault.vault_id)

@@ -34,6 +34,7 @@ from strongroom.storage.history import last_notes
 from strongroom.storage.records import put_in_outbox
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
+from strongroom.vaults.connections import PrivateEndpointConnection, Status
 from vault_doubles import MADE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -166,6 +167,20 @@ def a_network(number=1, group="rg", **changes):
         "system_data": MADE,
     }
     return VirtualNetwork(**described | changes)
+
+
+def a_connection(number=1, vault="id-of-kv1", **changes):
+    described = {
+        "connection_id": f"c{number}",
+        "vault_id": vault,
+        "name": f"End-{number}",
+        "endpoint_id": f"/subscriptions/s1/resourceGroups/G/providers/Microsoft.Network/privateEndpoints/End-{number}",
+        "address": f"127.0.0.{number + 1}",
+        "port": 8000 + number,
+        "status": Status.APPROVED,
+        "description": "why",
+    }
+    return PrivateEndpointConnection(**described | changes)
 
 
 def a_version(number=1, **changes):

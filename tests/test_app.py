@@ -203,6 +203,13 @@ def test_a_peer_without_an_address_has_none():
     assert make_request(scope("a") | {"client": None}).client == ""
 
 
+def test_a_request_says_where_it_arrived_where_that_is_known():
+    request = make_request(scope("a") | {"server": ("192.0.2.9", 8443)})
+    assert (request.arrived, request.arrived_port) == ("192.0.2.9", 8443)
+    for unknown in (None, ("192.0.2.9", None)):
+        assert make_request(scope("a") | {"server": unknown}).arrived_port == 0
+
+
 @pytest.mark.parametrize(
     ("host", "name"),
     [

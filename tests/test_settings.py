@@ -90,6 +90,30 @@ def test_a_repeatable_option_takes_many_and_each_once(flags, environ):
     assert load_settings(flags, environ).listen == ("10.0.0.1", "::1")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("10.0.0.1:9443", "10.0.0.1:9443"),
+        ("[2001:DB8::9]:9443", "[2001:db8::9]:9443"),
+        ("2001:db8::9", "2001:db8::9"),
+        ("[::]", "::"),
+    ],
+)
+def test_an_address_to_listen_on_may_have_a_port_of_its_own(given, kept):
+    assert load_settings({"listen": (given,)}, {}).listen == (kept,)
+
+
+def test_proxies_are_trusted_by_network_or_address(home):
+    assert load_settings({}, {}).trusted_proxies == ()
+    environ = {
+        "STRONGROOM_TRUSTED_PROXIES": "10.1.0.0/16, 192.0.2.1, 2001:DB8::/32",
+        "STRONGROOM_PROXY_PROTOCOL": "true",
+    }
+    settings = load_settings({}, environ)
+    assert settings.trusted_proxies == ("10.1.0.0/16", "192.0.2.1/32", "2001:db8::/32")
+    assert settings.proxy_protocol
+
+
 def test_the_file_writes_many_as_a_list_and_a_switch_as_a_boolean(home):
     settings = load_settings(config(home, 'listen = ["10.0.0.1"]\ndev = true\nproxy-port = "off"'), {})
     assert (settings.listen, settings.dev, settings.proxy_port) == (("10.0.0.1",), True, None)
@@ -143,6 +167,19 @@ WRONG = [
     ({"tls-certificate": "c"}, {}, "option 'tls-key' (default)"),
     ({"tls-key": "c"}, {}, "option 'tls-certificate' (default)"),
     ({"tls-key": "c", "tls-certificate": "c"}, {}, "there is no file"),
+    ({"listen": ("10.0.0.1:0",)}, {}, "a port of an address to listen on is a whole number from 1 to 65535"),
+    ({"listen": ("10.0.0.1:x",)}, {}, "option 'listen' (flag --listen)"),
+    ({"listen": ("[::1]8443",)}, {}, "option 'listen' (flag --listen)"),
+    ({"listen": ("a.test:8443",)}, {}, "option 'listen' (flag --listen)"),
+    ({"trusted-proxies": ("10.0.0.1/8",)}, {}, "a network such as 10.1.0.0/16"),
+    ({"trusted-proxies": ("proxy.test",)}, {}, "option 'trusted-proxies' (flag --trusted-proxies)"),
+    ({"trusted-proxies": ("0.0.0.0/0",)}, {}, "it would let everybody say whose requests theirs are"),
+    ({}, {"STRONGROOM_TRUSTED_PROXIES": "10.0.0.1, ::/0"}, "it would let everybody say whose requests theirs are"),
+    (
+        {"proxy-protocol": "true"},
+        {},
+        "option 'proxy-protocol' (flag --proxy-protocol): it is trusted proxies that begin",
+    ),
     ({"config": "none.toml"}, {}, "option 'config' (flag --config): there is no file"),
 ]
 

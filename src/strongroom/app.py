@@ -63,16 +63,24 @@ def create_app(
     meters: Meters | None = None,
     note_request: Callable[[], None] | None = None,
     authorities: Authorities | None = None,
+    private_rules: bool = True,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
     room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys of
     vaults. meters: what is counted, as `new_meters` makes them. note_request: hears of every request when it comes.
-    authorities: who may attest environments that keys are released to, None for nobody.
+    authorities: who may attest environments that keys are released to, None for nobody. private_rules: whether network
+    rules of vaults may name addresses of private networks.
     """
     planes = make_planes(
-        custodian, domain=domain, locations=locations, limiter=limiter, keepers=keepers, authorities=authorities
+        custodian,
+        domain=domain,
+        locations=locations,
+        limiter=limiter,
+        keepers=keepers,
+        authorities=authorities,
+        private_rules=private_rules,
     )
     counted = meters or new_meters(planes)
     gates = {
@@ -100,13 +108,14 @@ def make_planes(
     limiter: Limiter,
     keepers: Keepers,
     authorities: Authorities | None = None,
+    private_rules: bool = True,
 ) -> dict[str, Plane]:
-    """Return every plane by its name."""
+    """Return every plane by its name. authorities, private_rules: as `create_app` has them."""
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
         "graph": GraphPlane(verifier),
-        "management": ManagementPlane(verifier, locations, keepers, limiter),
+        "management": ManagementPlane(verifier, locations, keepers, limiter, private_rules=private_rules),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 
@@ -286,7 +295,7 @@ def make_request(scope: Message) -> Request:
         headers = dict(reversed(pairs))
         names = [name for name, _ in pairs]
         repeated = frozenset(name for name in SINGLE_HEADERS if names.count(name) > 1)
-    client = scope.get("client")
+    client, server = scope.get("client"), scope.get("server")
     return Request(
         scope["method"],
         headers.get(b"host", b"").decode("latin-1").lower(),
@@ -296,6 +305,9 @@ def make_request(scope: Message) -> Request:
         client[0] if client else "",
         TLS_NAMES.get(_tls_of(scope).get("version", ""), ""),
         repeated,
+        b"",
+        server[0] if server else "",
+        server[1] or 0 if server else 0,
     )
 
 

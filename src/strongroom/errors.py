@@ -8,6 +8,9 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── Forbidden               403  Forbidden
     │   ├── ForbiddenByPolicy        inner code ForbiddenByPolicy
     │   ├── ForbiddenByRbac          inner code ForbiddenByRbac
+    │   ├── ForbiddenByNetwork
+    │   │   ├── ForbiddenByFirewall      inner code ForbiddenByFirewall
+    │   │   └── ForbiddenByConnection    inner code ForbiddenByConnection
     │   ├── ObjectDisabled           inner code SecretDisabled
     │   ├── KeyDisabled              inner code KeyDisabled
     │   ├── KeyOperationForbidden    inner code KeyOperationForbidden
@@ -82,6 +85,22 @@ class ForbiddenByRbac(Forbidden):
     """No role assignment grants the data action."""
 
     inner = "ForbiddenByRbac"
+
+
+class ForbiddenByNetwork(Forbidden):
+    """The vault may not be reached from where the caller is."""
+
+
+class ForbiddenByFirewall(ForbiddenByNetwork):
+    """No network rule of the vault lets the caller's address in."""
+
+    inner = "ForbiddenByFirewall"
+
+
+class ForbiddenByConnection(ForbiddenByNetwork):
+    """The request came over no private endpoint of the vault: it has no other access, or it was another vault's."""
+
+    inner = "ForbiddenByConnection"
 
 
 class ObjectDisabled(Forbidden):

@@ -135,6 +135,6 @@ def _keys(operations: Mapping[str, Iterable[str]], kinds: Iterable[str]) -> Iter
         yield from ((what, kind) for what in ("commits", "committed", "failures", "commit-microseconds"))
     for kind in kinds:
         yield from ((what, kind) for what in ("serving", "children-started", "children-died", "turns"))
-    yield from (("reloads",), ("started",), ("connections",), ("connections-accepted",))
+    yield from (("reloads",), ("started",), ("connections",), ("connections-accepted",), ("proxy-headers",))
     yield from (("malformed", status) for status in MALFORMED)
     yield from (("certificate", which) for which in ("own", "operator"))

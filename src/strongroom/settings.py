@@ -27,7 +27,7 @@ class Settings:
     """The options as the server uses them; paths are absolute.
 
     port, proxy_port, metrics_port: 0 means any that is free, None that there is none. listen, metrics_listen: IP
-    addresses without brackets.
+    addresses without brackets; with a port of its own as `values.place` writes it. trusted_proxies: networks.
     master_key_passphrase_file: ASK for the terminal. unauthenticated_per_minute: None for no limit. reserved_space:
     MiB; None for what the disk allows. records_days: None for ever.
     """
@@ -35,6 +35,8 @@ class Settings:
     data_dir: Path
     port: int
     listen: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    proxy_protocol: bool
     domain: str
     workers: int
     proxy_port: int | None
@@ -54,6 +56,7 @@ class Settings:
     unauthenticated_per_minute: int | None
     reserved_space: int | None
     records_days: int | None
+    private_ip_rules: bool
     log_level: str
     log_format: str
     metrics_port: int | None
@@ -158,6 +161,8 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     port = chosen.setdefault("port", 8443)
     defaults = {
         "listen": ("127.0.0.1", "::1"),
+        "trusted-proxies": (),
+        "proxy-protocol": False,
         "domain": "localhost",
         "workers": min(len(os.sched_getaffinity(0)), values.MAX_WORKERS),
         "proxy-port": min(port + 1, 65535) if port else 0,
@@ -177,6 +182,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         "unauthenticated-per-minute": None if chosen.get("dev") else UNAUTHENTICATED_PER_MINUTE,
         "reserved-space": None,
         "records-days": RECORDS_DAYS,
+        "private-ip-rules": True,
         "log-level": "info",
         "log-format": "console",
         "metrics-port": None,
@@ -198,6 +204,8 @@ def _require_sense(settings: Settings, given: Mapping[str, _Given]) -> None:
         refuse("proxy-port", f"{settings.port} is the TLS port already; give another one, or off")
     if settings.metrics_port and settings.metrics_port in {settings.port, settings.proxy_port}:
         refuse("metrics-port", f"{settings.metrics_port} is the TLS or proxy port already; give another one, or off")
+    if settings.proxy_protocol and not settings.trusted_proxies:
+        refuse("proxy-protocol", "it is trusted proxies that begin with a PROXY header: trusted-proxies names them")
     _require_whole_hsm(settings, refuse)
     for name in ("master-key-file", "master-key-passphrase-file", "hsm-pin-file"):
         path = getattr(settings, BY_NAME[name].field)

@@ -39,6 +39,37 @@ def address(text: str) -> str:
         raise ValueError("an address to listen on is an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
 
 
+def place(text: str) -> str:
+    """Return an IP address to listen on without brackets, or with a port of its own: `[2001:db8::1]:8443`."""
+    name, colon, number = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in name and not name.endswith("]")):
+        return address(text)
+    listened = port(number)
+    if listened == 0:
+        raise ValueError("a port of an address to listen on is a whole number from 1 to 65535")
+    found = address(name)
+    return f"[{found}]:{listened}" if ":" in found else f"{found}:{listened}"
+
+
+def split_place(text: str, usual: int) -> tuple[str, int]:
+    """Return the address and the port of what `place` returned; `usual` where it has no port."""
+    name, colon, number = text.rpartition(":")
+    if colon and ("." in name or name.endswith("]")):
+        return name.strip("[]"), int(number)
+    return text, usual
+
+
+def network(text: str) -> str:
+    """Return a network in CIDR notation; an address alone is one of itself."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"a network such as 10.1.0.0/16 or 2001:db8::/32, or one address ({error})") from None
+    if found.prefixlen == 0:
+        raise ValueError("it would let everybody say whose requests theirs are")
+    return str(found)
+
+
 def domain(text: str) -> str:
     """Return a base domain in lower case."""
     if DOMAIN.match(text.lower()) is None:

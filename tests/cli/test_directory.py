@@ -45,6 +45,34 @@ def test_a_user_is_disabled_enabled_and_deleted(anna, done, records):
     assert names == ["disable", "enable", "delete"]
 
 
+def test_a_user_is_renamed(anna, done, strongroom, records):
+    said = ("--name", "Anna.B@example.com", "--display-name", "Anna B.", "--mail", "a@example.com")
+    renamed = done("directory", "user", "update", "anna@example.com", *said, "--json")
+    assert renamed == anna | {
+        "userPrincipalName": "Anna.B@example.com",
+        "displayName": "Anna B.",
+        "mail": "a@example.com",
+    }
+    body = records()[-1]
+    assert body["operationName"] == "Microsoft.Directory/users/update"
+    assert body["properties"]["userPrincipalName"] == "Anna.B@example.com"
+    assert done("directory", "user", "show", "anna.b@example.com", "--json") == renamed
+    assert done("directory", "user", "update", "anna.b@example.com", "--mail", "", "--json")["mail"] == ""
+    code, _, told = strongroom("directory", "user", "update", "anna.b@example.com")
+    assert code == 1
+    assert "give one of --name, --display-name, --mail" in told
+
+
+def test_a_group_is_renamed(team, done, strongroom, records):
+    renamed = done("directory", "group", "update", "team", "--name", "The Team", "--description", "", "--json")
+    assert renamed == team | {"displayName": "The Team", "description": ""}
+    assert done("directory", "group", "show", "the team", "--json") == renamed
+    assert records()[-1]["operationName"] == "Microsoft.Directory/groups/update"
+    code, _, told = strongroom("directory", "group", "update", "the team")
+    assert code == 1
+    assert "give one of --name, --description" in told
+
+
 def test_a_group_is_made_listed_shown_and_deleted(team, done, records):
     assert team == {"displayName": "team", "objectId": team["objectId"], "description": "All of us"}
     assert done("directory", "group", "list", "--json") == [team]

@@ -92,6 +92,9 @@ def test_a_contributor_that_gives_itself_access_was_foretold_and_is_told(server,
     said = server.strongroom("logs", "--json", "--vault", vault, "--operation", "VaultPatch").stdout.splitlines()
     record = json.loads(said[-1])
     assert record["properties"]["selfGranted"] == ["secrets/get", "secrets/readmetadata"]
+    said = server.strongroom("logs", "--json", "--vault", vault, "--operation", "Strongroom.Access/selfGrant/write")
+    (event,) = [json.loads(line) for line in said.stdout.splitlines()]
+    assert (event["properties"]["change"], event["resourceId"]) == ("VaultPatch", record["resourceId"])
     wait_until(lambda: person.id in server.errors)
     (line,) = [line for line in server.errors.splitlines() if person.id in line]
     assert "somebody gave itself access to data" in line

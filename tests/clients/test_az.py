@@ -94,6 +94,35 @@ def test_secrets(az, vault, tmp_path):
     assert az(f"keyvault secret show --vault-name {vault} -n {SECRET}")["value"] == "two"
 
 
+def test_network_rules(az, vault, connection):
+    """Outside, the vault is seen and its secrets are refused; back inside, they are told."""
+    changed = az(f"keyvault update -n {vault} --default-action Deny --bypass None")
+    assert changed["properties"]["networkAcls"]["ipRules"] == []
+    refused = az(f"keyvault secret list --vault-name {vault}", fails=True)
+    assert "ForbiddenByFirewall" in refused
+    assert "Client address: 127.0.0.1" in refused
+    assert vault in {each["name"] for each in az("keyvault list")}
+    assert az(f"keyvault show -n {vault}")["properties"]["networkAcls"]["defaultAction"] == "Deny"
+    az(f"keyvault network-rule add -n {vault} --ip-address 203.0.113.0/24 127.0.0.1")
+    told = az(f"keyvault network-rule list -n {vault}")
+    assert [rule["value"] for rule in told["ipRules"]] == ["203.0.113.0/24", "127.0.0.1/32"]
+    assert (told["defaultAction"], told["bypass"]) == ("Deny", "None")
+    assert isinstance(az(f"keyvault secret list --vault-name {vault}"), list)
+    az(f"keyvault network-rule remove -n {vault} --ip-address 203.0.113.0/24")
+    assert [each["value"] for each in az(f"keyvault network-rule list -n {vault}")["ipRules"]] == ["127.0.0.1/32"]
+    az(f"keyvault update -n {vault} --public-network-access Disabled")
+    assert "ForbiddenByConnection" in az(f"keyvault secret list --vault-name {vault}", fails=True)
+    changed = az(f"keyvault update -n {vault} --public-network-access Enabled --default-action Allow")
+    assert changed["properties"]["networkAcls"]["ipRules"] == [{"value": "127.0.0.1/32"}]
+    az(f"keyvault network-rule remove -n {vault} --ip-address 127.0.0.1")
+    made = az(
+        f"keyvault create -n az-shut -g az-group -l {connection.location} --enable-rbac-authorization false "
+        "--no-self-perms true --default-action Deny --bypass AzureServices --network-acls-ips 198.51.100.0/24 "
+        "--public-network-access Disabled"
+    )["properties"]
+    assert (made["networkAcls"]["ipRules"], made["publicNetworkAccess"]) == ([{"value": "198.51.100.0/24"}], "Disabled")
+
+
 def test_a_vault_is_deleted_recovered_and_purged(az, vault):
     az(f"keyvault secret set --vault-name {vault} -n az-kept --value two")
     az("keyvault delete -n az-vault")

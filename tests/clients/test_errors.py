@@ -224,6 +224,33 @@ DATA = {
         (403, "Forbidden", "ForbiddenByRbac"),
         "Caller is not authorized to perform action on resource.\r\n…\r\n",
     ),
+    "ForbiddenByFirewall": (
+        lambda w: w.shut(networkAcls={"defaultAction": "Deny"}).list_properties_of_secrets(),
+        (403, "Forbidden", "ForbiddenByFirewall"),
+        (
+            "Client address is not authorized and caller is not a trusted service.\r\n"
+            "Client address: 127.0.0.1\r\nCaller: appid={clientId};oid=…;iss=https://sts.localhost/{tenantId}/\r\n"
+            "Vault: ern…;location={location}"
+        ),
+    ),
+    "ForbiddenByFirewall without bypass": (
+        lambda w: w.shut(networkAcls={"defaultAction": "Deny", "bypass": "None"}).get_secret("any"),
+        (403, "Forbidden", "ForbiddenByFirewall"),
+        (
+            "Client address is not authorized and caller was ignored because bypass is set to None\r\n"
+            "Client address: 127.0.0.1\r\nCaller: appid={clientId};oid=…;iss=https://sts.localhost/{tenantId}/\r\n"
+            "Vault: ern…;location={location}"
+        ),
+    ),
+    "ForbiddenByConnection": (
+        lambda w: w.shut(publicNetworkAccess="Disabled").get_secret("any"),
+        (403, "Forbidden", "ForbiddenByConnection"),
+        (
+            "Public network access is disabled and request is not from a trusted service nor via an approved private "
+            "link.\r\nCaller: appid={clientId};oid=…;iss=https://sts.localhost/{tenantId}/\r\n"
+            "Vault: ern…;location={location}"
+        ),
+    ),
     "SecretDisabled": (
         lambda w: w.secrets().get_secret("disabled"),
         (403, "Forbidden", "SecretDisabled"),
@@ -493,8 +520,8 @@ def test_one_connection_may_not_ask_without_waiting(world):
 NOT_MET = {
     "AccessDenied": "an older wording of ForbiddenByPolicy, which is what we answer",
     "BadArgument": "the form of one documented example; all that was observed says BadParameter",
-    "ForbiddenByFirewall": "a vault that would restrict the network is refused with 400 until that is enforced",
-    "ForbiddenByConnection": "as ForbiddenByFirewall",
+    "SubnetsHaveNoServiceEndpointsConfigured": "no virtual networks yet: tests/vaults/test_subnets.py",
+    "The subnet '…' was not found.": "as SubnetsHaveNoServiceEndpointsConfigured",
     "CertificateNotFound": "no certificates yet; so the conflict of their names",
     "ForbiddenByRbac (400)": "what no role grants is refused before the vault is asked: AuthorizationFailed",
     "ObjectIsBeingDeleted": "a deletion is complete when it is answered: nobody can come in between",

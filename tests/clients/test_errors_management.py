@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client
 
 CLOCK = "/providers/Strongroom.Rehearsal/clock"
 PROVIDER = "/providers/Microsoft.KeyVault"
+IP_RULE = "Invalid value found at properties.networkAcls.ipRules[0].value:"
 
 
 def ask(method, path, body=None, version=VAULT_VERSION, **kwargs):
@@ -49,6 +50,10 @@ def without(name):
 
 def saying(**properties):
     return put_vault(lambda body, _: body["properties"].update(properties))
+
+
+def ip_rules(*values):
+    return saying(networkAcls={"ipRules": [{"value": value} for value in values]})
 
 
 def token_of(make):
@@ -301,15 +306,57 @@ ROWS = {
         (400, "BadRequest"),
         'The property "softDeleteRetentionInDays" must be between 7 and 90 days.',
     ),
-    "BadRequest: a restricted network": (
-        saying(networkAcls={"defaultAction": "Deny"}),
+    "BadRequest: an address rule that is none": (
+        ip_rules("1.2.3"),
         (400, "BadRequest"),
-        "The property 'networkAcls' would restrict the network of this vault. …",
+        f"{IP_RULE} 1.2.3 is not an IPv4 address or CIDR range",
     ),
-    "BadRequest: no public network": (
-        patch(public_network_access="Disabled"),
+    "BadRequest: an address rule for IPv6": (
+        ip_rules("2001:db8::/32"),
         (400, "BadRequest"),
-        "The property 'publicNetworkAccess' would restrict the network of this vault. …",
+        f"{IP_RULE} 2001:db8::/32 is not an IPv4 address or CIDR range; there are no rules for IPv6",
+    ),
+    "BadRequest: bits behind the prefix": (
+        ip_rules("1.2.3.4/24"),
+        (400, "BadRequest"),
+        f"{IP_RULE} 1.2.3.4/24 has bits set behind its prefix; did you mean 1.2.3.0/24, or 1.2.3.4/32?",
+    ),
+    "BadRequest: an address that no caller has": (
+        ip_rules("224.0.0.1"),
+        (400, "BadRequest"),
+        f"{IP_RULE} 224.0.0.1 belongs to forbidden range 224.0.0.0–239.255.255.255 (multicast addresses)",
+    ),
+    "BadRequest: too many address rules": (
+        ip_rules(*["1.2.3.4"] * 1001),
+        (400, "BadRequest"),
+        "A vault holds at most 1000 ipRules in networkAcls; 1001 were given.",
+    ),
+    "BadRequest: a rule for what is no subnet": (
+        saying(networkAcls={"virtualNetworkRules": [{"id": "there"}]}),
+        (400, "BadRequest"),
+        (
+            "Invalid value found at properties.networkAcls.virtualNetworkRules[0].id: there is not the resource id of "
+            "a subnet"
+        ),
+    ),
+    "BadRequest: a rule for a subnet": (
+        saying(
+            networkAcls={
+                "virtualNetworkRules": [
+                    {
+                        "id": f"/subscriptions/{NOWHERE}/resourceGroups/dev/providers/Microsoft.Network"
+                        "/virtualNetworks/v/subnets/n"
+                    }
+                ]
+            }
+        ),
+        (400, "BadRequest"),
+        "The property 'networkAcls.virtualNetworkRules' names a subnet. …",
+    ),
+    "BadRequest: a perimeter": (
+        patch(public_network_access="SecuredByPerimeter"),
+        (400, "BadRequest"),
+        "The property 'publicNetworkAccess' cannot be 'SecuredByPerimeter': …",
     ),
     "BadRequest: a change of policies that is none": (
         policies("upset", (NOWHERE, "get")),

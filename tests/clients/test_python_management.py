@@ -9,6 +9,8 @@ from azure.keyvault.secrets import SecretClient
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.keyvault.models import (
     AccessPolicyEntry,
+    IPRule,
+    NetworkRuleSet,
     Permissions,
     Sku,
     VaultAccessPolicyParameters,
@@ -160,8 +162,38 @@ def test_a_new_vault_has_rbac_and_a_role_opens_it(management, server, connection
         assert secrets.get_secret("any").value == "value"
 
 
-def test_a_vault_that_would_restrict_the_network_is_refused(management, connection, name):
-    wanted = parameters(connection, public_network_access="disabled", enable_rbac_authorization=True)
-    with pytest.raises(HttpResponseError) as refused:
-        management.vaults.begin_create_or_update(GROUP, name, wanted)
-    assert refused.value.status_code == 400
+def test_a_vault_is_used_from_where_its_network_rules_say(management, connection, server, credential, name):
+    """The rules as the client reads them back may be sent again, as tools do that read, change and write."""
+    here, elsewhere = [IPRule(value="127.0.0.1"), IPRule(value="127.0.0.0/8")], [IPRule(value="203.0.113.0/24")]
+    acls = NetworkRuleSet(default_action="Deny", bypass="None", ip_rules=here)
+    policies = [entry(connection, server, "list")]
+    wanted = parameters(connection, access_policies=policies, enable_rbac_authorization=False, network_acls=acls)
+    made = management.vaults.begin_create_or_update(GROUP, name, wanted).result()
+    told = made.properties.network_acls
+    assert [rule.value for rule in told.ip_rules] == ["127.0.0.1/32", "127.0.0.0/8"]
+    assert (told.default_action, told.bypass, told.virtual_network_rules) == ("Deny", "None", [])
+    with SecretClient(made.properties.vault_uri, credential, retry_total=0) as secrets:
+
+        def inner_code():
+            try:
+                return list(secrets.list_properties_of_secrets())
+            except HttpResponseError as error:
+                return error.error.innererror["code"]
+
+        assert inner_code() == []
+        told.ip_rules = elsewhere
+        again = VaultCreateOrUpdateParameters(location=made.location, properties=made.properties)
+        management.vaults.begin_create_or_update(GROUP, name, again).result()
+        assert inner_code() == "ForbiddenByFirewall"
+        assert name in {each.name for each in management.vaults.list_by_resource_group(GROUP)}
+        shut = VaultPatchProperties(
+            network_acls=NetworkRuleSet(default_action="Allow"), public_network_access="disabled"
+        )
+        changed = management.vaults.update(GROUP, name, VaultPatchParameters(properties=shut))
+        assert changed.properties.public_network_access == "Disabled"
+        assert [rule.value for rule in changed.properties.network_acls.ip_rules] == ["203.0.113.0/24"]
+        assert inner_code() == "ForbiddenByConnection"
+        management.vaults.update(
+            GROUP, name, VaultPatchParameters(properties=VaultPatchProperties(public_network_access="Enabled"))
+        )
+        assert inner_code() == []

@@ -115,12 +115,18 @@ def change_model(server, direct, vault, someone):
     assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200
 
 
+def shut_network(server, direct, vault, someone):
+    body = {"properties": {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.0/24"}]}}}
+    assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200
+
+
 def delete_vault(server, direct, vault, someone):
     assert direct.manage("DELETE", direct.vault_path(vault.name)).status == 200
 
 
 @pytest.mark.parametrize(
-    ("change", "status"), [(disable, 401), (remove_policy, 403), (change_model, 403), (delete_vault, 404)]
+    ("change", "status"),
+    [(disable, 401), (remove_policy, 403), (change_model, 403), (shut_network, 403), (delete_vault, 404)],
 )
 def test_no_request_that_begins_after_the_answer_gets_through(server, direct, vault, someone, crowd, change, status):
     """Requests to every worker never stop meanwhile: those that began after the answer must all be refused."""
@@ -145,6 +151,22 @@ def test_another_permission_model_counts_at_once(direct, vault, crowd):
     for rbac, expected in ((True, (403, "ForbiddenByRbac")), (False, (200, ""))):
         body = {"properties": {"enableRbacAuthorization": rbac}}
         assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200
+        assert crowd.outcomes() == {expected}
+
+
+def test_other_network_rules_count_at_once(direct, vault, crowd):
+    refused = (403, "ForbiddenByFirewall")
+    here, elsewhere = [{"value": "127.0.0.1"}], [{"value": "203.0.113.0/24"}]
+    for said, expected in (
+        ({"networkAcls": {"defaultAction": "Deny"}}, refused),
+        ({"networkAcls": {"ipRules": here}}, (200, "")),
+        ({"publicNetworkAccess": "Disabled"}, (403, "ForbiddenByConnection")),
+        ({"publicNetworkAccess": "Enabled"}, (200, "")),
+        ({"networkAcls": {"ipRules": elsewhere}}, refused),
+        ({"networkAcls": {"ipRules": [*elsewhere, *here]}}, (200, "")),
+        ({"networkAcls": {"ipRules": elsewhere, "defaultAction": "Allow"}}, (200, "")),
+    ):
+        assert direct.manage("PATCH", direct.vault_path(vault.name), {"properties": said}).status == 200
         assert crowd.outcomes() == {expected}
 
 

@@ -1,7 +1,8 @@
-"""Several clients change one vault at once: each change is one transaction, and one order explains every answer."""
+"""Several clients change one vault, or one role, at once: each change is one transaction; one order explains all."""
 
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,6 +13,9 @@ from lives import Act
 from orders import Done, lives_after, told
 
 CLIENTS, ROUNDS = 3, 6
+READER, USER = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "4633458b-17de-408a-b874-0445c86b69e6"
+ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
+MINE = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals '%s'"
 
 
 @pytest.fixture
@@ -133,3 +137,57 @@ def test_a_whole_vault_that_was_read_before_another_s_change_replaces_it(directs
     put = one.manage("PUT", one.vault_path(name), {"location": read["location"], "properties": read["properties"]})
     assert put.json["properties"] == read["properties"]
     assert partial(ask, other, name)(Act("get")) == frozenset()
+
+
+def give(direct, name, principal, role=READER, **said):
+    """Give a role at the rehearsal group by an assignment of this name; return status and what was answered."""
+    path = f"{direct.group_path('dev')}/{ASSIGNMENTS}/{name}"
+    body = {"principalId": principal, "principalType": "User", **said}
+    body["roleDefinitionId"] = f"/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    answer = direct.manage("PUT", path, {"properties": body}, version="2022-04-01")
+    return answer.status, answer.json
+
+
+def assignments_of(direct, principal):
+    """Return what a principal was given, as the API tells it."""
+    found = direct.manage("GET", f"{direct.group_path('dev')}/{ASSIGNMENTS}", version="2022-04-01").json["value"]
+    return [each["properties"] for each in found if each["properties"]["principalId"] == principal]
+
+
+def test_a_role_that_clients_give_at_once_is_given_once_and_the_others_are_told(directs):
+    for turn in range(ROUNDS):
+        principal = someone(1000 + turn)
+        answers = at_once(lambda number, principal=principal: give(directs[number], uuid.uuid4(), principal))
+        assert sorted(status for status, _ in answers) == [201, 409, 409]
+        refused = [answer["error"]["code"] for status, answer in answers if status == 409]
+        assert refused == ["RoleAssignmentExists"] * 2
+        assert len(assignments_of(directs[0], principal)) == 1
+
+
+def test_an_assignment_that_clients_write_at_once_is_what_one_of_them_wrote(directs):
+    for turn in range(ROUNDS):
+        name, principal = uuid.uuid4(), someone(2000 + turn)
+
+        def write(number, name=name, principal=principal):
+            said = {"description": f"of {number}", "condition": MINE % number, "conditionVersion": "2.0"}
+            return give(directs[number], name, principal, USER, **said)
+
+        answers = at_once(write)
+        assert sorted(status for status, _ in answers) == [200, 200, 201]
+        told = [(each["properties"]["description"], each["properties"]["condition"]) for _, each in answers]
+        assert told == [(f"of {number}", MINE % number) for number in range(CLIENTS)]
+        (kept,) = assignments_of(directs[0], principal)
+        assert (kept["description"], kept["condition"]) in told
+
+
+def test_an_assignment_that_clients_make_for_others_at_once_is_one_of_theirs(directs):
+    for turn in range(ROUNDS):
+        name, principals = uuid.uuid4(), [someone(3000 + turn * CLIENTS + number) for number in range(CLIENTS)]
+        answers = at_once(lambda number, name=name, whom=principals: give(directs[number], name, whom[number]))
+        assert sorted(status for status, _ in answers) == [201, 409, 409]
+        refused = [answer["error"]["code"] for status, answer in answers if status == 409]
+        assert refused == ["RoleAssignmentUpdateNotPermitted"] * 2
+        winner = [status for status, _ in answers].index(201)
+        assert [bool(assignments_of(directs[0], each)) for each in principals] == [
+            number == winner for number in range(CLIENTS)
+        ]

@@ -57,6 +57,10 @@ async def test_groups_are_kept(storage, change):
     assert await identity.find_group("GROUP-1") == a_security_group(1)
     with pytest.raises(Conflict):
         await change(lambda stores: stores.identity.add_group(a_security_group(1, description="other")))
+    await change(lambda stores: stores.identity.replace_group(a_security_group(1, display_name="Other")))
+    assert await storage.read().identity.find_group("group-1") == a_security_group(1, display_name="Other")
+    with pytest.raises(NotFound):
+        await change(lambda stores: stores.identity.replace_group(a_security_group(3)))
     await change(lambda stores: stores.identity.remove_group("Group-1"))
     assert await storage.read().identity.find_group("group-1") is None
     with pytest.raises(NotFound):

@@ -63,6 +63,25 @@ async def test_a_change_has_its_record_and_a_refused_one_has_none(kind):
     assert records_of(storage) == [made.record_id]
 
 
+async def test_further_records_of_a_change_commit_with_it_behind_its_own(kind):
+    storage = kind.open()
+    records = [a_record(number) for number in range(3)]
+
+    async def work(stores):
+        await counting()(stores)
+        return "done", *records[:2]
+
+    assert await storage.change(work) == "done"
+    kept, records = (
+        [each.record_id for each in records[:2]],
+        [records[2], records[1]],
+    )  # the second of them is there already
+    with pytest.raises(StorageUnavailable):
+        await storage.change(work)
+    assert await count_of(storage) == 1
+    assert records_of(storage) == kept
+
+
 async def test_a_unit_that_fails_in_a_batch_fails_alone(kind):
     storage = kind.open()
 

@@ -7,11 +7,18 @@ from storage_doubles import CUSTODIAN, NOON, a_state, a_version
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
 from strongroom.vaults.model import AccessPolicy, Deletion
+from strongroom.vaults.network import NetworkRules, SubnetRule
 from vault_doubles import SUBSCRIPTION, a_vault
 
 DELETION = Deletion(deleted=NOON, scheduled_purge=NOON + timedelta(days=7))
 POLICY = AccessPolicy(
     tenant_id="t", object_id="o", application_id="a", secrets=frozenset({"get", "set"}), keys=frozenset({"sign"})
+)
+RULES = NetworkRules(
+    default_action="Deny",
+    bypass="None",
+    ip_rules=("203.0.113.0/24",),
+    subnet_rules=(SubnetRule(subnet_id="/subnets/n", ignore_missing_endpoint=True),),
 )
 
 
@@ -25,7 +32,7 @@ def add(change):
 
 
 async def test_a_vault_is_found_whatever_the_case_of_its_name_and_keeps_the_case_it_has(storage, add):
-    vault = a_vault("Vault", access_policies=(POLICY,), tags=(("a", "b"),), network_bypass="None", rbac=True)
+    vault = a_vault("Vault", access_policies=(POLICY,), tags=(("a", "b"),), network=RULES, rbac=True)
     await add(vault)
     assert await storage.read().vaults.find("vAULT") == vault
     assert await storage.read().vaults.find("vault2") is None

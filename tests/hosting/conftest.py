@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from hosting.supervision import Supervised
+from strongroom.access.network.origin import Proxies
 from strongroom.clock import real_now
 from strongroom.hosting.ca import new_authority
 from strongroom.hosting.children import READY, Post
@@ -114,6 +115,7 @@ class App:
             raise ValueError("canary")
         headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
         told = {"path": scope["path"], "size": size, "client": scope["client"], "headers": headers, "pid": os.getpid()}
+        told["arrived"] = list(scope["server"])
         told["tls"] = scope["extensions"]["tls"]["version"]
         body = b"x" * 50_000_000 if scope["path"] == "/flood" else json.dumps(told).encode()
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
@@ -201,7 +203,7 @@ def serving(serving_once):
 def serving_once(authority, client_context):
 
     @contextlib.asynccontextmanager
-    async def serve(*, operator=None, **limits):
+    async def serve(*, operator=None, trusted=(), proxy_protocol=False, **limits):
         listeners = bind(["127.0.0.1", "::1"], 0)
         proxies = bind(["127.0.0.1", "::1"], 0)
         app = App()
@@ -215,6 +217,8 @@ def serving_once(authority, client_context):
             domain="localhost",
             limits=chosen,
             meters=Meters({}),
+            trusted=Proxies(trusted),
+            proxy_protocol=proxy_protocol,
         )
         heard, told = os.pipe()
         lifeline, held = os.pipe()

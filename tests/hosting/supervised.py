@@ -1,7 +1,8 @@
 """A server as a process of its own, for the tests of the supervisor; tells on standard output what it does.
 
 Usage: supervised.py JSON, with `trust` (a folder) and optionally `workers`, `limits`, `look_seconds`, `beside`, `fail`,
-`nohup`, and `operator` (serve `chain.pem` and `key.pem` of that folder too).
+`nohup`, `trusted` (networks of proxies that begin with a PROXY header), and `operator` (serve `chain.pem` and `key.pem`
+of that folder too).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+from strongroom.access.network.origin import Proxies
 from strongroom.clock import real_now
 from strongroom.errors import StorageUnavailable
 from strongroom.hosting import crew
@@ -127,6 +129,8 @@ def main():
         proxy_sockets=proxies,
         meters=METERS,
         limits=Limits(**ASKED.get("limits", {})),
+        trusted=Proxies(ASKED.get("trusted", ())),
+        proxy_protocol=bool(ASKED.get("trusted")),
         beside=[Duty(name="beside", count=1, work=serve_the_workers, turns=True)] if ASKED.get("beside") else (),
     )
 

@@ -258,17 +258,17 @@ async def test_a_failure_to_accept_is_tried_again(serving):
     async with serving() as served:
         listener = FailingOnce()
         made = ConnectProxy(domain="localhost", port=1, adopt=None, limits=served.server._site.limits)
-        made.listen(listener)
+        made.acceptor.listen(listener)
         answer = await exchange(listener.listener.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 405")
         assert listener.failures
-        made.close()
+        made.acceptor.close()
         listener.listener.close()
 
 
 async def test_who_was_accepted_is_brought_to_its_tunnel_though_no_more_are(serving, until_true):
     async with serving() as served:
-        proxy = served.server._proxy
+        proxy = served.server._proxy.acceptor
         reader, writer = await asyncio.open_connection("127.0.0.1", served.proxy_port)
         await until_true(lambda: proxy.opening)
         proxy.stop_accepting()

@@ -23,14 +23,23 @@ GET = b"GET %s HTTP/1.1\r\nHost: login.localhost\r\n%s\r\n"
 
 @dataclass
 class Load:
-    """Clients that take every answer that does not come, and every connection that ends too early, for a failure."""
+    """Clients that take every answer that does not come, and every connection that ends too early, for a failure.
+
+    preface: what connections begin with, before TLS.
+    """
 
     server: object
+    preface: bytes = b""
     pids: set = field(default_factory=set)
     answers: int = 0
     ending: bool = False
 
     async def connect(self, *, proxied=False):
+        if self.preface:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+            writer.write(self.preface)
+            await writer.start_tls(self.server.context, server_hostname="login.localhost")
+            return reader, writer
         if not proxied:
             return await asyncio.open_connection(
                 "127.0.0.1", self.server.port, ssl=self.server.context, server_hostname="login.localhost"
@@ -162,6 +171,32 @@ async def test_reloads_under_load_lose_no_request(start):
     slow[1].close()
     assert load.answers > 300
     server.process.terminate()
+    output, code = await asyncio.to_thread(server.rest)
+    assert code == 0
+    assert "Traceback" not in output
+    assert "did not leave" not in output
+
+
+async def test_behind_a_proxy_too_a_reload_loses_no_connection_and_a_stop_is_in_good_order(start):
+    server = await asyncio.to_thread(start(limits=QUICK, trusted=["127.0.0.0/8"]).wait_ready)
+    load = Load(server, preface=b"PROXY TCP4 192.0.2.7 192.0.2.9 1 2\r\n")
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(4):
+            tasks.create_task(load.keep_asking())
+            tasks.create_task(load.ask_anew())
+        await load.heard(2)
+        first = set(load.pids)
+        reload(server)
+        await told(server, "reloaded")
+        await ended(first)
+        await load.heard(4)
+        load.ending = True
+    slow = await load.connect()
+    waiting = asyncio.create_task(load.ask(*slow, path=b"/slow"))
+    await told(server, '"slow"')
+    server.process.terminate()
+    assert not await waiting
+    slow[1].close()
     output, code = await asyncio.to_thread(server.rest)
     assert code == 0
     assert "Traceback" not in output

@@ -33,6 +33,16 @@ def test_port_0_is_one_free_port_on_all_addresses(bound):
         socket.create_connection((address, port_of(four))).close()
 
 
+def test_an_address_may_have_a_port_of_its_own_and_is_not_the_one_that_clients_are_told(bound):
+    (free,) = bound(["127.0.0.2"], 0)
+    own = port_of(free)
+    first, six, other = bound([f"127.0.0.1:{own}", "127.0.0.1", "::1"], 0)
+    assert first.getsockname()[0] == "127.0.0.1"
+    assert port_of(first) == port_of(six) != port_of(other) == own
+    with pytest.raises(PortBusy, match=rf"^127\.0\.0\.2:{own} is busy"):
+        bound([f"127.0.0.2:{own}", "127.0.0.1"], 0)
+
+
 def test_a_busy_port_is_told_in_one_line_and_leaves_nothing_bound(bound):
     (taken,) = bound(["::1"], 0)
     with pytest.raises(PortBusy, match=rf"^\[::1\]:{port_of(taken)} is busy: .*--port") as raised:

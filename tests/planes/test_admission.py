@@ -8,7 +8,7 @@ import pytest
 from doubles import MemoryStorage, a_custodian
 from planes.test_gate import Plane, a_caller
 from strongroom.clock import real_now
-from strongroom.errors import Forbidden
+from strongroom.errors import Forbidden, ForbiddenByFirewall
 from strongroom.planes import gate as gates
 from strongroom.planes.admission import REMEMBERED_LENGTH
 from strongroom.planes.gate import Gate
@@ -80,6 +80,8 @@ async def test_who_asks_the_same_again_is_let_in_again_and_recorded_alike(ask, p
         {"headers": {b"authorization": b"Bearer two"}},
         {"headers": {}},
         {"client": "192.0.2.7"},
+        {"arrived": "192.0.2.9"},
+        {"arrived_port": 9443},
     ],
 )
 async def test_whatever_decides_is_part_of_the_question(ask, plane, other):
@@ -104,7 +106,38 @@ async def test_a_token_is_not_believed_past_its_end_nor_by_a_clock_that_was_set_
     assert "authenticate" in plane.steps
 
 
-async def test_a_refusal_is_never_remembered(ask, plane):
+async def test_a_refusal_by_network_rules_is_remembered_until_something_changes(ask, plane, storage):
+    plane.failing["authorize"] = error = ForbiddenByFirewall("not from there")
+    answers = [await ask(), await ask(), await ask()]
+    assert plane.steps == [], "the third was refused before anything was asked"
+    assert {answer.status for answer in answers} == {403}
+    first, *others = storage.bodies()
+    assert len(others) == 2
+    for other in others:
+        assert {name for name in first if first[name] != other[name]} <= {"time", "durationMs"}
+    traced = []
+    trace = error.__traceback__
+    while trace is not None:
+        traced.append(trace)
+        trace = trace.tb_next
+    assert len(traced) < 10, "what is raised again is a refusal of its own, which keeps no call alive"
+    plane.failing.clear()
+    assert (await ask(client="192.0.2.7")).status == 200
+    assert (await ask()).status == 403
+    storage.stores.unchanged.forget()
+    assert (await ask()).status == 200
+
+
+async def test_a_refusal_by_network_rules_is_not_believed_past_the_end_of_the_token(ask, plane, monkeypatch):
+    plane.failing["authorize"] = ForbiddenByFirewall("not from there")
+    await ask()
+    later = real_now() + timedelta(hours=1)
+    monkeypatch.setattr(gates, "real_now", lambda: later)
+    await ask()
+    assert "authenticate" in plane.steps
+
+
+async def test_another_refusal_is_never_remembered(ask, plane):
     plane.failing["authorize"] = Forbidden("not yet")
     assert (await ask()).status == 403
     plane.failing.clear()

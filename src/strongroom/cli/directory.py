@@ -1,19 +1,30 @@
 """`strongroom directory`: users, groups, service principals. Works on the data directory, beside a server that runs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from strongroom.cli import app
-from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.directorydata import (
+    change_directory,
+    changed_in_directory,
+    directory_record,
+    group_row,
+    make_in_directory,
+    principal_row,
+    read_directory,
+    require_any,
+    said_of,
+    user_row,
+)
+from strongroom.cli.options import PLACE, settings_options
 from strongroom.cli.shown import format_option, show_one, show_rows
 
 if TYPE_CHECKING:
     from strongroom.access.identity.directory import Directory
     from strongroom.access.identity.model import Group, Principal, Relation, User
     from strongroom.audit.event import Record
-    from strongroom.cli.data import Data
     from strongroom.planes.stores import Stores
 
 USER_HELP = "USER is a user principal name, an object id or a display name."
@@ -24,7 +35,6 @@ MEMBER_HELP = (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-Change = Callable[["Directory", "Stores"], Awaitable[Any]]
 
 
 @click.group(name="directory")
@@ -47,7 +57,7 @@ def command() -> None:
 
 @command.group(name="user", epilog=USER_HELP)
 def user() -> None:
-    """Make, list, disable and delete users.
+    """Make, list, rename, disable and delete users.
 
     \b
     strongroom directory user create anna@example.com --display-name 'Anna Ames'
@@ -70,7 +80,7 @@ def create_user(name: str, *, display_name: str | None, mail: str | None, as_jso
 
         return await directory.create_user(name, shown, tenant_id=tenant_id, now=real_now(), mail=mail)
 
-    show_one(_user_row(_made(flags, "users/create", make)), as_json=as_json)
+    show_one(user_row(make_in_directory(flags, "users/create", make)), as_json=as_json)
 
 
 @user.command(name="list")
@@ -78,7 +88,7 @@ def create_user(name: str, *, display_name: str | None, mail: str | None, as_jso
 @settings_options(*PLACE)
 def list_users(*, as_json: bool, **flags: Any) -> None:
     """List the users, oldest first."""
-    rows = [_user_row(each) for each in _read(flags, lambda _, stores: stores.identity.list_users())]
+    rows = [user_row(each) for each in read_directory(flags, lambda _, stores: stores.identity.list_users())]
     show_rows(rows, as_json=as_json)
 
 
@@ -88,7 +98,27 @@ def list_users(*, as_json: bool, **flags: Any) -> None:
 @settings_options(*PLACE)
 def show_user(user: str, *, as_json: bool, **flags: Any) -> None:
     """Show a user."""
-    show_one(_user_row(_read(flags, lambda directory, _: directory.get_user(user))), as_json=as_json)
+    show_one(user_row(read_directory(flags, lambda directory, _: directory.get_user(user))), as_json=as_json)
+
+
+@user.command(name="update", epilog=USER_HELP)
+@click.argument("user", metavar="USER")
+@click.option("--name", metavar="NAME", help="Its new principal name, such as anna.b@example.com.")
+@click.option("--display-name", metavar="TEXT", help="What people call it.")
+@click.option("--mail", metavar="ADDRESS", help="An address of mail; '' for none.")
+@format_option
+@settings_options(*PLACE)
+def update_user(
+    user: str, *, name: str | None, display_name: str | None, mail: str | None, as_json: bool, **flags: Any
+) -> None:
+    """Give USER other names; its id stays, and what it was granted with it."""
+    require_any(name=name, display_name=display_name, mail=mail)
+
+    async def change(directory: "Directory", _: "Stores") -> "User":
+        return await directory.update_user(user, principal_name=name, display_name=display_name, mail=mail)
+
+    found = changed_in_directory(flags, change, lambda found: directory_record("users/update", said_of(found)))
+    show_one(user_row(found), as_json=as_json)
 
 
 @user.command(name="disable", epilog=USER_HELP)
@@ -96,7 +126,7 @@ def show_user(user: str, *, as_json: bool, **flags: Any) -> None:
 @settings_options(*PLACE)
 def disable_user(user: str, **flags: Any) -> None:
     """Mark USER as one that is refused everywhere."""
-    _change(flags, "users/disable", lambda directory, _: directory.set_user_enabled(user, enabled=False))
+    change_directory(flags, "users/disable", lambda directory, _: directory.set_user_enabled(user, enabled=False))
 
 
 @user.command(name="enable", epilog=USER_HELP)
@@ -104,7 +134,7 @@ def disable_user(user: str, **flags: Any) -> None:
 @settings_options(*PLACE)
 def enable_user(user: str, **flags: Any) -> None:
     """Take that back."""
-    _change(flags, "users/enable", lambda directory, _: directory.set_user_enabled(user, enabled=True))
+    change_directory(flags, "users/enable", lambda directory, _: directory.set_user_enabled(user, enabled=True))
 
 
 @user.command(name="delete", epilog=USER_HELP)
@@ -112,7 +142,7 @@ def enable_user(user: str, **flags: Any) -> None:
 @settings_options(*PLACE)
 def delete_user(user: str, **flags: Any) -> None:
     """Remove USER with its memberships and its roles, for good. Access policies that name it stay."""
-    _change(flags, "users/delete", lambda directory, stores: directory.delete_user(user, stores.assignments))
+    change_directory(flags, "users/delete", lambda directory, stores: directory.delete_user(user, stores.assignments))
 
 
 # --- groups
@@ -120,7 +150,7 @@ def delete_user(user: str, **flags: Any) -> None:
 
 @command.group(name="group", epilog=GROUP_HELP)
 def group() -> None:
-    """Make, list and delete groups, and say who belongs to them.
+    """Make, list, rename and delete groups, and say who belongs to them.
 
     \b
     strongroom directory group create payments-team --description 'Who runs the payments'
@@ -143,7 +173,7 @@ def create_group(name: str, *, description: str, as_json: bool, **flags: Any) ->
         await directory.require_new_group_name(name)
         return await directory.create_group(name, tenant_id=tenant_id, now=real_now(), description=description)
 
-    show_one(_group_row(_made(flags, "groups/create", make)), as_json=as_json)
+    show_one(group_row(make_in_directory(flags, "groups/create", make)), as_json=as_json)
 
 
 @group.command(name="list")
@@ -151,7 +181,7 @@ def create_group(name: str, *, description: str, as_json: bool, **flags: Any) ->
 @settings_options(*PLACE)
 def list_groups(*, as_json: bool, **flags: Any) -> None:
     """List the groups, oldest first."""
-    rows = [_group_row(each) for each in _read(flags, lambda _, stores: stores.identity.list_groups())]
+    rows = [group_row(each) for each in read_directory(flags, lambda _, stores: stores.identity.list_groups())]
     show_rows(rows, as_json=as_json)
 
 
@@ -161,7 +191,24 @@ def list_groups(*, as_json: bool, **flags: Any) -> None:
 @settings_options(*PLACE)
 def show_group(group: str, *, as_json: bool, **flags: Any) -> None:
     """Show a group."""
-    show_one(_group_row(_read(flags, lambda directory, _: directory.get_group(group))), as_json=as_json)
+    show_one(group_row(read_directory(flags, lambda directory, _: directory.get_group(group))), as_json=as_json)
+
+
+@group.command(name="update", epilog=GROUP_HELP)
+@click.argument("group", metavar="GROUP")
+@click.option("--name", metavar="NAME", help="Its new name; no two groups have one name.")
+@click.option("--description", metavar="TEXT", help="What it is for; '' for nothing.")
+@format_option
+@settings_options(*PLACE)
+def update_group(group: str, *, name: str | None, description: str | None, as_json: bool, **flags: Any) -> None:
+    """Give GROUP another name or description; its id stays, and what it was granted with it."""
+    require_any(name=name, description=description)
+
+    async def change(directory: "Directory", _: "Stores") -> "Group":
+        return await directory.update_group(group, display_name=name, description=description)
+
+    found = changed_in_directory(flags, change, lambda found: directory_record("groups/update", said_of(found)))
+    show_one(group_row(found), as_json=as_json)
 
 
 @group.command(name="delete", epilog=GROUP_HELP)
@@ -169,7 +216,9 @@ def show_group(group: str, *, as_json: bool, **flags: Any) -> None:
 @settings_options(*PLACE)
 def delete_group(group: str, **flags: Any) -> None:
     """Remove GROUP with its roles, for good; its members stay. Access policies that name it stay too."""
-    _change(flags, "groups/delete", lambda directory, stores: directory.delete_group(group, stores.assignments))
+    change_directory(
+        flags, "groups/delete", lambda directory, stores: directory.delete_group(group, stores.assignments)
+    )
 
 
 # --- who belongs to which group
@@ -209,7 +258,7 @@ def _relation_commands(relation: str, text: str, *, nested: bool) -> click.Group
                 return await directory.list_all_members(found.object_id)
             return await directory.list_in(found.object_id, _relation(relation))
 
-        show_rows([_principal_row(each) for each in _read(flags, read)], as_json=as_json)
+        show_rows([principal_row(each) for each in read_directory(flags, read)], as_json=as_json)
 
     return relations
 
@@ -245,78 +294,7 @@ def member_of(member: str, *, transitive: bool, as_json: bool, **flags: Any) -> 
         listed = directory.list_all_groups_of if transitive else directory.list_groups_of
         return await listed(found.object_id)
 
-    show_rows([_group_row(each) for each in _read(flags, read)], as_json=as_json)
-
-
-# --- service principals
-
-
-@command.group(name="sp", epilog=app.APPLICATION_HELP)
-def service_principal() -> None:
-    """Make, list, disable and delete service principals: they are the applications of `strongroom app`.
-
-    \b
-    strongroom directory sp create payments
-    strongroom directory sp show payments
-    """
-
-
-for each in (app.create, app.list_, app.show, app.disable, app.enable, app.delete):
-    service_principal.add_command(each)
-
-
-# --- what commands share
-
-
-def _on_data(flags: dict[str, Any], work: Callable[["Data"], Awaitable[Any]]) -> Any:
-    from strongroom.cli.data import on_data
-
-    return on_data(settings_from(flags), work)
-
-
-def _read(flags: dict[str, Any], read: Change) -> Any:
-    from strongroom.access.identity.directory import Directory
-
-    async def work(data: "Data") -> Any:
-        stores = data.storage.read()
-        return await read(Directory(stores.identity), stores)
-
-    return _on_data(flags, work)
-
-
-def _made(flags: dict[str, Any], operation: str, make: Callable[["Directory", str], Awaitable[Any]]) -> Any:
-    """Make a user or a group, with its record, and return it."""
-    from strongroom.access.identity.directory import Directory
-
-    async def work(data: "Data") -> Any:
-        tenant_id = (await data.installation()).tenant_id
-
-        async def unit(stores: "Stores") -> tuple[Any, "Record"]:
-            found = await make(Directory(stores.identity), tenant_id)
-            return found, _record(operation, _said(found))
-
-        return await data.storage.change(unit)
-
-    return _on_data(flags, work)
-
-
-def _change(flags: dict[str, Any], operation: str, change: Change) -> None:
-    """Change a user or a group, with its record, and print its name."""
-    found = _changed(flags, change, lambda found: _record(operation, _said(found)))
-    click.echo(f"{operation.rpartition('/')[2]}: {found.display_name} ({found.object_id})")
-
-
-def _changed(flags: dict[str, Any], change: Change, recorded: Callable[[Any], "Record"]) -> Any:
-    from strongroom.access.identity.directory import Directory
-
-    async def work(data: "Data") -> Any:
-        async def unit(stores: "Stores") -> tuple[Any, "Record"]:
-            found = await change(Directory(stores.identity), stores)
-            return found, recorded(found)
-
-        return await data.storage.change(unit)
-
-    return _on_data(flags, work)
+    show_rows([group_row(each) for each in read_directory(flags, read)], as_json=as_json)
 
 
 BELONGING = {
@@ -340,9 +318,9 @@ def _belong(flags: dict[str, Any], relation: str, verb: str, group: str, member:
     def recorded(found: tuple["Group", "Principal"]) -> "Record":
         changed, principal = found
         said = {"memberId": principal.object_id, "memberType": principal.type.value, "memberName": principal.name}
-        return _record(BELONGING[relation, verb], _said(changed) | said)
+        return directory_record(BELONGING[relation, verb], said_of(changed) | said)
 
-    changed, principal = _changed(flags, change, recorded)
+    changed, principal = changed_in_directory(flags, change, recorded)
     click.echo(f"{verb}: {principal.display_name} ({principal.object_id}), {relation} of {changed.display_name}")
 
 
@@ -352,38 +330,18 @@ def _relation(name: str) -> "Relation":
     return Relation(name)
 
 
-def _record(operation: str, properties: dict[str, Any]) -> "Record":
-    from strongroom.audit.local import local_record
-    from strongroom.clock import real_now
-
-    return local_record(f"Microsoft.Directory/{operation}", now=real_now(), properties=properties)
+# --- service principals
 
 
-def _said(found: Any) -> dict[str, Any]:
-    """Return what a record says of a user or a group."""
-    said = {"objectId": found.object_id, "displayName": found.display_name}
-    name = getattr(found, "user_principal_name", None)
-    return said if name is None else said | {"userPrincipalName": name}
+@command.group(name="sp", epilog=app.APPLICATION_HELP)
+def service_principal() -> None:
+    """Make, list, disable and delete service principals: they are the applications of `strongroom app`.
+
+    \b
+    strongroom directory sp create payments
+    strongroom directory sp show payments
+    """
 
 
-def _user_row(found: "User") -> dict[str, Any]:
-    return {
-        "userPrincipalName": found.user_principal_name,
-        "displayName": found.display_name,
-        "objectId": found.object_id,
-        "enabled": found.enabled,
-        "mail": found.mail or "",
-    }
-
-
-def _group_row(found: "Group") -> dict[str, Any]:
-    return {"displayName": found.display_name, "objectId": found.object_id, "description": found.description}
-
-
-def _principal_row(found: "Principal") -> dict[str, Any]:
-    return {
-        "displayName": found.display_name,
-        "type": found.type.value,
-        "objectId": found.object_id,
-        "name": found.name,
-    }
+for each in (app.create, app.list_, app.show, app.disable, app.enable, app.delete):
+    service_principal.add_command(each)

@@ -38,6 +38,7 @@ def command(**flags: Any) -> int:
     \b
     strongroom serve --dev                         # with a vault 'dev' to try things on
     strongroom serve --data-dir /srv/vault --domain vault.example.test --listen 0.0.0.0 --port 443
+    strongroom serve --listen 127.0.0.1 --listen 10.0.0.9:9443 --trusted-proxies 10.0.0.0/24 --proxy-protocol
     """
     return serve_with(settings_from(flags))
 
@@ -113,6 +114,7 @@ def _serve(
     operator: "CertificateFiles | None",
     token: "Token | None",
 ) -> int:
+    from strongroom.access.network.origin import Proxies
     from strongroom.cli.workers import application_maker, metrics_duties, new_counts, recorder_duty
     from strongroom.clock import real_now
     from strongroom.hosting.tls import ServerTls
@@ -129,6 +131,8 @@ def _serve(
             workers=settings.workers,
             on_ready=lambda: _tell(settings, start, running),
             proxy_sockets=sockets.proxies,
+            trusted=Proxies(settings.trusted_proxies),
+            proxy_protocol=settings.proxy_protocol,
             meters=meters,
             beside=(
                 recorder_duty(settings, start.custodian, meters, records),
@@ -140,11 +144,12 @@ def _serve(
 def _describe(settings: Settings, start: "Beginning", sockets: _Sockets) -> Running:
     from strongroom.hosting.sockets import port_of
 
+    port = port_of(sockets.listeners[0])
     return Running(
         pid=os.getpid(),
         domain=settings.domain,
-        addresses=tuple(listener.getsockname()[0] for listener in sockets.listeners),
-        port=port_of(sockets.listeners[0]),
+        addresses=tuple(listener.getsockname()[0] for listener in sockets.listeners if port_of(listener) == port),
+        port=port,
         proxy_port=port_of(sockets.proxies[0]) if sockets.proxies else None,
         metrics_port=port_of(sockets.metrics[0]) if sockets.metrics else None,
         tenant_id=start.installation.tenant_id,

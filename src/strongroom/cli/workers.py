@@ -136,6 +136,7 @@ def application_maker(
             meters=meters,
             note_request=courtesy.note_request,
             authorities=HttpAuthorities(settings.attestation_authority),
+            private_rules=settings.private_ip_rules,
         )
 
     return make

@@ -31,6 +31,12 @@ COUNTERS: Final = {
     "refusals": ("refusals", "Requests answered with 401, 403 or 429.", ("plane", "reason"), 1),
     "malformed": ("malformed_requests", "Requests refused before any plane saw them.", ("status",), 1),
     "connections-accepted": ("connections_accepted", "Connections whose TLS handshake succeeded.", (), 1),
+    "proxy-headers": (
+        "proxy_headers_refused",
+        "Connections of trusted proxies ended for want of a PROXY header.",
+        (),
+        1,
+    ),
     "commits": ("commits", "Batches that were made durable, or failed.", ("kind",), 1),
     "committed": ("committed_units", "Changes and records made durable.", ("kind",), 1),
     "failures": ("storage_failures", "Changes and records that could not be made durable.", ("kind",), 1),

@@ -24,6 +24,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from strongroom.hosting.answer import Answer
+from strongroom.hosting.arrival import DIRECT, Arrival
 from strongroom.hosting.connections import GONE, Connections
 from strongroom.hosting.limits import Limits
 from strongroom.hosting.refusal import MALFORMED, Refusal, body_too_large, head_too_large
@@ -63,9 +64,13 @@ class HttpProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         limits: Limits,
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        arrival: Arrival = DIRECT,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
+        self._arrival = arrival
+        self._is_relayed = False
         self.deadline = inf
         self._unread_since = inf
         self._part = BETWEEN
@@ -94,6 +99,8 @@ class HttpProtocol(HttpToolsProtocol):
         if crowded or self.server_state.stopping:
             transport.abort()
             return
+        self.client, self.server = self._arrival.settle(self.client, self.server)
+        self._is_relayed = self._arrival.proxies.hold(self.client[0])
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             self._extensions = {"tls": {"version": tls.version(), "server_name": asked_name(tls)}}
@@ -193,6 +200,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._require_sound_head()
         if len(self.pipeline) >= self._limits.pipelined:
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests wait on this connection.")
+        if self._is_relayed and self.client is not None:
+            self.scope["client"] = self._arrival.find_caller(self.headers, self.client)
         self._part = BODY
         self._body_began = self.loop.time()
         version = self.parser.get_http_version()

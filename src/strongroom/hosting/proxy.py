@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import structlog
-
+from strongroom.hosting.accepting import Acceptor, peek
 from strongroom.hosting.limits import KIB, Limits
 
 HEAD_BYTES = 8 * KIB
@@ -23,12 +22,9 @@ OPENING = 512
 CONNECT_LINE = re.compile(rb"CONNECT ([^\s:]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5}) HTTP/1\.[01]\r\n")
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 HTTPS_PORT = 443
-RETRY_SECONDS = 0.1
 LINGERING_READS = 64
 
 Adopt = Callable[[socket.socket], Awaitable[None]]
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,79 +74,29 @@ def is_under(domain: str, host: str) -> bool:
 class ConnectProxy:
     """The proxy of one worker. adopt: takes a connection over, its TLS handshake yet to come.
 
-    domain: the base domain. port: the one that this server's TLS listens on. opening: clients that are between their
-    connection and their tunnel.
+    domain: the base domain. port: the one that this server's TLS listens on. acceptor: accepts its clients.
     """
 
     def __init__(self, *, domain: str, port: int, adopt: Adopt, limits: Limits) -> None:
-        self.opening: set[asyncio.Task[None]] = set()
+        self.acceptor = Acceptor(self._open, lambda: len(self.acceptor.opening) < OPENING)
         self._domain = domain
         self._port = port
         self._adopt = adopt
         self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._listeners: set[socket.socket] = set()
-
-    def listen(self, listener: socket.socket) -> None:
-        """Accept clients of a listener, which is shared with other workers."""
-        self._listeners.add(listener)
-        self._loop.add_reader(listener, self._take, listener)
-
-    def stop_accepting(self) -> None:
-        """Accept no more; who was accepted is brought to its tunnel. None is lost between the two."""
-        for listener in self._listeners:
-            self._loop.remove_reader(listener)
-        self._listeners.clear()
-
-    def close(self) -> None:
-        """Accept no more and give up on those that are opening."""
-        self.stop_accepting()
-        for task in tuple(self.opening):
-            task.cancel()
-
-    def _take(self, listener: socket.socket) -> None:
-        """Take the next client, if no other worker was faster; without a descriptor left for it, try again later."""
-        try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            log.warning("the proxy could not accept a connection", reason=error.strerror)
-            self._loop.remove_reader(listener)
-            self._loop.call_later(RETRY_SECONDS, self._listen_again, listener)
-            return
-        if len(self.opening) >= OPENING:
-            connection.close()
-            return
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self._loop.create_task(self._open(connection))
-        self.opening.add(task)
-        task.add_done_callback(self.opening.discard)
-
-    def _listen_again(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
-            self._loop.add_reader(listener, self._take, listener)
 
     async def _open(self, connection: socket.socket) -> None:
         """Bring one client from its CONNECT to its tunnel, or tell it why not."""
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._limits.head_seconds):
-                try:
-                    self._require_served(parse_connect(await read_head(connection)))
-                except Refused as refused:
-                    await loop.sock_sendall(connection, refused.encode())
-                    await _linger(connection)
-                    connection.close()
-                    return
-                await loop.sock_sendall(connection, ESTABLISHED)
-            await self._adopt(connection)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            connection.close()  # a client that goes away or says nothing hears nothing
-        except BaseException:
-            connection.close()
-            raise
+        async with asyncio.timeout(self._limits.head_seconds):
+            try:
+                self._require_served(parse_connect(await read_head(connection)))
+            except Refused as refused:
+                await loop.sock_sendall(connection, refused.encode())
+                await _linger(connection)
+                connection.close()
+                return
+            await loop.sock_sendall(connection, ESTABLISHED)
+        await self._adopt(connection)
 
     def _require_served(self, target: Target) -> None:
         if not is_under(self._domain, target.host) or target.port not in {self._port, HTTPS_PORT}:
@@ -170,13 +116,7 @@ async def read_head(connection: socket.socket) -> bytes:
     """
     head = b""
     while True:
-        await _readable(connection)
-        try:
-            seen = connection.recv(HEAD_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            continue
-        if not seen:
-            raise asyncio.IncompleteReadError(head, None)
+        seen = await peek(connection, HEAD_BYTES)
         end = (head + seen).find(HEAD_END)
         wanted = len(seen) if end < 0 else end + len(HEAD_END) - len(head)
         head += connection.recv(wanted)
@@ -193,18 +133,3 @@ async def _linger(connection: socket.socket) -> None:
     for _ in range(LINGERING_READS):
         if not await loop.sock_recv(connection, HEAD_BYTES):
             return
-
-
-async def _readable(connection: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    waiting: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(connection, _wake, waiting)
-    try:
-        await waiting
-    finally:
-        loop.remove_reader(connection)
-
-
-def _wake(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)

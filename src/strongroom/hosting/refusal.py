@@ -26,6 +26,13 @@ class Refusal(Exception):
 
 MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", "The request is not well-formed HTTP/1.1.")
 
+UNCLEAR_CALLER = Refusal(
+    HTTPStatus.BAD_REQUEST,
+    "BadRequest",
+    "Forwarded and X-Forwarded-For do not say clearly whose request this is: a trusted proxy writes the address that it"
+    " heard at the end of one of them, and drops the other.",
+)
+
 
 def head_too_large(limits: Limits) -> Refusal:
     """Return the refusal of a head past its bounds."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from strongroom.errors import StrongroomError
+from strongroom.values import split_place
 
 BACKLOG = 2048
 ATTEMPTS = 20
@@ -25,16 +26,18 @@ class PortBusy(BindFailed):
 
 
 def bind(addresses: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:
-    """Return a listening socket for each address, all on one port; port 0 picks one that is free on all of them.
+    """Return a listening socket for each address, on one port; port 0 picks one that is free on all of them.
 
+    addresses: IP addresses, or such with a port of their own (`values.place`); those without come first.
     option: what names the port on the command line.
 
     A machine without IPv6 has no ::1: that address is then left out, unless it is the only one. Raises PortBusy or
     another BindFailed; then nothing stays bound.
     """
+    places = sorted({split_place(address, 0): None for address in addresses}, key=lambda place: place[1] > 0)
     for attempt in range(ATTEMPTS):
         try:
-            return _bind_all(addresses, port, option)
+            return _bind_all(places, port, option)
         except PortBusy:
             if port != 0 or attempt == ATTEMPTS - 1:
                 raise
@@ -47,18 +50,18 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def _bind_all(addresses: Sequence[str], port: int, option: str) -> list[socket.socket]:
+def _bind_all(places: Sequence[tuple[str, int]], port: int, option: str) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
-        for address in dict.fromkeys(addresses):
+        for address, own in places:
             try:
-                listeners.append(_bind_one(address, port))
+                listeners.append(_bind_one(address, own or port))
             except OSError as error:
-                if error.errno in NO_SUCH_ADDRESS and address == LOOPBACK_6 and len(addresses) > 1:
+                if error.errno in NO_SUCH_ADDRESS and address == LOOPBACK_6 and len(places) > 1:
                     log.info("this machine has no IPv6 loopback; not listening there", address=address)
                     continue
-                raise _explain(error, address, port, option) from None
-            port = port_of(listeners[-1])
+                raise _explain(error, address, own or port, option) from None
+            port = port_of(listeners[-1]) if own == 0 else port
     except BaseException:
         for listener in listeners:
             listener.close()

@@ -14,10 +14,14 @@ import structlog
 import uvicorn
 import uvloop
 
+from strongroom.access.network.origin import NOBODY, Proxies
 from strongroom.clock import real_now
 from strongroom.errors import StrongroomError
+from strongroom.hosting.accepting import Acceptor
+from strongroom.hosting.arrival import DIRECT, Arrival
 from strongroom.hosting.children import LEAVE, Post
 from strongroom.hosting.connections import Connections
+from strongroom.hosting.fronting import Front
 from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits, affordable_connections, raise_descriptor_limit
 from strongroom.hosting.orphans import end_with_parent
 from strongroom.hosting.protocol import HttpProtocol
@@ -43,8 +47,10 @@ log = structlog.get_logger(__name__)
 class Site:
     """What all workers serve: sockets and TLS made before the fork, and how to make the application after it.
 
-    listeners: sockets for TLS, all on one port. proxies: loopback sockets of the CONNECT proxy, none to have no proxy.
-    domain: the base domain, without a port. meters: what is counted, all processes together.
+    listeners: sockets for TLS, the first of them on the port that clients are told. proxies: loopback sockets of the
+    CONNECT proxy, none to have no proxy. domain: the base domain, without a port. meters: what is counted, all
+    processes together. trusted: whose word counts about callers. proxy_protocol: their connections begin with a PROXY
+    header.
     """
 
     make_app: MakeApp
@@ -54,6 +60,8 @@ class Site:
     domain: str
     limits: Limits
     meters: Meters
+    trusted: Proxies = NOBODY
+    proxy_protocol: bool = False
 
 
 def run_worker(site: Site, post: Post) -> int:
@@ -105,6 +113,7 @@ class _Server(uvicorn.Server):
         self._post = post
         self._chores: list[asyncio.Task[None]] = []
         self._proxy: ConnectProxy | None = None
+        self._front: Front | None = None
         self._leaves_at: float | None = None
         self._told_to_leave = False
 
@@ -117,13 +126,13 @@ class _Server(uvicorn.Server):
         loop.set_exception_handler(_log_loop_error)
         loop.add_reader(self._post.lifeline, self._stop_as_orphan)
         limits = self._site.limits
-        self.servers = [await self._listen(loop, listener) for listener in self._site.listeners]
+        await self._accept(loop)
         self._chores = [loop.create_task(self._sweep()), loop.create_task(self._renew())]
         self._proxy = ConnectProxy(
             domain=self._site.domain, port=port_of(self._site.listeners[0]), adopt=self._adopt, limits=limits
         )
         for listener in self._site.proxies:
-            self._proxy.listen(listener)
+            self._proxy.acceptor.listen(listener)
         self._tell_certificates()
         gc.collect()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -131,10 +140,26 @@ class _Server(uvicorn.Server):
         self.started = True
         self._post.tell_ready()
 
+    async def _accept(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the loop accept; where a PROXY header may come first, which it cannot read, do that here."""
+        site = self._site
+        if not site.proxy_protocol:
+            self.servers = [await self._listen(loop, listener) for listener in site.listeners]
+            return
+        self.servers = []
+        self._front = Front(
+            proxies=site.trusted, adopt=self._adopt, limits=site.limits, meters=site.meters, has_room=self._has_room
+        )
+        for listener in site.listeners:
+            self._front.acceptor.listen(listener)
+
+    def _has_room(self, opening: int) -> bool:
+        return opening + len(self.server_state.connections) < self._site.limits.connections
+
     async def _listen(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> asyncio.Server:
-        limits = self._site.limits
+        limits, arrival = self._site.limits, Arrival(proxies=self._site.trusted)
         return await loop.create_server(
-            self._protocol,
+            lambda: self._protocol(arrival),
             sock=listener,
             backlog=BACKLOG,
             ssl=self._site.tls.context,
@@ -142,19 +167,25 @@ class _Server(uvicorn.Server):
             ssl_shutdown_timeout=limits.closing_seconds,
         )
 
-    async def _adopt(self, connection: socket.socket) -> None:
-        """Serve a connection that the proxy accepted, as if it had come to a listener of ours."""
+    async def _adopt(self, connection: socket.socket, arrival: Arrival = DIRECT) -> None:
+        """Serve a connection that was accepted here, as if the loop had accepted it.
+
+        In a tunnel of the CONNECT proxy nobody's headers are believed: its clients are who they are.
+        """
         limits = self._site.limits
         await asyncio.get_running_loop().connect_accepted_socket(
-            self._protocol,
+            lambda: self._protocol(arrival),
             connection,
             ssl=self._site.tls.context,
             ssl_handshake_timeout=limits.handshake_seconds,
             ssl_shutdown_timeout=limits.closing_seconds,
         )
 
-    def _protocol(self) -> HttpProtocol:
-        return HttpProtocol(self.config, self.server_state, self.lifespan.state, self._site.limits)
+    def _protocol(self, arrival: Arrival) -> HttpProtocol:
+        return HttpProtocol(self.config, self.server_state, self.lifespan.state, self._site.limits, arrival=arrival)
+
+    def _acceptors(self) -> list[Acceptor]:
+        return [each.acceptor for each in (self._proxy, self._front) if each is not None]
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -202,8 +233,8 @@ class _Server(uvicorn.Server):
         self.server_state.leaving = True
         for server in self.servers:
             server.close()
-        if self._proxy is not None:
-            self._proxy.stop_accepting()
+        for acceptor in self._acceptors():
+            acceptor.stop_accepting()
         for connection in self._open_connections():
             connection.leave()
 
@@ -211,15 +242,15 @@ class _Server(uvicorn.Server):
         if self._leaves_at is None:
             return False
         state = self.server_state
-        busy = state.connections or state.opening or state.tasks or (self._proxy is not None and self._proxy.opening)
+        busy = state.connections or state.opening or state.tasks or any(each.opening for each in self._acceptors())
         return not busy or asyncio.get_running_loop().time() > self._leaves_at
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish what is under way within the time given, then stop the application."""
         for chore in self._chores:
             chore.cancel()
-        if self._proxy is not None:
-            self._proxy.close()
+        for acceptor in self._acceptors():
+            acceptor.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
         self.server_state.stopping = True
         end = asyncio.get_running_loop().call_later(self._site.limits.graceful_seconds, self._end_connections)

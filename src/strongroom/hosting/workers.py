@@ -18,6 +18,7 @@ from types import FrameType
 
 import structlog
 
+from strongroom.access.network.origin import NOBODY, Proxies
 from strongroom.clock import real_now
 from strongroom.hosting.children import CAUGHT_BY_PARENT, READY, Child, Duty, Nursery
 from strongroom.hosting.crew import Crew
@@ -46,18 +47,19 @@ def serve(
     limits: Limits = DEFAULT_LIMITS,
     meters: Meters | None = None,
     beside: Sequence[Duty] = (),
+    trusted: Proxies = NOBODY,
+    proxy_protocol: bool = False,
 ) -> int:
     """Serve until told to stop; return the exit code: 0 after a stop in good order, 1 when a worker cannot start.
 
     make_app: called once in each worker, after the fork; the application's own tasks begin and end with its lifespan.
     sockets: from `bind`, closed here at the end. on_ready: called once, in this process, when every child serves; it
     must start no thread, since workers may be forked again later. meters: with as many rows as `rows_needed` says.
-    beside: what children do that workers need; they stop last. SIGINT and SIGTERM stop in good order, a second SIGINT
-    at once (130); SIGHUP reloads unless it is ignored.
+    beside: what children do that workers need; they stop last. trusted, proxy_protocol: as `Site` has them. SIGINT or
+    SIGTERM: a stop in good order, a second SIGINT: at once (130); SIGHUP reloads unless it is ignored.
     """
-    meters = meters or Meters(
-        {}, kinds=(WORKER, *(duty.name for duty in beside)), rows=rows_needed(workers, len(beside))
-    )
+    kinds = (WORKER, *(duty.name for duty in beside))
+    meters = meters or Meters({}, kinds=kinds, rows=rows_needed(workers, len(beside)))
     site = Site(
         make_app=make_app,
         listeners=tuple(sockets),
@@ -66,6 +68,8 @@ def serve(
         domain=domain,
         limits=limits,
         meters=meters,
+        trusted=trusted,
+        proxy_protocol=proxy_protocol,
     )
     duty = Duty(
         name=WORKER,

@@ -1,8 +1,10 @@
 """What the gate found of a request, remembered for the next one that asks the same.
 
-Only what was allowed is remembered, and only while the storage says that nothing has changed and for a second at most:
+What was allowed is remembered, and what network rules refused: a storm of refusals must cost less than what it keeps
+out. It is remembered only while the storage says that nothing has changed and for a second at most:
 every commit of any process ends it (`storage.session`), so that what was revoked counts for the very next request. It
-is held by the digest of the token, and by all else that decides: method, host, path and query, and whence it came.
+is held by the digest of the token, and by all else that decides: method, host, path and query, whence it came and where
+it arrived.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from strongroom.access.identity.model import Caller
+from strongroom.errors import ForbiddenByNetwork
 from strongroom.planes.call import Call
 from strongroom.planes.record import Subject
 from strongroom.vaults.model import Vault
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_LENGTH = 512
 
-Question = tuple[str, str, str, bytes, bytes, str]
+Question = tuple[str, str, str, bytes, bytes, str, str, int]
 
 
 def question_of(call: Call) -> Question | None:
@@ -31,14 +34,16 @@ def question_of(call: Call) -> Question | None:
     if credentials is None or request.repeated or len(request.path) + len(request.raw_query) > REMEMBERED_LENGTH:
         return None
     digest = hashlib.sha256(credentials).digest()
-    return request.method, request.host, request.path, request.raw_query, digest, request.client
+    asked = request.method, request.host, request.path, request.raw_query
+    return (*asked, digest, request.client, request.arrived, request.arrived_port)
 
 
 @dataclass(slots=True)
 class Admission:
     """Who may do what, as it was found at `since`, and all that the gate had put into the call by then.
 
-    subject: what the records of such requests have in common, once one was made.
+    refused: what the network rules refused it with, None for a request that was let in. subject: what the records of
+    such requests have in common, once one was made.
     """
 
     since: datetime
@@ -48,6 +53,7 @@ class Admission:
     vault: Vault | None
     object_id: str | None
     notes: Mapping[str, Any]
+    refused: ForbiddenByNetwork | None = None
     subject: Subject | None = None
 
     def holds_at(self, now: datetime) -> bool:
@@ -55,12 +61,14 @@ class Admission:
         return self.since <= now < self.caller.expires
 
     def apply(self, call: Call) -> "Operation":
-        """Put into a call what was found of the one before it."""
+        """Put into a call what was found of the one before it; refuse it as that was, in a refusal of its own."""
         call.admission = self
         call.caller, call.vault = self.caller, self.vault
         call.operation, call.parameters = self.operation, self.parameters
         call.object_id = self.object_id
         call.notes.update(self.notes)
+        if self.refused is not None:
+            raise type(self.refused)(self.refused.message)
         return self.operation
 
     def still_fits(self, call: Call) -> bool:
@@ -68,10 +76,10 @@ class Admission:
         return call.operation is self.operation and call.vault is self.vault
 
 
-def remember(asked: Question, call: Call, caller: Caller) -> None:
-    """Remember until something changes that a call was let in."""
+def remember(asked: Question, call: Call, caller: Caller, refused: ForbiddenByNetwork | None = None) -> None:
+    """Remember until something changes that a call was let in, or what its network rules refused it with."""
     assert call.operation is not None  # nobody is let in to nothing
     call.admission = Admission(
-        call.real_now, caller, call.operation, call.parameters, call.vault, call.object_id, dict(call.notes)
+        call.real_now, caller, call.operation, call.parameters, call.vault, call.object_id, dict(call.notes), refused
     )
     call.stores.unchanged.keep(asked, call.admission)

@@ -18,14 +18,21 @@ from strongroom.access.network.strangers import Strangers
 from strongroom.audit.event import Category, Record
 from strongroom.clock import CLOCK_FACT, real_now, shift
 from strongroom.custody.sealing import Custodian, SealBroken
-from strongroom.errors import BadRequest, NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
+from strongroom.errors import (
+    BadRequest,
+    ForbiddenByNetwork,
+    NotFound,
+    ServiceUnavailable,
+    StorageUnavailable,
+    StrongroomError,
+)
 from strongroom.meters import RequestMeter
 from strongroom.objects.keys.discarding import discard_all
 from strongroom.planes.admission import Admission, question_of, remember
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
-from strongroom.planes.record import Subject, compose
+from strongroom.planes.record import Subject, compose, self_grant
 from strongroom.planes.stores import Storage, Stores
 from strongroom.resources.facts import clock_offset
 from strongroom.vaults.model import Vault
@@ -212,13 +219,19 @@ class Gate:
         """Return the operation that the caller may do.
 
         What was found of a request that asks the same, by the same token, is believed while nothing has changed.
+        Raises what refuses it.
         """
         asked = question_of(call)
         admission: Admission | None = call.stores.unchanged.get(asked)
         if admission is not None and admission.holds_at(call.real_now):
             operation = admission.apply(call)
         else:
-            operation = await self._find_admission(call)
+            try:
+                operation = await self._find_admission(call)
+            except ForbiddenByNetwork as error:
+                if call.caller is not None and asked is not None:
+                    remember(asked, call, call.caller, error)
+                raise
             if call.caller is not None and asked is not None:
                 remember(asked, call, call.caller)
         return operation
@@ -242,11 +255,12 @@ class Gate:
         return call.operation
 
     async def _change(self, operation: Operation, run: "_Run") -> Response:
-        async def work(stores: Stores) -> tuple[Response, Record]:
+        async def work(stores: Stores) -> tuple[Response, *tuple[Record, ...]]:
             run.call.stores = stores
             await self._plane.confirm(run.call)
             response = self._plane.finish(await operation.handler(run.call), run.call)
-            return response, run.record(response)
+            record, event = run.record(response), run.event()
+            return (response, record) if event is None else (response, record, event)
 
         run.changing = True
         try:
@@ -325,6 +339,12 @@ class _Run:
         else:
             subject = admission.subject = admission.subject or self._subject()
         return compose(call, subject, response, started=self.started, ms=(time.perf_counter() - self.ticks) * 1000)
+
+    def event(self) -> Record | None:
+        """Return the record of a caller's having given itself access by the change just made, None where it has not."""
+        if "selfGranted" not in self.call.notes:
+            return None
+        return self_grant(self.call, self._subject(), started=self.started)
 
     def _subject(self) -> Subject:
         call = self.call

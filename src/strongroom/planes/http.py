@@ -52,7 +52,9 @@ class Request(msgspec.Struct):
 
     host: the Host header as sent, lower case, with its port if it had one. path: raw, percent-encoded.
     headers: names in lower case; a name given twice holds its first value and stands in `repeated`.
-    client: the peer's address. tls: the protocol version as records name it, such as TLS1_3.
+    client: the caller's own address. arrived, arrived_port: the address and port of this server at which it arrived, ""
+    and 0 when unknown; addresses are written as `access.network.origin` writes them.
+    tls: the protocol version as records name it, such as TLS1_3.
     """
 
     method: str
@@ -64,6 +66,8 @@ class Request(msgspec.Struct):
     tls: str = ""
     repeated: frozenset[bytes] = frozenset()
     body: bytes = b""
+    arrived: str = ""
+    arrived_port: int = 0
 
     def header(self, name: bytes) -> str:
         """Return a header as text, "" when absent."""

@@ -19,6 +19,7 @@ OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 # What strangers choose is cut: a record must cost its request more than it costs us.
 TEXT_LENGTH, URL_LENGTH, VERSION_LENGTH = 512, 2048, 64
+SELF_GRANT = "Strongroom.Access/selfGrant/write"
 SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
 
 
@@ -76,6 +77,26 @@ def compose(call: Call, subject: Subject, response: Response, *, started: dateti
         },
     )
     return new_record(started, body, call.record_id)
+
+
+def self_grant(call: Call, subject: Subject, *, started: datetime) -> Record:
+    """Return the event that a caller gave itself access to data; the record of the change that did is `requestId`'s."""
+    body = RecordBody(
+        time=wire_time(started),
+        resource_id=subject.resource_id,
+        operation_name=SELF_GRANT,
+        category=Category.ADMINISTRATIVE,
+        caller_ip_address=call.request.client,
+        correlation_id=call.request.correlation_id,
+        identity=subject.identity,
+        properties={
+            "change": subject.operation,
+            "requestId": call.request_id,
+            "requestUri": subject.url,
+            "selfGranted": call.notes["selfGranted"],
+        },
+    )
+    return new_record(started, body)
 
 
 def _identity(caller: Caller | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.store import LockStore, ResourceStore
+from strongroom.vaults.connections import ConnectionStore
 from strongroom.vaults.store import VaultStore
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ class Stores(Protocol):
     def unchanged(self) -> Unchanged: ...
     @property
     def assignments(self) -> AssignmentStore: ...
+    @property
+    def connections(self) -> ConnectionStore: ...
     @property
     def facts(self) -> FactStore: ...
     @property
@@ -74,9 +77,10 @@ class Storage(Protocol):
         Called at the start of each request: here the epoch is checked and what was cached under an older one dropped.
         """
 
-    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, Record]]]) -> T:
+    async def change(self, work: Callable[[Stores], Awaitable[tuple[T, *tuple[Record, ...]]]]) -> T:
         """Run `work` in a transaction, commit it together with the record it returns, and return its result.
 
+        Further records behind that one, of what else the change means, commit with it as well.
         What `work` raises rolls it back and is raised here. StorageUnavailable when it cannot be made durable.
         `work` may run on another thread and must await nothing but its stores.
         """

@@ -18,6 +18,7 @@ from strongroom.objects.service import sealed_place
 from strongroom.storage.archive import Item, Progress, Rows, Table, counted
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import MAIN_FILE
+from strongroom.storage.connections import CONNECTIONS
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
@@ -45,6 +46,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     GROUPS.table: ("name",),
     LOCKS.table: ("scope", "name"),
     NETWORKS.table: NETWORKS.columns,
+    CONNECTIONS.table: ("vault_id", "name"),
     POLICIES.table: ("vault_id", "name"),
     MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],
     VAULTS.table: ("name",),

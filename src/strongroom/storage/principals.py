@@ -72,6 +72,11 @@ class SqlPrincipals:
         if not SECURITY_GROUPS.insert(self._session, (group.object_id.lower(),), group):
             raise Conflict(f"The group '{group.object_id}' exists already.")
 
+    async def replace_group(self, group: Group) -> None:
+        """Replace a group that exists; NotFound when it does not."""
+        if not SECURITY_GROUPS.update(self._session, (group.object_id.lower(),), group):
+            raise NotFound(f"There is no group '{group.object_id}'.")
+
     async def remove_group(self, object_id: str) -> None:
         """Remove a group; NotFound when there is none."""
         if not SECURITY_GROUPS.delete(self._session, (object_id.lower(),)):

@@ -11,8 +11,9 @@ T = TypeVar("T")
 CACHE_ENTRIES = 20_000
 ROW_ENTRIES = 5_000
 ROW_BYTES = 2_000
-WITHIN = "(scope = ? OR substr(scope, 1, length(?)) = ?)"
-"""At a scope or below it; what it is asked with, `within` returns."""
+WITHIN = "(scope = ? OR (scope >= ? AND scope < ?))"
+"""At a scope or below it, by an index where there is one; what it is asked with, `within` returns."""
+AFTER_SLASH = chr(ord("/") + 1)
 
 
 class Connection(Protocol):
@@ -138,8 +139,7 @@ class Session:
 def within(scope: str) -> tuple[str, str, str]:
     """Return what WITHIN is asked with for a resource id in any case."""
     place = scope.lower().rstrip("/")
-    below = place + "/"
-    return place, below, below
+    return place, place + "/", place + AFTER_SLASH
 
 
 def _size(row: tuple[Any, ...]) -> int:

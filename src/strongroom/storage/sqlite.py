@@ -25,6 +25,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable, undone
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.connections import SqlConnections
 from strongroom.storage.failures import unavailable
 from strongroom.storage.grants import SqlAssignments, SqlRoles
 from strongroom.storage.identity import SqlIdentity
@@ -75,6 +76,7 @@ class SqlStores:
         self.roles = SqlRoles(session)
         self.locks = SqlLocks(session)
         self.networks = SqlNetworks(session)
+        self.connections = SqlConnections(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)
@@ -91,7 +93,7 @@ class SqlStores:
         return self._records
 
 
-Work = Callable[[SqlStores], Awaitable[tuple[Any, Record]]]
+Work = Callable[[SqlStores], Awaitable[tuple[Any, *tuple[Record, ...]]]]
 
 
 class SqliteStorage:
@@ -170,12 +172,12 @@ class SqliteStorage:
             self._look_anew()
         return self._stores
 
-    async def change(self, work: Callable[[SqlStores], Awaitable[tuple[T, Record]]]) -> T:
-        """Run `work` in a transaction that commits with its record; what it raises rolls it back."""
+    async def change(self, work: Callable[[SqlStores], Awaitable[tuple[T, *tuple[Record, ...]]]]) -> T:
+        """Run `work` in a transaction that commits with its records; what it raises rolls it back."""
         committed = self._changes.submit(work)
         committed.add_done_callback(self._hand_on)
         result: T
-        result, _ = await asyncio.shield(committed)  # a caller that gives up does not keep the record from its log
+        result, *_ = await asyncio.shield(committed)  # a caller that gives up does not keep the record from its log
         return result
 
     def record(self, record: Record) -> "asyncio.Future[None]":
@@ -216,15 +218,16 @@ class SqliteStorage:
         self._epoch = epoch
 
     def _hand_on(self, committed: "asyncio.Future[Any]") -> None:
-        """Hand the record of a committed change on to the log; should that fail, it is still in the outbox."""
+        """Hand the records of a committed change on to the log; should that fail, they are still in the outbox."""
         if committed.cancelled() or committed.exception() is not None:
             return
-        _, record = committed.result()
-        try:
-            handed = self._recording.submit(record)
-        except StorageUnavailable:  # closing: the outbox is carried on then
-            return
-        handed.add_done_callback(lambda done: self._note_carried(record, done))
+        _, *records = committed.result()
+        for record in records:
+            try:
+                handed = self._recording.submit(record)
+            except StorageUnavailable:  # closing: the outbox is carried on then
+                return
+            handed.add_done_callback(partial(self._note_carried, record))
 
     def _note_carried(self, record: Record, handed: "asyncio.Future[Any]") -> None:
         if handed.exception() is None:
@@ -276,8 +279,10 @@ def _run_unit(
     connection.execute("SAVEPOINT unit")
     session.notes.clear()
     try:
-        result, record = drive(work(stores))
-        outcome = Outcome((result, put_in_outbox(connection, record, encode_notes(session.notes), seal)))
+        result, record, *further = drive(work(stores))
+        kept = [put_in_outbox(connection, record, encode_notes(session.notes), seal)]
+        kept += [put_in_outbox(connection, each, encode_notes(()), seal) for each in further]
+        outcome = Outcome((result, *kept))
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the one who asked for the change
         # On a full disk SQLite may have ended the whole transaction: then this raises, and the whole batch is undone.
         connection.execute("ROLLBACK TO unit")

@@ -1,5 +1,6 @@
 """The tables of authenticated documents: whoever goes through all of them finds them here."""
 
+from strongroom.storage.connections import CONNECTIONS
 from strongroom.storage.grants import ASSIGNMENTS, ROLES
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keys import POLICIES
@@ -23,4 +24,5 @@ DOCUMENTS = (
     *PRINCIPALS,
     LOCKS,
     NETWORKS,
+    CONNECTIONS,
 )

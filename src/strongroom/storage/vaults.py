@@ -2,11 +2,13 @@
 
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
+from strongroom.storage.connections import CONNECTIONS
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.rows import Column
 from strongroom.storage.session import Documents, Session
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, as_now
 
 VAULTS = Documents("vaults", Vault, "vault_id", "name", "subscription_id", "resource_group", "deleted")
 
@@ -22,7 +24,7 @@ class SqlVaults:
         wanted = name.lower()
 
         def load() -> Vault | None:
-            return next(iter(VAULTS.read(self._session, "WHERE name = ?", (wanted,))), None)
+            return next(iter(self._read("WHERE name = ?", (wanted,))), None)
 
         return self._session.remember(("vault", wanted), load)
 
@@ -36,15 +38,13 @@ class SqlVaults:
         inside = "" if group is None else "AND resource_group = ? "
         where = f"WHERE subscription_id = ? AND deleted = 0 {inside}AND name > ? ORDER BY name LIMIT ?"
         place = (subscription_id.lower(),) if group is None else (subscription_id.lower(), group.lower())
-        return VAULTS.read(self._session, where, (*place, after.lower(), -1 if limit is None else limit))
+        return self._read(where, (*place, after.lower(), -1 if limit is None else limit))
 
     async def list_deleted(self, subscription_id: str | None = None) -> tuple[Vault, ...]:
         """Return the deleted vaults of a subscription, or of all, by name."""
         if subscription_id is None:
-            return VAULTS.read(self._session, "WHERE deleted = 1 ORDER BY name")
-        return VAULTS.read(
-            self._session, "WHERE subscription_id = ? AND deleted = 1 ORDER BY name", (subscription_id.lower(),)
-        )
+            return self._read("WHERE deleted = 1 ORDER BY name")
+        return self._read("WHERE subscription_id = ? AND deleted = 1 ORDER BY name", (subscription_id.lower(),))
 
     async def add(self, vault: Vault) -> None:
         """Add a vault; Conflict (VaultAlreadyExists) when its name is taken."""
@@ -58,11 +58,14 @@ class SqlVaults:
 
     async def purge(self, vault: Vault) -> None:
         """Remove a vault with all that it holds, its data keys included."""
-        for shape in (VERSIONS, OBJECTS, POLICIES.shape):
+        for shape in (VERSIONS, OBJECTS, POLICIES.shape, CONNECTIONS.shape):
             self._session.change(f"DELETE FROM {shape.table} WHERE vault_id = ?", (vault.vault_id,))  # noqa: S608 - ours
             self._session.note_gone(shape, vault.vault_id)
         await SqlKeyring(self._session).remove_scope(Purpose.VAULT, vault.vault_id)
         VAULTS.delete(self._session, (vault.vault_id,))
+
+    def _read(self, where: str, parameters: tuple[Column, ...] = ()) -> tuple[Vault, ...]:
+        return tuple([as_now(vault) for vault in VAULTS.read(self._session, where, parameters)])
 
 
 def _columns(vault: Vault) -> tuple[str, str, str, str, int]:

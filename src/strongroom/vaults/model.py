@@ -3,10 +3,11 @@
 Source: ARM `Microsoft.KeyVault/vaults` (VaultProperties). Times are aware UTC, whole seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from strongroom.resources.model import SystemData
+from strongroom.vaults.network import ENABLED, NetworkRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class Vault:
     """A vault. `vault_id` is its unique id, never reused; the name is unique while the vault lives or is recoverable.
 
     sku: standard or premium. retention_days: 7 to 90, fixed at creation.
-    network_bypass, public_network_access: as echoed in `networkAcls` and `publicNetworkAccess`; nothing that restricts
-    is accepted before it is enforced. network_bypass is None when no `networkAcls` were given.
+    public_network_access: Enabled or Disabled. network: its rules, None when it was given none: then it is open.
+    network_bypass: only in rows that older versions wrote, which had no rules that restrict; see `as_now`.
     throttled: whether the limits of requests count; a rehearsal vault has none.
     """
 
@@ -58,8 +59,16 @@ class Vault:
     enabled_for_deployment: bool = False
     enabled_for_disk_encryption: bool = False
     enabled_for_template_deployment: bool = False
-    public_network_access: str = "Enabled"
+    public_network_access: str = ENABLED
+    network: NetworkRules | None = None
     network_bypass: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     deletion: Deletion | None = None
     throttled: bool = True
+
+
+def as_now(vault: Vault) -> Vault:
+    """Return a vault as this version has it, whichever version wrote its row."""
+    if vault.network_bypass is None:
+        return vault
+    return replace(vault, network=vault.network or NetworkRules(bypass=vault.network_bypass), network_bypass=None)

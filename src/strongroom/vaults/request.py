@@ -12,22 +12,13 @@ from strongroom.ids import VAULT_NAME
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.service import require_tags
 from strongroom.vaults.model import AccessPolicy, Vault
+from strongroom.vaults.network import NetworkRequest, change_rules, public_access_of
 from strongroom.vaults.policies import require_policies, require_tenant
 
 SKUS = ("standard", "premium")
 SKU_FAMILY = "A"
 MIN_RETENTION_DAYS = 7
 MAX_RETENTION_DAYS = 90
-BYPASSES = {"azureservices": "AzureServices", "none": "None"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkRequest:
-    """The `networkAcls` that a request asks for. restricting: it has address or subnet rules."""
-
-    bypass: str | None = None
-    default_action: str | None = None
-    restricting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +104,16 @@ def require_model_change_allowed(vault: Vault, request: VaultRequest, *, may_ass
         )
 
 
-def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool) -> Vault:
+def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool, private_rules: bool = True) -> Vault:
     """Return the vault with what the request says changed and all else kept; BadRequest where a rule is broken.
 
-    fixed_retention: the vault exists already, so that its retention is what it is.
+    fixed_retention: the vault exists already, so that its retention is what it is. private_rules: whether its network
+    rules may name addresses of private networks.
     """
     _require_tenant(vault, request)
     _require_protection(vault, request, fixed_retention=fixed_retention)
-    _require_open_network(request)
     require_tenant(request.access_policies or (), vault.tenant_id)
-    bypass = vault.network_bypass if request.network is None else _bypass(request.network.bypass)
+    asked, access = request.network, request.public_network_access
     return replace(
         vault,
         tags=vault.tags if request.tags is None else require_tags(request.tags),
@@ -138,7 +129,8 @@ def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool)
         enabled_for_template_deployment=_given(
             request.enabled_for_template_deployment, vault.enabled_for_template_deployment
         ),
-        network_bypass=bypass,
+        public_network_access=vault.public_network_access if access is None else public_access_of(access),
+        network=vault.network if asked is None else change_rules(vault.network, asked, private=private_rules),
     )
 
 
@@ -148,10 +140,6 @@ def _given(value: bool | None, kept: bool) -> bool:  # noqa: FBT001 - a choice b
 
 def _missing(name: str) -> BadRequest:
     return BadRequest(f"The parameter {name} is not specified.", code="BadRequest")
-
-
-def _invalid(name: str) -> BadRequest:
-    return BadRequest(f"An invalid value was provided for '{name}'.", code="BadRequest")
 
 
 def _require_tenant(vault: Vault, request: VaultRequest) -> None:
@@ -202,36 +190,3 @@ def _require_protection(vault: Vault, request: VaultRequest, *, fixed_retention:
             f"{MAX_RETENTION_DAYS} days.",
             code="BadRequest",
         )
-
-
-def _require_open_network(request: VaultRequest) -> None:
-    """Refuse what would restrict the network: a security setting that is not enforced must not be stored."""
-    access = (request.public_network_access or "enabled").lower()
-    if access not in {"enabled", "disabled"}:
-        raise _invalid("publicNetworkAccess")
-    if access == "disabled":
-        raise _not_enforced("publicNetworkAccess")
-    network = request.network
-    if network is None:
-        return
-    action = (network.default_action or "Allow").lower()
-    if action not in {"allow", "deny"}:
-        raise _invalid("networkAcls.defaultAction")
-    if action == "deny" or network.restricting:
-        raise _not_enforced("networkAcls")
-
-
-def _not_enforced(name: str) -> BadRequest:
-    return BadRequest(
-        f"The property '{name}' would restrict the network of this vault. This version does not enforce network "
-        "restrictions yet, so it does not store them either; leave the network open and restrict it in front of "
-        "this server.",
-        code="BadRequest",
-    )
-
-
-def _bypass(text: str | None) -> str:
-    bypass = BYPASSES.get((text or "AzureServices").lower())
-    if bypass is None:
-        raise _invalid("networkAcls.bypass")
-    return bypass

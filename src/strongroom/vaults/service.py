@@ -22,7 +22,9 @@ from strongroom.resources.model import Subscription
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
+from strongroom.vaults.connections import ConnectionStore, disconnect_vault
 from strongroom.vaults.model import AccessPolicy, Deletion, Vault
+from strongroom.vaults.network import ENABLED
 from strongroom.vaults.policies import PolicyChange, change_policies, require_tenant
 from strongroom.vaults.request import (
     VaultRequest,
@@ -34,6 +36,7 @@ from strongroom.vaults.request import (
     require_vault_name,
 )
 from strongroom.vaults.store import VaultStore
+from strongroom.vaults.subnets import Subnets, require_subnets
 
 
 class Grants(Protocol):
@@ -49,6 +52,8 @@ class Places(Protocol):
     @property
     def assignments(self) -> Grants: ...
     @property
+    def connections(self) -> ConnectionStore: ...
+    @property
     def locks(self) -> LockStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
@@ -62,12 +67,16 @@ class Places(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Who changes a vault, when, and whether that is one who may assign roles at it."""
+    """Who changes a vault, when, and whether that is one who may assign roles at it.
+
+    private_rules: whether its network rules may name addresses of private networks.
+    """
 
     author: Author
     object_id: str
     may_assign_roles: bool
     now: datetime
+    private_rules: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +119,12 @@ async def put_vault(
         fresh = _fresh_vault(subscription, resource_group.name, name, location, change)
         rbac = rbac_by_default if request.rbac is None else request.rbac
         require_complete(request, rbac=rbac)
-        vault = apply_request(replace(fresh, rbac=rbac), request, fixed_retention=False)
+        vault = await _apply(stores, replace(fresh, rbac=rbac), request, change, fixed_retention=False)
         await stores.vaults.add(vault)
         await add_key(stores.keyring, custodian, Purpose.VAULT, vault.vault_id, change.now)
         return vault, None
     _require_ours(before, subscription.subscription_id, resource_group.name)
-    return await _replace(stores.vaults, before, request, change), before
+    return await _replace(stores, before, request, change), before
 
 
 async def update_vault(
@@ -124,7 +133,7 @@ async def update_vault(
     """Change what the request says of a living vault; return it and what it was before."""
     before = await get_vault(stores, subscription_id, group, name)
     require_model_change_allowed(before, request, may_assign_roles=change.may_assign_roles, caller=change.object_id)
-    vault = _touch(apply_request(before, request, fixed_retention=True), change)
+    vault = _touch(await _apply(stores, before, request, change, fixed_retention=True), change)
     await stores.vaults.replace(vault)
     return vault, before
 
@@ -170,12 +179,16 @@ async def get_vault(stores: Places, subscription_id: str, group: str, name: str)
 
 
 async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
-    """Delete a living vault softly and return it; the role assignments and locks at it and below are gone for good."""
+    """Delete a living vault softly and return it.
+
+    The role assignments and locks at it and below are gone for good, and its private endpoints lead nowhere any more.
+    """
     moment = whole_seconds(now)
     deleted = replace(
         vault, deletion=Deletion(deleted=moment, scheduled_purge=moment + timedelta(days=vault.retention_days))
     )
     await stores.vaults.replace(deleted)
+    await disconnect_vault(stores, vault.vault_id)
     await _forget_scope(stores, vault_scope(vault.subscription_id, vault.resource_group, vault.name))
     return deleted
 
@@ -272,7 +285,7 @@ def _fresh_vault(subscription: Subscription, group: str, name: str, location: st
     )
 
 
-async def _replace(vaults: VaultStore, before: Vault, request: VaultRequest, change: Change) -> Vault:
+async def _replace(stores: Places, before: Vault, request: VaultRequest, change: Change) -> Vault:
     """Replace a living vault: what a PUT does not say goes back to its default, but for what never changes back."""
     require_unmoved(before, request)
     require_complete(request, rbac=before.rbac if request.rbac is None else request.rbac)
@@ -284,11 +297,27 @@ async def _replace(vaults: VaultStore, before: Vault, request: VaultRequest, cha
         enabled_for_deployment=False,
         enabled_for_disk_encryption=False,
         enabled_for_template_deployment=False,
-        network_bypass=None,
+        public_network_access=ENABLED,
+        network=None,
     )
-    vault = _touch(apply_request(bare, request, fixed_retention=True), change)
-    await vaults.replace(vault)
+    vault = _touch(await _apply(stores, bare, request, change, fixed_retention=True), change)
+    await stores.vaults.replace(vault)
     return vault
+
+
+async def _apply(
+    stores: Places, vault: Vault, request: VaultRequest, change: Change, *, fixed_retention: bool
+) -> Vault:
+    """Return the vault as the request wants it; what its network rules name must be there to be enforced."""
+    changed = apply_request(vault, request, fixed_retention=fixed_retention, private_rules=change.private_rules)
+    if request.network is not None and request.network.subnet_rules is not None:
+        await require_subnets(find_subnets(stores), changed.network)
+    return changed
+
+
+def find_subnets(_stores: Places) -> Subnets | None:
+    """Return the subnets that network rules may name, None while there are no virtual networks."""
+    return None
 
 
 def _require_recoverable(

@@ -116,6 +116,15 @@ def test_sets_are_compared_as_their_names_say(sets, values, expected):
         ("a\nc", "a?c", True),
         ("a.c", "a.c", True),
         ("abc", "a.c", False),
+        ("xaybz", "*a*b*", True),
+        ("xbyaz", "*a*b*", False),
+        ("xayz", "*a*b*", False),
+        ("xayz", "*a*", True),
+        ("xyz", "*a*", False),
+        ("abxcd", "a*b*d", True),
+        ("axd", "a*b*d", False),
+        ("abxb", "a*b*", True),
+        ("aacb", "a*b*a", False),
     ],
 )
 def test_what_a_pattern_of_a_condition_matches(value, pattern, expected):
@@ -205,7 +214,7 @@ def test_conditions_ask_what_time_it_is(operator, moment, expected):
         ("Exists ActionMatches", "no attribute that is known"),
         (f"Exiſts {SECRET}", "cannot be read"),  # whose capital letter is that of s
         ("ActionMatches{a}", "in quotes"),
-        (f"ActionMatches{{'{'a' * 256}'}}", "of at most 256 characters"),
+        (f"ActionMatches{{'{'a' * 257}'}}", "of at most 256 characters"),
         ("ActionMatches('a')", "'{' is missing"),
         ("SubOperationMatches{'Blob.List'}", "none of ActionMatches"),
         ("ActionMatches{'a'} AND ActionMatches{'b'} OR ActionMatches{'c'}", "set parentheses"),
@@ -231,6 +240,7 @@ def is_read(text):
 
 def test_how_long_and_how_deep_a_condition_may_be():
     action = "ActionMatches{'a'}"
+    assert is_read(f"ActionMatches{{'{'a' * 256}'}}")
     assert is_read(action.ljust(8192))
     assert not is_read(action.ljust(8193))
     for mark, end, most in (("(", ")", 40), ("!", "", 41), ("!(", ")", 20)):

@@ -114,6 +114,8 @@ def holding(*scopes):
         ("/subscriptions/other", "/subscriptions/s", False),
         (GROUP, "/", True),
         ("/subscriptions/x/resourcegroups/g", "/subscriptions/x", True),
+        ("/subscriptions/s/resourcegroups/g", "/subscriptions/sx", False),
+        ("/subscriptions/x/resourcegroups/g", "/subscriptions/x/", True),
     ],
 )
 def test_whether_anything_is_held_at_a_scope_above_it_or_below_it(held, scope, expected):

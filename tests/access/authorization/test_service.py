@@ -68,6 +68,7 @@ async def test_a_policy_vault_asks_its_policies_and_no_role(stores):
     assert (decision.allowed, decision.policy_of, decision.assignment) == (True, ME, None)
     assert await reason_of(decision, stores.roles) == f"the access policy of '{ME}' allows it"
     await give(stores, ME, KEY_VAULT_SECRETS_USER)
+    stores.assignments = None  # not even read
     assert not (await ask(stores, vault, actions.SECRET_LIST)).allowed
     refusal = data_refusal(vault, CALLER, actions.SECRET_LIST, SCOPE)
     assert refusal.message == (

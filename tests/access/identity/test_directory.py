@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -54,6 +55,28 @@ async def test_a_principal_name_is_taken_once(world):
     await world.user("anna")
     with pytest.raises(Conflict):
         await world.user("ANNA", "other")
+
+
+async def test_a_user_may_have_other_names_but_no_other_users(world):
+    anna, bert = await world.user("anna", "Anna A."), await world.user("bert")
+    renamed = await world.directory.update_user("anna a.", principal_name="ANNA@example.com", mail="a@example.com")
+    assert (renamed.object_id, renamed.user_principal_name) == (anna.object_id, "ANNA@example.com")
+    assert (renamed.display_name, renamed.mail) == ("Anna A.", "a@example.com")
+    with pytest.raises(Conflict):
+        await world.directory.update_user("anna a.", principal_name="Bert@example.com")
+    with pytest.raises(BadRequest):
+        await world.directory.update_user("anna a.", principal_name="")
+    assert await world.directory.get_user(bert.object_id) == bert
+    assert await world.directory.get_user(anna.object_id) == renamed
+
+
+async def test_a_group_may_have_another_name_but_no_other_groups(world):
+    team, _ = await world.groups("team", "club")
+    renamed = await world.directory.update_group("team", display_name="TEAM", description="all")
+    assert (renamed.object_id, renamed.display_name, renamed.description) == (team.object_id, "TEAM", "all")
+    assert await world.directory.update_group("team", description="") == replace(renamed, description="")
+    with pytest.raises(Conflict):
+        await world.directory.update_group("team", display_name="Club")
 
 
 async def test_a_display_name_of_several_is_told_with_their_ids(world):

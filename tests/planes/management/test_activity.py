@@ -51,6 +51,16 @@ async def test_a_group_whose_name_is_a_word_of_paths_changes_nothing_in_what_is_
     ]
 
 
+async def test_who_gives_itself_access_is_told_beside_the_change_that_does(world):
+    await world.a_group("Rg")
+    await world.a_vault("Kv1", "Rg", enableRbacAuthorization=False)
+    policies = {"properties": {"accessPolicies": [a_policy(world.owner.object_id)]}}
+    await world.ask("PUT", f"{vault_path('Kv1', 'Rg')}/accessPolicies/add", policies)
+    event, change = (await events(world))[:2]
+    assert event["operationName"]["value"] == "Strongroom.Access/selfGrant/write"
+    assert event["resourceId"] == change["resourceId"] == vault_path("Kv1", "Rg")
+
+
 def told(found):
     return [(each["operationName"]["value"].rpartition("Microsoft.")[2], each["status"]["value"]) for each in found]
 

@@ -198,6 +198,7 @@ ROLE_READ = "Microsoft.Authorization/roleDefinitions/read"
 ROLE_WRITE = "Microsoft.Authorization/roleDefinitions/write"
 HELD = "Microsoft.Authorization/roleAssignments/"
 SOMEBODY = "c0ffee00-0000-4000-8000-00000000000a"
+A_PREVIEW = {"roleAssignment": {"roleDefinitionId": "00482a5a-887f-4fb3-b363-3b7fe8e74483", "principalId": SOMEBODY}}
 A_ROLE, ANOTHER = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
 PLACES = {"subscription": BASE, "group": group_path(), "vault": vault_path(), "object": f"{vault_path()}/secrets/s"}
 HELD_IDS = {place: f"bbbbbbbb-0000-4000-8000-00000000000{number}" for number, place in enumerate(PLACES)}
@@ -213,6 +214,9 @@ for _place, _path in PLACES.items():
         f"giving at {_place}": ("PUT", f"{_held}/{ANOTHER}", an_assignment_body(role="Owner"), HELD + "write", _where),
         f"taking at {_place}": ("DELETE", f"{_held}/{ANOTHER}", None, HELD + "delete", _where),
     }
+    if _place != "object":
+        _preview = f"{_path}/providers/Strongroom.Access/preview"
+        OPERATIONS |= {f"preview at {_place}": ("POST", _preview, A_PREVIEW, HELD + "read", _where)}
     if _place == "subscription":
         _reach = f"{_path}/providers/Strongroom.Access/principals/{SOMEBODY}/reach"
         OPERATIONS |= {"reach of somebody": ("GET", _reach, None, HELD + "read", _place)}

@@ -28,13 +28,32 @@ async def furnished(world):
     return world
 
 
+def assert_told_of(event, change, answer):
+    """The event names the change, by its record, and says who gained what where."""
+    same = ("resourceId", "identity", "time", "correlationId", "callerIpAddress")
+    assert [event[name] for name in same] == [change[name] for name in same]
+    assert (event["category"], event["resultType"]) == ("Administrative", "Success")
+    assert event["properties"] == {
+        "change": change["operationName"],
+        "requestUri": change["properties"]["requestUri"],
+        "requestId": answer.headers["x-ms-request-id"],
+        "selfGranted": change["properties"]["selfGranted"],
+    }
+
+
 async def gained(world, method, path, body, who, version=AUTHORIZATION):
     """Return what the record of a change notes, and how often the log was told."""
     with capture_logs() as lines:
         answer = await world.ask(method, path, body, who=who, version=version)
     assert answer.status in {200, 201}, answer.raw
     told = [line for line in lines if line["event"] == "somebody gave itself access to data"]
-    noted = world.records()[-1]["properties"].get("selfGranted")
+    change, event = world.records()[-2:]
+    if event["operationName"] != "Strongroom.Access/selfGrant/write":
+        change, event = event, None
+    noted = change["properties"].get("selfGranted")
+    assert (event is None) is (noted is None)
+    if event is not None:
+        assert_told_of(event, change, answer)
     assert [line["gained"] for line in told] == ([] if noted is None else [noted])
     assert all(line["caller"] == who.object_id for line in told)
     return noted

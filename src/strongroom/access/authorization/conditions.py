@@ -175,11 +175,11 @@ class _Reader:
     def _action(self) -> Condition:
         self._require("{")
         token = self._take()
-        if token.kind != "string" or len(token.text) > LONGEST:
+        text = token.text[1:-1]
+        if token.kind != "string" or len(text) > LONGEST:
             raise _bad(f"ActionMatches needs an action in quotes, of at most {LONGEST} characters")
         self._require("}")
-        pattern = (token.text[1:-1],)
-        return lambda asked: matches(pattern, asked.action)
+        return lambda asked: matches((text,), asked.action)
 
     def _comparison(self, attribute: tuple[str, str]) -> Condition:
         operator = self._take().text

@@ -3,37 +3,26 @@
 Case does not matter. Source: Azure RBAC, "Understand role definitions"; decision 7 on a star between slashes.
 
 Patterns are written by whoever may make roles, and are asked about requests of others: none may take long, so none
-becomes a regular expression. A pattern is literals with gaps between them, and the first place where a literal fits is
-as good as any later one: what follows it may begin at any place past it.
+becomes a regular expression. A pattern is literals with gaps between them, and the first place where a literal stands
+is as good as any later one: what follows it may begin at any place past it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 LONGEST = 256
 """Characters of a pattern that a role or a condition may have; twice as many as any action."""
 REMEMBERED = 4096
-SLASHED = "/*/"
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A literal behind a gap. slashed: the gap ends in a slash, or is none at all; else it is any run of characters."""
+    """A literal behind a gap. shared: 1 where a slash stands before the gap, which may be the literal's first one."""
 
     text: str
-    slashed: bool
-
-    def fits(self, action: str, place: int, begin: int) -> bool:
-        """Answer whether the gap may reach from `begin` to `place`."""
-        return begin == place or (begin < place and (not self.slashed or action[place - 1] == "/"))
-
-    def find(self, action: str, begin: int) -> int:
-        """Return the first place past `begin` where the literal stands behind its gap, -1 for none."""
-        place = action.find(self.text, begin)
-        while place >= 0 and not self.fits(action, place, begin):
-            place = action.find(self.text, place + 1)
-        return place
+    shared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +41,11 @@ class _Pattern:
         *inner, last = self.pieces
         begin = len(self.head)
         for piece in inner:
-            place = piece.find(action, begin)
+            place = action.find(piece.text, begin - piece.shared)
             if place < 0:
                 return False
             begin = place + len(piece.text)
-        return action.endswith(last.text) and last.fits(action, len(action) - len(last.text), begin)
+        return action.endswith(last.text) and begin - last.shared <= len(action) - len(last.text)
 
 
 def matches(patterns: Iterable[str], action: str) -> bool:
@@ -69,18 +58,15 @@ def _pattern(text: str) -> _Pattern:
 
 
 def _read(text: str) -> _Pattern:
-    """Return what an action of a role matches: `*` stands for anything, and `/*/` for a single `/` too.
+    """Return a pattern that was written: `*` stands for anything, and `/*/` for a single slash too, each time.
 
     So `vaults/*/read` reads the vault itself: the roles that have nothing else are there to let people see it, as is
     Virtual Machine User Login with its only `virtualMachines/*/read`.
     """
-    pieces: list[_Piece] = []
-    parts = text.lower().split(SLASHED)
-    for number, part in enumerate(parts):
-        # Both slashes of `/*/` stay: one at the end of what is before it, one as the end of its gap.
-        literals = (part if number == len(parts) - 1 else f"{part}/").split("*")
-        pieces += [_Piece(literal, slashed=number > 0 and first == 0) for first, literal in enumerate(literals)]
-    return _Pattern(pieces[0].text, tuple(pieces[1:]))
+    # What is between stars that stand together is empty: it begins at the slash before them, and hands that on.
+    literals = text.lower().split("*")
+    pieces = [_Piece(literal, shared=int(before.endswith("/"))) for before, literal in pairwise(literals)]
+    return _Pattern(literals[0], tuple(pieces))
 
 
 _remembered = lru_cache(maxsize=REMEMBERED)(_read)

@@ -49,10 +49,10 @@ def without_membership(world: World, group_id: str, member_id: str) -> World:
     return replace(world, memberships=tuple(kept))
 
 
-def with_policies(world: World, vault: Vault, change: PolicyChange, policy: AccessPolicy) -> World:
+def with_policies(world: World, vault: Vault, change: PolicyChange, *policies: AccessPolicy) -> World:
     """Return a world in which the access policies of a vault have changed as a request for it would have it."""
-    policies = change_policies(vault.access_policies, change, (policy,))
-    return _with_vault(world, replace(vault, access_policies=policies))
+    changed = change_policies(vault.access_policies, change, policies)
+    return _with_vault(world, replace(vault, access_policies=changed))
 
 
 def with_model(world: World, vault: Vault, *, rbac: bool) -> World:

@@ -58,6 +58,31 @@ class Directory:
         assert user is not None  # it was found just now
         return user
 
+    async def update_user(
+        self,
+        reference: str,
+        *,
+        principal_name: str | None = None,
+        display_name: str | None = None,
+        mail: str | None = None,
+    ) -> User:
+        """Change the names of a user, and return it as it is then; None leaves one as it is, mail "" is none.
+
+        BadRequest for a bad name, Conflict when the principal name is another's.
+        """
+        user = await self.get_user(reference)
+        if principal_name is not None:
+            user = replace(user, user_principal_name=require_principal_name(principal_name))
+            named = await self._store.find_user_named(user.user_principal_name)
+            if named is not None and named.object_id != user.object_id:
+                raise Conflict(f"The user '{user.user_principal_name}' exists already.")
+        if display_name is not None:
+            user = replace(user, display_name=require_display_name(display_name))
+        if mail is not None:
+            user = replace(user, mail=require_principal_name(mail) if mail else None)
+        await self._store.replace_user(user)
+        return user
+
     async def set_user_enabled(self, reference: str, *, enabled: bool) -> User:
         """Enable or disable a user, and return it as it is then."""
         user = replace(await self.get_user(reference), enabled=enabled)
@@ -97,6 +122,24 @@ class Directory:
         principal = await self.get_principal(reference, GROUP)
         group = await self._store.find_group(principal.object_id)
         assert group is not None  # it was found just now
+        return group
+
+    async def update_group(
+        self, reference: str, *, display_name: str | None = None, description: str | None = None
+    ) -> Group:
+        """Change the name or the description of a group, and return it as it is then; None leaves one as it is.
+
+        BadRequest for bad ones, Conflict when another group is called so.
+        """
+        before = await self.get_group(reference)
+        group = replace(
+            before,
+            display_name=before.display_name if display_name is None else require_display_name(display_name),
+            description=before.description if description is None else require_description(description),
+        )
+        if group.display_name.lower() != before.display_name.lower():
+            await self.require_new_group_name(group.display_name)
+        await self._store.replace_group(group)
         return group
 
     async def delete_group(self, reference: str, grants: Grants) -> Group:

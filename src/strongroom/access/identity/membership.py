@@ -32,6 +32,6 @@ def closure(object_id: str, following: Next) -> frozenset[str]:
 def require_fitting(group: Group, relation: Relation, principal: Principal) -> None:
     """Raise BadRequest when a principal cannot be this to a group: its own member, or a group as owner."""
     if relation is Relation.OWNER and principal.type is PrincipalType.GROUP:
-        raise BadRequest("The owner of a group is a user or an application, never a group.")
+        raise BadRequest("The owner of a group is a user or an application, never a group.", code="BadRequest")
     if principal.object_id == group.object_id:
-        raise BadRequest(f"The group '{group.display_name}' cannot be its own member.")
+        raise BadRequest(f"The group '{group.display_name}' cannot be its own member.", code="BadRequest")

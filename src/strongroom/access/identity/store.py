@@ -70,6 +70,9 @@ class IdentityStore(Protocol):
     async def add_group(self, group: Group) -> None:
         """Add a group; Conflict when its id is taken."""
 
+    async def replace_group(self, group: Group) -> None:
+        """Replace a group that exists; NotFound when it does not."""
+
     async def remove_group(self, object_id: str) -> None:
         """Remove a group; NotFound when there is none."""
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from strongroom.access.network.origin import Proxies
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.running import STATE_NAME, Running, find_server, running_pid
@@ -19,6 +20,8 @@ from strongroom.settings import Settings
 
 PATIENCE_SECONDS = 15.0
 """Longer than a server waits for a disk before it says that it is not ready."""
+OWN_HEADER = b"PROXY UNKNOWN\r\n"
+"""What a connection begins with where this machine is a trusted proxy itself: nobody else is behind it."""
 ENDS_SOON = timedelta(days=14)
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens that listens everywhere
 
@@ -59,10 +62,10 @@ def _check_running(settings: Settings, authority: Authority | None, now: datetim
     place = f"{server.addresses[0]} port {server.port}"
     try:
         if authority is not None:
-            certificate, status = _ask(server, _trusting(authority))
+            certificate, status = _ask(server, _trusting(authority), settings)
             yield _check_certificate("served certificate", "of the private CA", certificate, now)
         else:
-            _, status = _ask(server, _trusting_anyone())
+            _, status = _ask(server, _trusting_anyone(), settings)
     except ssl.SSLCertVerificationError as error:
         advice = "restart it; clients that trust the CA of the data refuse it"
         yield problem("server", f"what answers at {place} is not vouched for by the CA: {error.verify_message}", advice)
@@ -81,19 +84,23 @@ def judged(server: Running, place: str, status: int) -> Finding:
     return problem("server", f"{told} and is not ready ({status})", "see its log: the disk may be full or read-only")
 
 
-def _ask(server: Running, context: ssl.SSLContext) -> tuple[x509.Certificate, int]:
+def _ask(server: Running, context: ssl.SSLContext, settings: Settings) -> tuple[x509.Certificate, int]:
     """Return the certificate that a server shows to who asks for 127.0.0.1, and the status of its readiness."""
     address = ANY.get(server.addresses[0], server.addresses[0])
-    with (
-        socket.create_connection((address, server.port), PATIENCE_SECONDS) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
-    ):
-        shown = secure.getpeercert(binary_form=True)
-        assert shown is not None  # a server of TLS shows one
-        secure.sendall(b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        answer = http.client.HTTPResponse(secure)
-        answer.begin()
-        return x509.load_der_x509_certificate(shown), answer.status
+    with socket.create_connection((address, server.port), PATIENCE_SECONDS) as plain:
+        if settings.proxy_protocol and Proxies(settings.trusted_proxies).hold(plain.getsockname()[0]):
+            plain.sendall(OWN_HEADER)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+            return _ask_readiness(secure)
+
+
+def _ask_readiness(secure: ssl.SSLSocket) -> tuple[x509.Certificate, int]:
+    shown = secure.getpeercert(binary_form=True)
+    assert shown is not None  # a server of TLS shows one
+    secure.sendall(b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    answer = http.client.HTTPResponse(secure)
+    answer.begin()
+    return x509.load_der_x509_certificate(shown), answer.status
 
 
 def _trusting(authority: Authority) -> ssl.SSLContext:

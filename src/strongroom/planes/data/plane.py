@@ -8,6 +8,7 @@ from strongroom.access.identity.attestation import Authorities, NoAuthorities
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import MISSING, Verifier
+from strongroom.access.network.firewall import Firewall
 from strongroom.audit.event import Category
 from strongroom.errors import NotFound, StrongroomError, Unauthenticated
 from strongroom.ids import vault_scope
@@ -17,6 +18,7 @@ from strongroom.planes.data import errors, keyrelease, keys, keyuse, secrets, wi
 from strongroom.planes.data.headers import challenge, own_headers, standing_headers
 from strongroom.planes.data.throttling import Limiter, count
 from strongroom.planes.data.versions import require_supported
+from strongroom.planes.data.whence import require_network
 from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Request, Response
@@ -41,6 +43,7 @@ class DataPlane:
         self._verifier = verifier
         self._limiter = limiter
         self._keepers = keepers
+        self._firewall = Firewall()
 
     async def locate(self, call: Call) -> None:
         """Find the vault by the first label of the host; a deleted one is not there, and no key of it stays loaded."""
@@ -67,7 +70,7 @@ class DataPlane:
         require_supported(call.request.query.get("api-version"))
 
     async def authorize(self, call: Call) -> None:
-        """Ask whether the caller may, and note why."""
+        """Ask whether the vault may be reached from where the caller is, then whether the caller may; note why."""
         vault, operation = call.known_vault(), call.operation
         assert operation is not None  # the gate comes here with an operation only
         action = operation.needs
@@ -77,6 +80,7 @@ class DataPlane:
         if name is not None:
             scope = f"{scope}/{action.policy[0]}/{name}"
             call.object_id = _object_id(call, name)
+        await require_network(call, self._firewall)
         caller = call.known_caller()
         decision = await find_data_decision(call.stores, vault, caller, action, scope, now=call.now)
         call.notes["isRbacAuthorized" if vault.rbac else "isAccessPolicyMatch"] = decision.allowed

@@ -139,7 +139,7 @@ def reach_answer(
         permission_model=model_of(vault),
         able=[_able(atlas, found) for found in sorted(roads.values(), key=lambda found: _order(found[0].subject))],
         able_as_resource=[
-            WriterAnswer(principal=_principal(who), operations=list(allowed))
+            WriterAnswer(principal=principal(who), operations=list(allowed))
             for who, allowed in sorted(writers, key=lambda each: _order(each[0]))
         ],
         could_give_itself=[_self_grant(atlas, each) for each in sorted(grants, key=lambda each: _order(each.subject))],
@@ -150,7 +150,7 @@ def reach_answer(
 def principal_answer(atlas: Atlas, subject: Subject, found: Iterable[Reached]) -> PrincipalReachAnswer:
     """Return what one principal reaches."""
     return PrincipalReachAnswer(
-        principal=_principal(subject),
+        principal=principal(subject),
         vaults=[
             VaultReachAnswer(
                 id=path_of(each.vault),
@@ -185,7 +185,7 @@ def _notes(
 
 def _able(atlas: Atlas, roads: list[Road]) -> AbleAnswer:
     return AbleAnswer(
-        principal=_principal(roads[0].subject),
+        principal=principal(roads[0].subject),
         operations=_counting(roads),
         roads=[_road(atlas, road) for road in roads],
     )
@@ -195,7 +195,8 @@ def _counting(roads: Iterable[Road]) -> list[str]:
     return list(dict.fromkeys(operation for road in roads if road.counts for operation in road.operations))
 
 
-def _principal(subject: Subject) -> PrincipalAnswer:
+def principal(subject: Subject) -> PrincipalAnswer:
+    """Return who it is."""
     return PrincipalAnswer(
         id=subject.object_id,
         type=subject.type.value,
@@ -228,7 +229,7 @@ def _road(atlas: Atlas, road: Road) -> RoadAnswer:
 
 def _self_grant(atlas: Atlas, grant: SelfGrant) -> SelfGrantAnswer:
     return SelfGrantAnswer(
-        principal=_principal(grant.subject),
+        principal=principal(grant.subject),
         operations=list(grant.operations),
         place=grant.place,
         steps=[

@@ -3,6 +3,7 @@
 Sources: REST Vaults, Resource Groups, Resources, Deployments (errors).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -10,10 +11,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from strongroom.ids import group_scope, vault_scope
 from strongroom.planes.http import Response
-from strongroom.planes.management.wire import Wire, render
+from strongroom.planes.management import linkwire
+from strongroom.planes.management.wire import IpRule, Wire, render
 from strongroom.resources.model import ResourceGroup, SystemData
 from strongroom.resources.networks.model import VirtualNetwork, id_of_network
+from strongroom.vaults.connections import PrivateEndpointConnection
 from strongroom.vaults.model import AccessPolicy, Vault
+from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.policies import KINDS
 from strongroom.vaults.request import SKU_FAMILY
 
@@ -113,13 +117,20 @@ class PoliciesAnswer(Wire, kw_only=True):
     properties: PoliciesAnswerProperties
 
 
+class SubnetRuleAnswer(Wire, kw_only=True):
+    """A rule that lets a subnet in."""
+
+    id: str
+    ignore_missing_vnet_service_endpoint: bool
+
+
 class NetworkAnswer(Wire, kw_only=True):
-    """Network rules: none of them restricts."""
+    """Network rules."""
 
     bypass: str
-    default_action: Literal["Allow"] = "Allow"
-    ip_rules: tuple[()] = ()
-    virtual_network_rules: tuple[()] = ()
+    default_action: str
+    ip_rules: list[IpRule]
+    virtual_network_rules: list[SubnetRuleAnswer]
 
 
 class SkuAnswer(Wire, kw_only=True):
@@ -146,6 +157,7 @@ class VaultAnswerProperties(Wire, kw_only=True):
     public_network_access: str
     enable_purge_protection: bool | UnsetType = UNSET
     network_acls: NetworkAnswer | UnsetType = UNSET
+    private_endpoint_connections: list[linkwire.ConnectionItem] | UnsetType = UNSET
 
 
 class VaultAnswer(Wire, kw_only=True):
@@ -259,8 +271,8 @@ def vault_id(value: Vault) -> str:
     return vault_scope(value.subscription_id, value.resource_group, value.name)
 
 
-def vault(value: Vault, uri: str) -> VaultAnswer:
-    """Return a vault; uri: its data plane as this client reaches it."""
+def vault(value: Vault, uri: str, connections: Iterable[PrivateEndpointConnection] = ()) -> VaultAnswer:
+    """Return a vault. uri: its data plane as this client reaches it. connections: of private endpoints, its own."""
     return VaultAnswer(
         id=vault_id(value),
         name=value.name,
@@ -268,11 +280,13 @@ def vault(value: Vault, uri: str) -> VaultAnswer:
         location=value.location,
         tags=dict(value.tags),
         system_data=system_data(value.system_data),
-        properties=_vault_properties(value, uri),
+        properties=_vault_properties(value, uri, connections),
     )
 
 
-def _vault_properties(value: Vault, uri: str) -> VaultAnswerProperties:
+def _vault_properties(
+    value: Vault, uri: str, connections: Iterable[PrivateEndpointConnection]
+) -> VaultAnswerProperties:
     return VaultAnswerProperties(
         sku=SkuAnswer(family=SKU_FAMILY, name=value.sku),
         tenant_id=value.tenant_id,
@@ -285,7 +299,21 @@ def _vault_properties(value: Vault, uri: str) -> VaultAnswerProperties:
         vault_uri=uri,
         public_network_access=value.public_network_access,
         enable_purge_protection=True if value.purge_protection else UNSET,
-        network_acls=UNSET if value.network_bypass is None else NetworkAnswer(bypass=value.network_bypass),
+        network_acls=UNSET if value.network is None else network(value.network),
+        private_endpoint_connections=linkwire.items(vault_id(value), connections),
+    )
+
+
+def network(rules: NetworkRules) -> NetworkAnswer:
+    """Return network rules: each address rule as a network, ids of subnets in lower case."""
+    return NetworkAnswer(
+        bypass=rules.bypass,
+        default_action=rules.default_action,
+        ip_rules=[IpRule(value=rule) for rule in rules.ip_rules],
+        virtual_network_rules=[
+            SubnetRuleAnswer(id=rule.subnet_id, ignore_missing_vnet_service_endpoint=rule.ignore_missing_endpoint)
+            for rule in rules.subnet_rules
+        ],
     )
 
 

@@ -96,7 +96,7 @@ FACE = Face(
             kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_VERSION))],
             text="A version of the key: 32 hexadecimal digits.",
         ),
-        Parameter(name="connection", kind=Word, text="The name of a private endpoint connection; there are none."),
+        Parameter(name="connection", kind=Word, text="The name of a private endpoint connection."),
         Parameter(name="principal", kind=Guid, text="The object id of an application, a user or a group."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),

@@ -26,6 +26,7 @@ from strongroom.planes.management import (
     locks,
     networks,
     permissions,
+    previews,
     privatelinks,
     providers,
     rehearsal,
@@ -78,13 +79,17 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
-    """Return the operations of the plane; locations: those that resources may say, keepers: who keeps vaults' keys."""
+def operations(locations: Locations, keepers: Keepers, *, private_rules: bool = True) -> tuple[Operation, ...]:
+    """Return the operations of the plane.
+
+    locations: those that resources may say. keepers: who keeps vaults' keys. private_rules: whether vaults' network
+    rules may name addresses of private networks.
+    """
     return (
         *discovery.operations(locations),
         *providers.operations(locations),
         *groups.operations(locations),
-        *vaults.operations(locations, keepers),
+        *vaults.operations(locations, keepers, private_rules=private_rules),
         *vaultsecrets.OPERATIONS,
         *vaultkeys.operations(keepers),
         *privatelinks.OPERATIONS,
@@ -94,6 +99,7 @@ def operations(locations: Locations, keepers: Keepers) -> tuple[Operation, ...]:
         *roleassignments.OPERATIONS,
         *permissions.OPERATIONS,
         *access.ROWS,
+        *previews.OPERATIONS,
         *locks.OPERATIONS,
         *tags.OPERATIONS,
         *tagnames.OPERATIONS,
@@ -106,16 +112,22 @@ class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
     locations: those that resources may say. keepers: who keeps the keys of vaults. limiter: counts what vaults are
-    asked, here as on the data plane; one of its own when None.
+    asked, here as on the data plane; one of its own when None. private_rules: as `operations` has it.
     """
 
     def __init__(
-        self, verifier: Verifier, locations: Locations, keepers: Keepers, limiter: Limiter | None = None
+        self,
+        verifier: Verifier,
+        locations: Locations,
+        keepers: Keepers,
+        limiter: Limiter | None = None,
+        *,
+        private_rules: bool = True,
     ) -> None:
         self._limiter = limiter or Limiter()
         self._locations = locations
         self._verifier = verifier
-        self.table = Table(operations(locations, keepers), split_resource_path)
+        self.table = Table(operations(locations, keepers, private_rules=private_rules), split_resource_path)
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 

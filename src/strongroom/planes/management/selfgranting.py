@@ -1,7 +1,7 @@
 """Whoever gives itself access to data by its own change is told: what it gained goes into the record of that change.
 
-A change has one record, and the two are durable together, so the record is the event; the gate adds a line to the log.
-That a vault's maker may use what it made is no such event.
+The gate makes an event of its own of it, which commits with the change, and a line in the log. That a vault's maker may
+use what it made is no such event.
 """
 
 from collections.abc import Iterable

@@ -21,6 +21,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
+from strongroom.planes.management.networkchange import note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.progress import accepted, operation_result
@@ -31,6 +32,7 @@ from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
+from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
 from strongroom.vaults.policies import KINDS, PolicyChange
 
@@ -43,7 +45,7 @@ READ = VAULT_READ
 WRITE = VAULT_WRITE
 
 
-async def put(call: Call, locations: Locations) -> Response:
+async def put(call: Call, locations: Locations, *, private_rules: bool = True) -> Response:
     """Make, replace or recover a vault."""
     recover = _is_recovery(call.body.properties.create_mode)
     if recover:
@@ -58,12 +60,12 @@ async def put(call: Call, locations: Locations) -> Response:
         name=call.parameters["vault"],
         request=wire.vault_request(call.body, recover),
         rbac_by_default=rbac_by_default(call.request.api_version),
-        change=await _change(call),
+        change=await _change(call, private_rules=private_rules),
     )
     return await _changed(call, vault, before)
 
 
-async def patch(call: Call) -> Response:
+async def patch(call: Call, *, private_rules: bool = True) -> Response:
     """Change what the request says of a vault."""
     properties = call.body.properties
     _is_recovery(properties.create_mode if properties else None)
@@ -73,7 +75,7 @@ async def patch(call: Call) -> Response:
         group=call.parameters["group"],
         name=call.parameters["vault"],
         request=wire.vault_request(call.body, recover=False),
-        change=await _change(call),
+        change=await _change(call, private_rules=private_rules),
     )
     return await _changed(call, vault, before)
 
@@ -106,7 +108,7 @@ async def get(call: Call) -> Response:
     vault = await service.get_vault(
         call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"]
     )
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 async def exists(call: Call) -> Response:
@@ -134,7 +136,12 @@ async def list_vaults(call: Call) -> Response:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
     living = await read_enough(window, partial(read_seen, call, EVERYTHING))
-    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
+    connected = await connections_by_vault(call.stores)
+
+    def write(vault: Vault) -> answers.VaultAnswer:
+        return answers.vault(vault, vault_uri(call, vault.name), connected.get(vault.vault_id, ()))
+
+    return await page_of(call, window, living, lambda v: v.name, write)
 
 
 async def list_deleted(call: Call) -> Response:
@@ -174,10 +181,15 @@ def _is_recovery(create_mode: str | None) -> bool:
     return mode == "recover"
 
 
-async def _change(call: Call) -> service.Change:
+async def _change(call: Call, *, private_rules: bool = True) -> service.Change:
     caller = call.known_caller()
-    may_assign = await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters))
-    return service.Change(author=author(caller), object_id=caller.object_id, may_assign_roles=may_assign, now=call.now)
+    return service.Change(
+        author=author(caller),
+        object_id=caller.object_id,
+        may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),
+        now=call.now,
+        private_rules=private_rules,
+    )
 
 
 async def _deleted_vault(call: Call) -> Vault:
@@ -192,15 +204,16 @@ async def _deleted_vault(call: Call) -> Vault:
     return vault
 
 
-def _shown(call: Call, vault: Vault) -> Response:
+async def _shown(call: Call, vault: Vault) -> Response:
     _note_vault(call, vault)
-    return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
+    connected = await list_connections(call.stores, vault.vault_id)
+    return wire.render(answers.vault(vault, vault_uri(call, vault.name), connected))
 
 
 async def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
     _note_changes(call, vault, before)
     await note_vault_change(call, before, vault)
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 def _note_vault(call: Call, vault: Vault) -> None:
@@ -209,8 +222,9 @@ def _note_vault(call: Call, vault: Vault) -> None:
 
 
 def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
-    """Note in the record who gains and who loses which permission, and a change of the permission model."""
+    """Note in the record who gains and loses what: permissions, the permission model, and from where it may be used."""
     _note_vault(call, vault)
+    note_network_change(call, before, vault)
     if before is None or before.rbac != vault.rbac:
         call.notes["enableRbacAuthorization"] = vault.rbac
     held = _grants(before)
@@ -244,21 +258,16 @@ ROW = partial(Operation, category=Category.AUDIT)
 CHANGE = partial(ROW, changes=True, body_limit=BODY_LIMIT)
 
 
-def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Operation, ...]:
-    """Return the rows of this module; locations: those that the server knows, keepers: who keeps the vaults' keys."""
-    putting = partial(put, locations=locations)
+def operations(
+    locations: Locations, keepers: Keepers | None = None, *, private_rules: bool = True
+) -> tuple[Operation, ...]:
+    """Return the rows of this module.
+
+    locations: those that the server knows. keepers: who keeps the vaults' keys. private_rules: whether network rules
+    may name addresses of private networks.
+    """
     return (
-        CHANGE(
-            method="PUT",
-            path=VAULT,
-            handler=putting,
-            needs=WRITE,
-            log="VaultPut",
-            takes=wire.VaultBody,
-            gives=answers.VaultAnswer,
-            refuses=(409,),
-            name="put_vault",
-        ),
+        *_changing(locations, private_rules=private_rules),
         *LIVING,
         *DELETED_ONES,
         CHANGE(
@@ -276,17 +285,34 @@ def operations(locations: Locations, keepers: Keepers | None = None) -> tuple[Op
     )
 
 
+def _changing(locations: Locations, *, private_rules: bool) -> tuple[Operation, ...]:
+    """Return the rows by which a vault is made and changed."""
+    return (
+        CHANGE(
+            method="PUT",
+            path=VAULT,
+            handler=partial(put, locations=locations, private_rules=private_rules),
+            needs=WRITE,
+            log="VaultPut",
+            takes=wire.VaultBody,
+            gives=answers.VaultAnswer,
+            refuses=(409,),
+            name="put_vault",
+        ),
+        CHANGE(
+            method="PATCH",
+            path=VAULT,
+            handler=partial(patch, private_rules=private_rules),
+            needs=WRITE,
+            log="VaultPatch",
+            takes=wire.VaultPatch,
+            gives=answers.VaultAnswer,
+            name="update_vault",
+        ),
+    )
+
+
 LIVING = (
-    CHANGE(
-        method="PATCH",
-        path=VAULT,
-        handler=patch,
-        needs=WRITE,
-        log="VaultPatch",
-        takes=wire.VaultPatch,
-        gives=answers.VaultAnswer,
-        name="update_vault",
-    ),
     CHANGE(
         method="PUT",
         path=VAULT + "/accessPolicies/{kind}",

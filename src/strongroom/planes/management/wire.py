@@ -14,19 +14,20 @@ from strongroom.planes.http import JSON, Headers, Response
 from strongroom.planes.openapi import bounds_of
 from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS
 from strongroom.vaults.model import AccessPolicy
-from strongroom.vaults.policies import PERMISSIONS, permission_names
-from strongroom.vaults.request import (
+from strongroom.vaults.network import (
+    ACTIONS,
     BYPASSES,
-    MAX_RETENTION_DAYS,
-    MIN_RETENTION_DAYS,
-    SKU_FAMILY,
-    SKUS,
+    MAX_IP_RULES,
+    MAX_SUBNET_RULES,
+    PUBLIC_ACCESS,
     NetworkRequest,
-    VaultRequest,
+    SubnetRule,
 )
+from strongroom.vaults.policies import PERMISSIONS, permission_names
+from strongroom.vaults.request import MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, SKU_FAMILY, SKUS, VaultRequest
 
 # Bounds that documents tell; the rules behind them are held by the domain, in the service's words. Spellings are the
-# service's own; case does not count. What would restrict the network is refused, so that only the open words are told.
+# service's own; case does not count.
 Guid = Annotated[str, Meta(extra_json_schema=bounds_of(GUID) | {"format": "uuid"})]
 GuidOrNothing = Annotated[str, Meta(extra_json_schema={"pattern": f"^$|{bounds_of(GUID)['pattern']}"})]
 KeyPermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMISSIONS["keys"])})]
@@ -36,9 +37,8 @@ StoragePermission = Annotated[str, Meta(extra_json_schema={"enum": sorted(PERMIS
 SkuName = Annotated[str, Meta(extra_json_schema={"enum": list(SKUS)})]
 SkuFamily = Annotated[str, Meta(extra_json_schema={"enum": [SKU_FAMILY]})]
 Bypass = Annotated[str, Meta(extra_json_schema={"enum": list(BYPASSES.values())})]
-Open = Annotated[str, Meta(extra_json_schema={"enum": ["Allow"]})]
-Enabled = Annotated[str, Meta(extra_json_schema={"enum": ["Enabled"]})]
-NoRules = Annotated[list[Any], Meta(extra_json_schema={"maxItems": 0})]
+RuleAction = Annotated[str, Meta(extra_json_schema={"enum": list(ACTIONS.values())})]
+PublicAccess = Annotated[str, Meta(extra_json_schema={"enum": list(PUBLIC_ACCESS.values())})]
 OnlyTrue = Annotated[bool, Meta(extra_json_schema={"enum": [True]})]
 CreateMode = Annotated[str, Meta(extra_json_schema={"enum": ["default", "recover"]})]
 Tags = Annotated[
@@ -91,13 +91,28 @@ class Sku(Wire):
     family: SkuFamily | None = None
 
 
+class IpRule(Wire):
+    """A rule that lets addresses in: an IPv4 address, or a range of them in CIDR notation."""
+
+    value: str
+
+
+class SubnetEntry(Wire):
+    """A rule that lets a subnet in, named by its resource id."""
+
+    id: str
+    ignore_missing_vnet_service_endpoint: bool | None = None
+
+
 class NetworkAcls(Wire):
     """Network rules."""
 
     bypass: Bypass | None = None
-    default_action: Open | None = None
-    ip_rules: NoRules | None = None
-    virtual_network_rules: NoRules | None = None
+    default_action: RuleAction | None = None
+    ip_rules: Annotated[list[IpRule], Meta(extra_json_schema={"maxItems": MAX_IP_RULES})] | None = None
+    virtual_network_rules: (
+        Annotated[list[SubnetEntry], Meta(extra_json_schema={"maxItems": MAX_SUBNET_RULES})] | None
+    ) = None
 
 
 class VaultProperties(Wire):
@@ -113,7 +128,7 @@ class VaultProperties(Wire):
     enabled_for_deployment: bool | None = None
     enabled_for_disk_encryption: bool | None = None
     enabled_for_template_deployment: bool | None = None
-    public_network_access: Enabled | None = None
+    public_network_access: PublicAccess | None = None
     network_acls: NetworkAcls | None = None
     create_mode: CreateMode | None = None
 
@@ -214,5 +229,14 @@ def vault_request(body: VaultBody | VaultPatch, recover: bool) -> VaultRequest: 
 def _network_of(acls: NetworkAcls | None) -> NetworkRequest | None:
     if acls is None:
         return None
-    restricting = bool(acls.ip_rules or acls.virtual_network_rules)
-    return NetworkRequest(bypass=acls.bypass, default_action=acls.default_action, restricting=restricting)
+    given, subnets = acls.ip_rules, acls.virtual_network_rules
+    return NetworkRequest(
+        bypass=acls.bypass,
+        default_action=acls.default_action,
+        ip_rules=None if given is None else tuple([rule.value for rule in given]),
+        subnet_rules=None if subnets is None else tuple([_subnet_of(entry) for entry in subnets]),
+    )
+
+
+def _subnet_of(entry: SubnetEntry) -> SubnetRule:
+    return SubnetRule(subnet_id=entry.id, ignore_missing_endpoint=bool(entry.ignore_missing_vnet_service_endpoint))

@@ -1,0 +1,110 @@
+"""From where a vault may be used: every operation of the data plane, and what the record says of it."""
+
+import pytest
+
+from authorization_rows import DATA_ROWS
+from data_doubles import DataWorld, an_application, token_for
+from strongroom.access.authorization.roles import BUILT_IN
+from strongroom.vaults.network import NetworkRules
+
+INSIDE, OUTSIDE = "203.0.113.9", "198.51.100.7"
+DENY = NetworkRules(default_action="Deny", ip_rules=("203.0.113.0/24",))
+VERSION = "0123456789abcdef0123456789abcdef"
+NAMES = {"version": VERSION}
+SHUT = {"firewall": {"network": DENY}, "connection": {"public_network_access": "Disabled", "network": DENY}}
+INNER = {"firewall": "ForbiddenByFirewall", "connection": "ForbiddenByConnection"}
+
+
+@pytest.fixture
+async def world():
+    made = await DataWorld().furnish()
+    await made.set("there")
+    return made
+
+
+def network_of(record):
+    told = record["properties"]
+    return told.get("addrAuthType"), told.get("isAddressAuthorized"), told.get("networkRule")
+
+
+@pytest.mark.parametrize("row", DATA_ROWS, ids=" ".join)
+@pytest.mark.parametrize("how", SHUT)
+async def test_every_operation_is_refused_from_outside_whether_or_not_what_it_names_is_there(world, row, how):
+    await world.change_vault(**SHUT[how])
+    method, path = row
+    answers = [
+        await world.ask(method, path.format(name=name, **NAMES), {}, client=OUTSIDE) for name in ("there", "missing")
+    ]
+    assert all(answer.says(403, "Forbidden", INNER[how]) for answer in answers)
+    assert answers[0].raw == answers[1].raw
+    assert answers[0].headers.keys() == answers[1].headers.keys()
+    record = world.last_record
+    assert network_of(record)[:2] == ("PublicIP", False)
+    assert (record["callerIpAddress"], record["resultSignature"]) == (OUTSIDE, "Forbidden")
+    assert record["resultDescription"] == answers[1].error["message"]
+    assert record["identity"]["claim"]["appid"] == world.application.app_id
+    assert "isAccessPolicyMatch" not in record["properties"], "what the caller may was not asked"
+
+
+async def test_who_is_inside_may_what_he_may(world):
+    await world.change_vault(network=DENY)
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    assert network_of(world.last_record) == ("PublicIP", True, None)
+    assert (await world.ask("GET", "/secrets/there", client=f"::ffff:{INSIDE}")).status == 200
+    for address in (OUTSIDE, "", "::1", "fd00::1"):
+        assert (await world.ask("GET", "/secrets/there", client=address)).says(403, "Forbidden", INNER["firewall"])
+
+
+async def test_who_may_nothing_is_refused_by_the_network_first(world):
+    stranger = an_application(2)
+    await world.storage.stores.identity.add_application(stranger)
+    await world.change_vault(network=DENY)
+    for client, inner in ((OUTSIDE, "ForbiddenByFirewall"), (INSIDE, "ForbiddenByPolicy")):
+        answer = await world.ask("GET", "/secrets/there", token=token_for(stranger), client=client)
+        assert answer.says(403, "Forbidden", inner)
+
+
+async def test_nobody_is_told_of_the_network_before_he_proved_who_he_is(world):
+    await world.change_vault(network=DENY, public_network_access="Disabled")
+    answer = await world.ask("GET", "/secrets/there", token=None, client=OUTSIDE)
+    assert answer.says(401, "Unauthorized")
+    assert "www-authenticate" in answer.headers
+    assert (await world.ask("GET", "/nowhere", client=OUTSIDE)).status == 404
+    assert (await world.ask("GET", "/secrets/there", query="api-version=1.0", client=OUTSIDE)).status == 400
+
+
+async def test_a_role_helps_nobody_from_outside(world):
+    role = next(role for role in BUILT_IN if role.name == "Key Vault Administrator")
+    await world.grant(role)
+    await world.change_vault(rbac=True, network=DENY)
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).says(403, "Forbidden", INNER["firewall"])
+
+
+async def test_who_was_let_in_is_refused_from_elsewhere_and_after_a_change(world):
+    """What was found of a request is remembered for its address alone, and until something changes."""
+    await world.change_vault(network=DENY)
+    for _ in range(2):
+        assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+        assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 403
+    await world.change_vault(network=NetworkRules(default_action="Deny", ip_rules=(f"{OUTSIDE}/32",)))
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 403
+    assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 200
+
+
+async def test_an_open_vault_says_in_its_records_that_it_let_the_address_in(world):
+    for said in ({}, {"network": NetworkRules()}, {"network": NetworkRules(ip_rules=(f"{INSIDE}/32",))}):
+        await world.change_vault(**said)
+        assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 200
+        assert network_of(world.last_record) == ("PublicIP", True, None)
+
+
+@pytest.mark.parametrize(
+    ("how", "rule"), [("firewall", "defaultAction: Deny"), ("connection", "publicNetworkAccess: Disabled")]
+)
+async def test_a_refused_change_changes_nothing_and_says_which_rule_refused_it(world, how, rule):
+    await world.change_vault(**SHUT[how])
+    assert (await world.ask("PUT", "/secrets/new", {"value": "v"}, client=OUTSIDE)).status == 403
+    assert network_of(world.last_record) == ("PublicIP", False, rule)
+    await world.change_vault(network=None, public_network_access="Enabled")
+    assert (await world.ask("GET", "/secrets/new", client=OUTSIDE)).status == 404
