@@ -19,6 +19,7 @@ from strongroom.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
 from strongroom.ids import VAULT_NAME, group_scope, vault_scope
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.connections import ConnectionStore, disconnect_vault
@@ -56,6 +57,8 @@ class Places(Protocol):
     def locks(self) -> LockStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
+    @property
+    def networks(self) -> NetworkStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property
@@ -191,10 +194,14 @@ async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
 
 
 async def delete_group(stores: Places, subscription_id: str, name: str, now: datetime) -> tuple[Vault, ...]:
-    """Remove a resource group; return its vaults, now deleted softly. NotFound (ResourceGroupNotFound)."""
+    """Remove a resource group with its networks; return its vaults, now deleted softly.
+
+    NotFound (ResourceGroupNotFound).
+    """
     group = await get_group(stores.resources, subscription_id, name)
     living = await stores.vaults.list_living(subscription_id, group.name)
     deleted = tuple([await delete_vault(stores, vault, now) for vault in living])
+    await stores.networks.remove_group(subscription_id, group.name)
     await stores.resources.remove_group(subscription_id, group.name)
     await _forget_scope(stores, group_scope(subscription_id, group.name))
     return deleted

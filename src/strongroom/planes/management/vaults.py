@@ -20,7 +20,7 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
 from strongroom.planes.management.networkchange import note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
@@ -136,7 +136,7 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
-    living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
+    living = await read_enough(window, partial(read_seen, call, EVERYTHING))
     connected = await connections_by_vault(call.stores)
 
     def write(vault: Vault) -> answers.VaultAnswer:
