@@ -170,6 +170,7 @@ class DataWorld:
         host=f"kv1.vault.{DOMAIN}{PORT}",
         repeated=(),
         client="127.0.0.1",
+        arrived=("", 0),
     ):
         """Send a request and return the answer. token: the caller's own when empty, none when None."""
         sent = {b"user-agent": b"tests"} | (headers or {})
@@ -179,6 +180,7 @@ class DataWorld:
             path, query = path.split("?", 1)
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = Request(method, host, path, query.encode(), sent, client, "TLS1_3", frozenset(repeated))
+        request.arrived, request.arrived_port = arrived
 
         async def read(limit):
             if len(raw) > limit:

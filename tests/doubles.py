@@ -26,8 +26,10 @@ from strongroom.ids import Scope
 from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
+from strongroom.resources.networks.store import key_of_network
 from strongroom.sensitive import Sensitive
 from strongroom.storage.session import Unchanged
+from strongroom.vaults.connections import ANY_PORT
 
 TENANT = Tenant(
     tenant_id="7a3c1d52-5e0b-4b0e-9a51-0c8f6d2e4b11", display_name="Default", created=datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,25 +123,29 @@ class MemoryStorage:
 class MemoryStores:
     def __init__(self):
         self.assignments = MemoryAssignments()
+        self.connections = MemoryConnections()
         self.facts = MemoryFacts()
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.locks = MemoryLocks()
+        self.networks = MemoryNetworks()
         self.resources = MemoryResources()
         self.roles = MemoryRoles()
         self.keys = MemoryKeys()
         self.secrets = MemoryObjects(Kind.SECRET)
-        self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring)
+        self.vaults = MemoryVaults((self.keys, self.secrets), self.keyring, self.connections)
         self.unchanged = Unchanged(forgetful=True)  # tests change things here behind the storage's back
 
     def _all(self):
         return (
             self.assignments,
+            self.connections,
             self.facts,
             self.identity,
             self.keyring,
             self.keys,
             self.locks,
+            self.networks,
             self.resources,
             self.roles,
             self.secrets,
@@ -279,6 +285,67 @@ class MemoryLocks(_Memory):
     async def remove_within(self, scope):
         scope = scope.lower().rstrip("/")
         self.rows = {key: row for key, row in self.rows.items() if not f"{key[0]}/".startswith(f"{scope}/")}
+
+
+class MemoryNetworks(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def find(self, subscription_id, group, name):
+        return self.rows.get((subscription_id.lower(), group.lower(), name.lower()))
+
+    async def list_in(self, subscription_id, group=None, *, after="", limit=None):
+        found = [
+            row
+            for key, row in self.rows.items()
+            if key[0] == subscription_id.lower() and (group is None or key[1] == group.lower())
+        ]
+        past = [row for row in found if key_of_network(row) > after.lower()]
+        return tuple(sorted(past, key=key_of_network)[:limit])
+
+    async def count(self, subscription_id):
+        return len(await self.list_in(subscription_id))
+
+    async def put(self, network):
+        self.rows[_key_of(network)] = network
+
+    async def remove(self, network):
+        if self.rows.pop(_key_of(network), None) is None:
+            raise NotFound("There is no such network.", code="ResourceNotFound")
+
+    async def remove_group(self, subscription_id, group):
+        gone = (subscription_id.lower(), group.lower())
+        self.rows = {key: row for key, row in self.rows.items() if key[:2] != gone}
+
+
+def _key_of(network):
+    return network.subscription_id.lower(), network.resource_group.lower(), network.name.lower()
+
+
+class MemoryConnections(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def list_all(self):
+        return tuple(self.rows[key] for key in sorted(self.rows))
+
+    async def find_at(self, address, port):
+        found = [row for row in self.rows.values() if row.address == address and row.port in {port, ANY_PORT}]
+        return max(found, key=lambda row: row.port, default=None)
+
+    async def put(self, connection):
+        key, place = (connection.vault_id, connection.name.lower()), (connection.address, connection.port)
+        if any(place == (row.address, row.port) for other, row in self.rows.items() if other != key):
+            raise Conflict("The place is taken.")
+        self.rows[key] = connection
+
+    async def remove(self, connection):
+        if self.rows.pop((connection.vault_id, connection.name.lower()), None) is None:
+            raise NotFound("There is no such endpoint.", code="ResourceNotFound")
 
 
 class MemoryFacts(_Memory):
@@ -442,8 +509,9 @@ class MemoryResources(_Memory):
 class MemoryVaults(_Memory):
     held = ("rows",)
 
-    def __init__(self, kinds, keyring):
+    def __init__(self, kinds, keyring, connections=None):
         self.rows = {}
+        self._connections = connections
         self._kinds = kinds
         self._keyring = keyring
 
@@ -485,6 +553,9 @@ class MemoryVaults(_Memory):
 
     async def purge(self, vault):
         self.rows.pop(vault.name.lower(), None)
+        if self._connections is not None:
+            held = self._connections.rows.items()
+            self._connections.rows = {key: row for key, row in held if row.vault_id != vault.vault_id}
         for kind in self._kinds:
             kind.forget_vault(vault.vault_id)
         await self._keyring.remove_scope(Purpose.VAULT, vault.vault_id)

@@ -12,9 +12,11 @@ from directory_doubles import a_membership, a_security_group, a_user
 from storage_doubles import (
     CUSTODIAN,
     NOON,
+    a_connection,
     a_data_directory,
     a_group,
     a_lock,
+    a_network,
     a_record,
     a_role,
     a_subscription,
@@ -110,6 +112,8 @@ async def fill(storage):
             lambda stores: stores.identity.add_group(a_security_group()),
             lambda stores: stores.identity.add_membership(a_membership()),
             lambda stores: stores.locks.put(a_lock()),
+            lambda stores: stores.networks.put(a_network()),
+            lambda stores: stores.connections.put(a_connection()),
         )
     )
     for name in ("one", "one", "two"):

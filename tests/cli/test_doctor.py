@@ -119,6 +119,7 @@ def test_of_a_whole_installation_it_says_that_all_is_well_and_changes_nothing(in
         "backup",
         "rehearsal clock",
         "private CA",
+        "private endpoints",
         "server",
         "libraries",
         "open files",
@@ -221,6 +222,22 @@ def test_advice_can_be_pasted_whatever_a_place_is_called(installed, advice):
     assert found["files"] == f"chmod 600 '{home}/my data/audit.db'"
     assert found["master key"] == f"chmod 600 '{home}/my data-key/master.key'"
     assert found["master key's place"] == f"chmod 700 '{home}/my data-key'"
+
+
+def test_private_endpoints_that_lead_nowhere_are_told(installed, done, doctor):
+    add = ("network", "endpoint", "add")
+    for name, address in (("here", "127.0.0.1"), ("there", "127.0.0.77:8443"), ("away", "203.0.113.7")):
+        done(*add, name, "--vault", "dev", "--address", address)
+    told = {f"'{name}' leads nowhere: the server does not listen on {place}" for name, place in (
+        ("there", "127.0.0.77:8443"), ("away", "203.0.113.7")
+    )}  # fmt: skip
+    assert set(doctor()[1]["warning", "private endpoints"]) == told
+    everywhere = doctor("--listen", "0.0.0.0")[1]["warning", "private endpoints"]
+    assert everywhere == ["'away' leads nowhere: the server does not listen on 203.0.113.7"]
+    on_another_port = doctor("--listen", "0.0.0.0", "--port", "1")[1]["warning", "private endpoints"]
+    assert len(on_another_port) == 2
+    own_port = ("--listen", "127.0.0.1", "--listen", "127.0.0.77:8443")
+    assert doctor(*own_port)[1]["warning", "private endpoints"] == everywhere
 
 
 def test_a_server_that_was_killed_is_told(installed, doctor):

@@ -122,6 +122,19 @@ def test_who_calls_is_told_what_it_may_once_let_in(data, done):
     assert "other is disabled: it is refused wherever it comes from" in out
 
 
+def test_a_trusted_service_passes_where_it_may_bypass_the_rules(rules, strongroom, done):
+    rules(*DENY)
+    done("network", "trust", "add", "bootstrap")
+    asked = ("network", "check", "--vault", "dev", "--from", "198.51.100.7", "--as")
+    assert done(*asked, "bootstrap").startswith(
+        "dev from 198.51.100.7: let in by bypass, as the trusted service 'bootstrap'\n"
+    )
+    done("app", "create", "other")
+    assert strongroom(*asked, "other")[0] == 1
+    rules("--bypass", "None")
+    assert strongroom(*asked, "bootstrap")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,6 +10,8 @@ from azure.mgmt.keyvault.models import (
     KeyProperties,
     Permissions,
     PrivateEndpointConnection,
+    PrivateEndpointConnectionProperties,
+    PrivateLinkServiceConnectionState,
     SecretCreateOrUpdateParameters,
     SecretProperties,
     VaultAccessPolicyParameters,
@@ -19,6 +21,12 @@ from azure.mgmt.keyvault.models import (
 from clients.provoking import NOWHERE, fits, meet
 
 pytestmark = [pytest.mark.xdist_group("errors"), pytest.mark.usefixtures("client_environ")]
+
+APPROVED = PrivateEndpointConnection(
+    properties=PrivateEndpointConnectionProperties(
+        private_link_service_connection_state=PrivateLinkServiceConnectionState(status="Approved")
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +93,9 @@ ROWS = {
         "The Resource 'Microsoft.KeyVault/vaults/no-such-vault' under resource group 'dev' was not found. …",
     ),
     "ResourceNotFound: a connection": (
-        lambda w: w.management().private_endpoint_connections.put(
-            "dev", w.policy_vault, "none", PrivateEndpointConnection()
-        ),
+        lambda w: w.management().private_endpoint_connections.put("dev", w.policy_vault, "none", APPROVED),
         (404, "ResourceNotFound"),
-        "The private endpoint connection 'none' of the vault '{vault}' was not found. …",
+        "The private endpoint connection 'none' of the vault '{vault}' was not found.",
     ),
     "SecretNotFound": (
         lambda w: w.management().secrets.get("dev", w.policy_vault, "deleted"),

@@ -1,7 +1,7 @@
 """The unmodified JavaScript clients, on Node 22 or newer."""
 
 from canaries import MARK
-from clients.harness import ROOT
+from clients.harness import ROOT, STRONGROOM
 
 
 def test_node_is_new_enough(server):
@@ -20,6 +20,6 @@ def test_every_operation_of_keys_and_every_algorithm(server):
 
 
 def test_the_life_of_a_vault_and_what_it_holds_as_resources(server):
-    environ = {"CANARY": f"{MARK}value-of-arm-node"}
+    environ = {"CANARY": f"{MARK}value-of-arm-node", "STRONGROOM": STRONGROOM}
     done = server.run("node", str(ROOT / "tests/clients/node/management.mjs"), environ=environ)
     assert "what is purged is gone" in done.stdout

@@ -18,6 +18,8 @@ from azure.mgmt.keyvault.models import (
     KeyRotationPolicyAttributes,
     LifetimeAction,
     PrivateEndpointConnection,
+    PrivateEndpointConnectionProperties,
+    PrivateLinkServiceConnectionState,
     RotationPolicy,
     SecretAttributes,
     SecretCreateOrUpdateParameters,
@@ -30,6 +32,12 @@ from azure.mgmt.keyvault.models import (
 from canaries import MARK
 from clients.direct import Direct, unique
 from release_doubles import a_policy
+
+APPROVED = PrivateEndpointConnection(
+    properties=PrivateEndpointConnectionProperties(
+        private_link_service_connection_state=PrivateLinkServiceConnectionState(status="Approved")
+    )
+)
 
 GROUP = "dev"
 VERSIONS = ("2016-10-01", "2019-09-01", "2023-07-01", "2026-05-15")
@@ -197,7 +205,7 @@ def test_a_key_comes_with_its_policies(management, direct, credential, vault):
         assert base64.b64encode(keys.get_key("k").properties.release_policy.encoded_policy)
 
 
-def test_private_links_have_a_zone_and_no_connections(management, connection, vault):
+def test_private_links_have_a_zone_and_at_first_no_connections(management, connection, vault):
     (link,) = management.private_link_resources.list_by_vault(GROUP, vault).value
     domain = connection.managementUrl.partition("management.")[2].partition(":")[0]
     assert link.properties.group_id == "vault"
@@ -206,11 +214,38 @@ def test_private_links_have_a_zone_and_no_connections(management, connection, va
     assert list(connections.list_by_resource(GROUP, vault)) == []
     for ask in (
         lambda: connections.get(GROUP, vault, "none"),
-        lambda: connections.put(GROUP, vault, "none", PrivateEndpointConnection()),
+        lambda: connections.put(GROUP, vault, "none", APPROVED),
     ):
         with pytest.raises(ResourceNotFoundError):
             ask()
     connections.begin_delete(GROUP, vault, "none").result()
+
+
+def test_a_private_endpoint_connection_is_approved_rejected_and_removed(management, server, vault):
+    made = json.loads(
+        server.strongroom(
+            *("network", "endpoint", "add", "py-pe", "--vault", vault, "--address", "127.0.0.96:1", "--json")
+        ).stdout
+    )
+    connections = management.private_endpoint_connections
+    (listed,) = connections.list_by_resource(GROUP, vault)
+    found = connections.get(GROUP, vault, "py-pe")
+    assert listed.as_dict() == found.as_dict()
+    assert found.properties.private_endpoint.id == made["id"]
+    state = found.properties.private_link_service_connection_state
+    assert (state.status, state.actions_required) == ("Pending", "None")
+    for status in ("Approved", "Rejected"):
+        before = found.etag
+        found.properties.private_link_service_connection_state.status = status
+        found = connections.put(GROUP, vault, "py-pe", found)
+        assert found.properties.private_link_service_connection_state.status == status
+        assert found.etag != before
+    (told,) = management.vaults.get(GROUP, vault).properties.private_endpoint_connections
+    assert (told.id, told.etag) == (found.id, found.etag)
+    removed = connections.begin_delete(GROUP, vault, "py-pe").result()
+    assert removed.properties.private_link_service_connection_state.status == "Disconnected"
+    assert list(connections.list_by_resource(GROUP, vault)) == []
+    server.strongroom("network", "endpoint", "remove", "py-pe", "--vault", vault)
 
 
 def test_the_operations_are_those_that_roles_may_grant(management):

@@ -327,6 +327,7 @@ class ManagementRecipes(Recipes):
         super().__init__(direct, reach, places | {"deleted": places["vault"]})
         self.base = direct.facts.managementUrl
         self.elsewhere = elsewhere
+        self.server = server
         guest_id, _, secret = make_applications(server, ("guest",))["guest"]
         self.guest = direct.sign_in(guest_id, secret, "management")
 
@@ -458,10 +459,21 @@ class ManagementRecipes(Recipes):
             self.ask(name)
         for name in ("listPrivateLinkResources", "listPrivateEndpointConnections", "deletePrivateEndpointConnection"):
             self.ask(name)
+        self.live_linked()
         for kind in ("secrets", "keys"):
             self.direct.secret("DELETE", self.direct.vault_url(self.places["vault"]), f"/{kind}/living")
         self.ask("putVaultSecret", body={"properties": {"value": "3"}})
         self.ask("putVaultKey", body={"properties": {"kty": "EC"}})
+
+    def live_linked(self):
+        """The connection of a private endpoint, from its making by the operator to its end."""
+        where = ("--vault", self.places["vault"], "--address", "127.0.0.99")
+        self.server.strongroom("network", "endpoint", "add", "reach", *where)
+        approval = {"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}
+        self.ask("putPrivateEndpointConnection", connection="reach", body=approval)
+        for name in ("getPrivateEndpointConnection", "deletePrivateEndpointConnection"):
+            self.ask(name, connection="reach")
+        self.server.strongroom("network", "endpoint", "remove", "reach", *where[:2])
 
     def move_the_clock(self):
         self.ask("putClock", body={"advance": "P1D"})

@@ -8,8 +8,10 @@ from jwk_doubles import a_policy
 from storage_doubles import (
     CUSTODIAN,
     NOON,
+    a_connection,
     a_group,
     a_lock,
+    a_network,
     a_role,
     a_signing_key,
     a_state,
@@ -44,6 +46,8 @@ FIRST = adding(
     lambda stores: stores.assignments.add(an_assignment()),
     lambda stores: stores.roles.put(a_role()),
     lambda stores: stores.locks.put(a_lock()),
+    lambda stores: stores.networks.put(a_network()),
+    lambda stores: stores.connections.put(a_connection()),
     lambda stores: stores.secrets.add_version(a_state("Secret"), a_version(1)),
     lambda stores: stores.keys.put_policy("vault-1", "key", a_policy(), NOON),
     lambda stores: stores.keyring.add(KEY),
@@ -90,6 +94,7 @@ async def test_a_row_that_was_taken_away_is_found(filled, place, sql, shape):
 async def test_a_row_that_was_put_in_is_found(filled, place, sql, shape):
     names = {"vaults": ("vault_id", "name"), "applications": ("object_id", "app_id"), "data_keys": ("key_id", "scope")}
     names |= {"assignments": ("assignment_id", "scope"), "users": ("object_id", "principal_name")}
+    names |= {"private_endpoint_connections": ("name", "address")}
     changed = names.get(shape.table, shape.columns[shape.keys - 1 : shape.keys])
     columns = ", ".join(f"{name} || 'x'" if name in changed else name for name in shape.columns)
     where = "WHERE purpose = 'vault'" if shape.table == "data_keys" else ""
@@ -235,4 +240,4 @@ async def test_progress_is_told(filled, place, monkeypatch):
     monkeypatch.setattr("strongroom.storage.history.PROGRESS_ROWS", 7)
     told = []
     assert discrepancies(place, told.append) == []
-    assert told == [7, 14, 21, 22]
+    assert told == [7, 14, 21, 23]

@@ -20,9 +20,11 @@ from doubles import a_custodian
 from jwk_doubles import a_policy
 from storage_doubles import (
     NOON,
+    a_connection,
     a_data_directory,
     a_group,
     a_lock,
+    a_network,
     a_record,
     a_role,
     a_signing_key,
@@ -66,6 +68,7 @@ ALIKE = {
     "vaults": {"subscription_id", "resource_group", "deleted"},
     "assignments": {"scope", "role_id"},
     "locks": {"subscription_id"},
+    "virtual_networks": {"subscription_id"},
     "objects": {"vault_id", "kind", "name", "deleted", "purge"},
     "versions": {"kind", "document"},
     "memberships": {"group_id", "relation"},
@@ -87,6 +90,7 @@ UNIQUE = {
     "vaults": ("vault_id", "name"),
     "assignments": ("assignment_id", "scope"),
     "users": ("object_id", "principal_name"),
+    "private_endpoint_connections": ("vault_id", "address"),
 }
 VAULTS = ("kv1", "kv2")
 NAMES = ("one", "two")
@@ -121,6 +125,8 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.locks.put(
                 a_lock(number, f"/subscriptions/s1/resourceGroups/{number}")
             ),
+            lambda stores, number=number: stores.networks.put(a_network(number, f"rg-{number}")),
+            lambda stores, number=number: stores.connections.put(a_connection(number, f"id-of-kv{number}")),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
             lambda stores, number=number: stores.identity.add_user(a_user(number)),
             lambda stores, number=number: stores.identity.add_group(a_security_group(number)),
@@ -194,6 +200,8 @@ READS = {
     "security_groups": lambda stores, _: stores.identity.list_groups(),
     "memberships": lambda stores, _: all_memberships(stores.identity),
     "locks": lambda stores, _: stores.locks.list_in("s1"),
+    "virtual_networks": lambda stores, _: stores.networks.list_in("s1"),
+    "private_endpoint_connections": lambda stores, _: stores.connections.list_all(),
     "objects": all_secrets,
     "versions": all_secrets,
 }

@@ -91,6 +91,7 @@ def examine(settings: Settings, *, quick: bool) -> "Findings":
 
 def _examine_data(settings: Settings, *, quick: bool) -> "Findings":
     from strongroom.cli.checks.content import check_content, check_keyring
+    from strongroom.cli.checks.endpoints import check_endpoints
     from strongroom.cli.checks.finding import Verdict, problem
     from strongroom.cli.checks.keeping import check_keeping, find_ca
     from strongroom.cli.checks.serving import check_serving
@@ -117,6 +118,7 @@ def _examine_data(settings: Settings, *, quick: bool) -> "Findings":
             yield from check_content(snapshot, custodian, quick=quick)
             if custodian is not None:
                 yield from check_keeping(snapshot, custodian, settings.domain, now)
+                yield from check_endpoints(snapshot, custodian, settings)
                 authority = find_ca(snapshot, custodian, settings.domain)
     except (StrongroomError, sqlite3.Error) as error:
         yield problem("data", str(error), "see `When it does not start` in docs/operations.md")

@@ -2,7 +2,7 @@
 
 import click
 
-from strongroom.cli import networkreport, networkrules
+from strongroom.cli import endpoints, networkreport, networkrules, trusted
 
 
 @click.group(name="network")
@@ -16,6 +16,8 @@ def command() -> None:
     strongroom network propose --vault pay --default-action Deny --allow 203.0.113.0/24
     strongroom network report --vault pay
     strongroom network adopt --vault pay
+    strongroom network endpoint add pay-pe --vault pay --address 10.0.0.7 --approve
+    strongroom network trust add backup-job
     """
 
 
@@ -25,3 +27,5 @@ command.add_command(networkrules.propose)
 command.add_command(networkreport.report)
 command.add_command(networkrules.adopt)
 command.add_command(networkrules.withdraw)
+command.add_command(endpoints.endpoint)
+command.add_command(trusted.trust)

@@ -69,7 +69,8 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     from strongroom.vaults.proposals import get_living
     from strongroom.vaults.service import find_subnets
 
-    stores, firewall, visitor = data.storage.read(), Firewall(), Visitor(address=address)
+    stores, firewall = data.storage.read(), Firewall()
+    visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
     vault = await get_living(stores.vaults, name)
     subnets = await named_subnets(find_subnets(stores), vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
@@ -79,6 +80,18 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     if principal is not None:
         found |= await _abilities(data, vault, principal)
     return found
+
+
+async def _trusted_service(data: "Data", principal: str | None) -> str:
+    """Return the name of the trusted service that somebody is, "" when it is none."""
+    from strongroom.access.identity.directory import Directory
+    from strongroom.access.network.trusted import trusted_name
+
+    if principal is None:
+        return ""
+    identity = data.storage.read().identity
+    found = await Directory(identity).get_principal(principal)
+    return trusted_name(await identity.find_principal(found.object_id)) or ""
 
 
 TO_ALLOW = {
@@ -96,7 +109,8 @@ def _told(vault: str, address: str, decision: "NetworkDecision", advice: Mapping
     from strongroom.access.network.evaluation import address_number
     from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
 
-    told: dict[str, Any] = {"allowed": decision.allowed, "rule": decision.rule}
+    rule = decision.rule or f"bypass, as the trusted service '{decision.trusted_service}'"
+    told: dict[str, Any] = {"allowed": decision.allowed, "rule": rule}
     if decision.allowed:
         return told
     error = ForbiddenByConnection if decision.by_connection else ForbiddenByFirewall
@@ -194,6 +208,7 @@ def report(vault: str, *, since: datetime | None, as_json: bool, **flags: Any) -
 async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", dict[str, str]]:
     from strongroom.access.network.firewall import Firewall, named_subnets
     from strongroom.access.network.rehearsal import sum_up
+    from strongroom.access.network.trusted import trusted_name
     from strongroom.vaults.proposals import get_living, get_proposal
     from strongroom.vaults.service import find_subnets
 
@@ -202,9 +217,12 @@ async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", d
     get_proposal(vault)
     rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(find_subnets(stores), vault))
     assert rules is not None  # there is a proposal
+    applications = await stores.identity.list_applications()
+    services = {each.object_id: trusted_name(each) for each in applications}
+    trusted = {object_id: service for object_id, service in services.items() if service is not None}
     bodies = _bodies(data.storage.records, vault, since)
-    found = sum_up(bodies, rules, f"{vault.name.lower()}.vault.")
-    names = {each.object_id: each.display_name for each in await stores.identity.list_applications()}
+    found = sum_up(bodies, rules, f"{vault.name.lower()}.vault.", trusted)
+    names = {each.object_id: each.display_name for each in applications}
     names |= {each.object_id: each.user_principal_name for each in await stores.identity.list_users()}
     return found, names
 

@@ -18,12 +18,14 @@ from strongroom.objects.service import sealed_place
 from strongroom.storage.archive import Item, Progress, Rows, Table, counted
 from strongroom.storage.commit import drive
 from strongroom.storage.connection import MAIN_FILE
+from strongroom.storage.connections import CONNECTIONS
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS
 from strongroom.storage.keyring import COLUMNS as KEY_COLUMNS
 from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
+from strongroom.storage.networks import NETWORKS
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.principals import MEMBERSHIPS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
@@ -43,6 +45,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in DOCUMENTS},
     GROUPS.table: ("name",),
     LOCKS.table: ("scope", "name"),
+    NETWORKS.table: NETWORKS.columns,
+    CONNECTIONS.table: ("vault_id", "name"),
     POLICIES.table: ("vault_id", "name"),
     MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],
     VAULTS.table: ("name",),

@@ -25,6 +25,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.commit import GroupCommit, Outcome, drive, raisable, undone
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.connections import SqlConnections
 from strongroom.storage.failures import unavailable
 from strongroom.storage.grants import SqlAssignments, SqlRoles
 from strongroom.storage.identity import SqlIdentity
@@ -34,6 +35,7 @@ from strongroom.storage.keys import SqlKeys
 from strongroom.storage.locks import SqlLocks
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
+from strongroom.storage.networks import SqlNetworks
 from strongroom.storage.notes import encode_notes
 from strongroom.storage.records import SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
@@ -73,6 +75,8 @@ class SqlStores:
         self.assignments = SqlAssignments(session)
         self.roles = SqlRoles(session)
         self.locks = SqlLocks(session)
+        self.networks = SqlNetworks(session)
+        self.connections = SqlConnections(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)
         self.keyring = SqlKeyring(session)

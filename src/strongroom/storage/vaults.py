@@ -2,6 +2,7 @@
 
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
+from strongroom.storage.connections import CONNECTIONS
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.objects import OBJECTS, VERSIONS
@@ -57,7 +58,7 @@ class SqlVaults:
 
     async def purge(self, vault: Vault) -> None:
         """Remove a vault with all that it holds, its data keys included."""
-        for shape in (VERSIONS, OBJECTS, POLICIES.shape):
+        for shape in (VERSIONS, OBJECTS, POLICIES.shape, CONNECTIONS.shape):
             self._session.change(f"DELETE FROM {shape.table} WHERE vault_id = ?", (vault.vault_id,))  # noqa: S608 - ours
             self._session.note_gone(shape, vault.vault_id)
         await SqlKeyring(self._session).remove_scope(Purpose.VAULT, vault.vault_id)

@@ -19,8 +19,10 @@ from strongroom.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
 from strongroom.ids import VAULT_NAME, group_scope, vault_scope
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
+from strongroom.vaults.connections import ConnectionStore, disconnect_vault
 from strongroom.vaults.model import AccessPolicy, Deletion, Vault
 from strongroom.vaults.network import ENABLED
 from strongroom.vaults.policies import PolicyChange, change_policies, require_tenant
@@ -50,9 +52,13 @@ class Places(Protocol):
     @property
     def assignments(self) -> Grants: ...
     @property
+    def connections(self) -> ConnectionStore: ...
+    @property
     def locks(self) -> LockStore: ...
     @property
     def keyring(self) -> KeyringStore: ...
+    @property
+    def networks(self) -> NetworkStore: ...
     @property
     def resources(self) -> ResourceStore: ...
     @property
@@ -173,21 +179,29 @@ async def get_vault(stores: Places, subscription_id: str, group: str, name: str)
 
 
 async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
-    """Delete a living vault softly and return it; the role assignments and locks at it and below are gone for good."""
+    """Delete a living vault softly and return it.
+
+    The role assignments and locks at it and below are gone for good, and its private endpoints lead nowhere any more.
+    """
     moment = whole_seconds(now)
     deleted = replace(
         vault, deletion=Deletion(deleted=moment, scheduled_purge=moment + timedelta(days=vault.retention_days))
     )
     await stores.vaults.replace(deleted)
+    await disconnect_vault(stores, vault.vault_id)
     await _forget_scope(stores, vault_scope(vault.subscription_id, vault.resource_group, vault.name))
     return deleted
 
 
 async def delete_group(stores: Places, subscription_id: str, name: str, now: datetime) -> tuple[Vault, ...]:
-    """Remove a resource group; return its vaults, now deleted softly. NotFound (ResourceGroupNotFound)."""
+    """Remove a resource group with its networks; return its vaults, now deleted softly.
+
+    NotFound (ResourceGroupNotFound).
+    """
     group = await get_group(stores.resources, subscription_id, name)
     living = await stores.vaults.list_living(subscription_id, group.name)
     deleted = tuple([await delete_vault(stores, vault, now) for vault in living])
+    await stores.networks.remove_group(subscription_id, group.name)
     await stores.resources.remove_group(subscription_id, group.name)
     await _forget_scope(stores, group_scope(subscription_id, group.name))
     return deleted

@@ -31,7 +31,7 @@ def test_who_would_be_refused_is_told_by_caller_and_address_most_requests_first(
         a_record(2, address="198.51.100.8"),
         a_record(4, address="203.0.113.1", caller="p"),
     ]
-    found = sum_up(records, RULES, HOST)
+    found = sum_up(records, RULES, HOST, {})
     assert (found.judged, found.refused) == (6, 5)
     told = [(each.object_id, each.app_id, each.address, each.requests, each.rule) for each in found.losses]
     assert told == [
@@ -42,7 +42,7 @@ def test_who_would_be_refused_is_told_by_caller_and_address_most_requests_first(
     loss = found.losses[0]
     assert (loss.operations, loss.example) == ({"SecretGet": 2, "KeySign": 1}, "SecretGet")
     assert (loss.first, loss.last) == (NOON + timedelta(minutes=1), NOON + timedelta(minutes=5))
-    assert sum_up(reversed(records), RULES, HOST) == found
+    assert sum_up(reversed(records), RULES, HOST, {}) == found
 
 
 def test_who_had_no_access_loses_none():
@@ -55,26 +55,30 @@ def test_who_had_no_access_loses_none():
         (NOON, {}),
         (NOON, {"properties": {}}),
     ]
-    assert sum_up(records, RULES, HOST).judged == 0
-    assert sum_up([a_record(isAccessPolicyMatch=False, isRbacAuthorized=True)], RULES, HOST).refused == 1
+    assert sum_up(records, RULES, HOST, {}).judged == 0
+    assert sum_up([a_record(isAccessPolicyMatch=False, isRbacAuthorized=True)], RULES, HOST, {}).refused == 1
 
 
 def test_records_of_versions_without_rules_are_judged_too():
     moment, body = a_record()
     del body["properties"]["isAddressAuthorized"]
-    assert sum_up([(moment, body)], RULES, HOST).refused == 1
+    assert sum_up([(moment, body)], RULES, HOST, {}).refused == 1
 
 
-def test_private_endpoints_and_trusted_services_pass_as_they_did():
-    found = sum_up([a_record(privateEndpointId="e"), a_record(trustedService="t")], RULES, HOST)
-    assert (found.judged, found.refused) == (2, 0)
+def test_private_endpoints_pass_as_they_did_and_trusted_services_as_they_are_now():
+    records = [a_record(privateEndpointId="e"), a_record(caller="t"), a_record(caller="u", trustedService="u")]
+    found = sum_up(records, RULES, HOST, {"t": "backup"})
+    assert (found.judged, [loss.object_id for loss in found.losses]) == (3, ["u"])
     shut = CompiledRules(NetworkRules(bypass="None"), "Disabled")
-    found = sum_up([a_record(privateEndpointId="e"), a_record(trustedService="t")], shut, HOST)
-    assert [loss.rule for loss in found.losses] == ["publicNetworkAccess: Disabled"]
+    found = sum_up(records, shut, HOST, {"t": "backup"})
+    assert [(loss.object_id, loss.rule) for loss in found.losses] == [
+        ("t", "publicNetworkAccess: Disabled"),
+        ("u", "publicNetworkAccess: Disabled"),
+    ]
 
 
 def test_a_caller_without_an_address_or_a_name_is_summed_up_too():
     moment, body = a_record(address="")
     body["identity"] = {}
-    (loss,) = sum_up([(moment, body)], RULES, HOST).losses
+    (loss,) = sum_up([(moment, body)], RULES, HOST, {}).losses
     assert (loss.object_id, loss.app_id, loss.address) == ("", "", "")

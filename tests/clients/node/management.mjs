@@ -1,10 +1,11 @@
 // The life of a vault and what it holds as resources, by @azure/arm-keyvault as a user writes it.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { KeyVaultManagementClient } from "@azure/arm-keyvault";
 import { SecretClient } from "@azure/keyvault-secrets";
 import { collect, credential, status, step } from "./session.mjs";
 
-const { AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, VAULT_URL, CANARY } = process.env;
+const { AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, VAULT_URL, CANARY, STRONGROOM } = process.env;
 const endpoint = VAULT_URL.replace("//dev.vault.", "//management.");
 const client = new KeyVaultManagementClient(credential, AZURE_SUBSCRIPTION_ID, { endpoint });
 const [group, location] = ["dev", "local"];
@@ -77,7 +78,17 @@ step("private links, operations");
 const links = await client.privateLinkResources.listByVault(group, name);
 assert.equal(links.value[0].groupId, "vault");
 assert.deepEqual(await collect(client.privateEndpointConnections.listByResource(group, name)), []);
-// Its delete is left out: this client cannot read the documented 204 of a connection that is not there.
+const endpointAt = ["network", "endpoint", "add", "node-pe", "--vault", name, "--address", "127.0.0.95", "--approve"];
+execFileSync(STRONGROOM, endpointAt);
+const linked = await client.privateEndpointConnections.get(group, name, "node-pe");
+assert.equal(linked.privateLinkServiceConnectionState.status, "Approved");
+linked.privateLinkServiceConnectionState.status = "Rejected";
+const rejected = await client.privateEndpointConnections.put(group, name, "node-pe", linked);
+assert.equal(rejected.privateLinkServiceConnectionState.status, "Rejected");
+assert.equal((await client.vaults.get(group, name)).properties.privateEndpointConnections.length, 1);
+await client.privateEndpointConnections.delete(group, name, "node-pe");
+assert.deepEqual(await collect(client.privateEndpointConnections.listByResource(group, name)), []);
+// That of one that is not there is left out: this client cannot read its documented 204.
 assert.deepEqual(await status(client.privateEndpointConnections.get(group, name, "none")), [404, "ResourceNotFound"]);
 assert.ok((await collect(client.operations.list())).some((each) => each.name === "Microsoft.KeyVault/vaults/keys/write"));
 

@@ -104,6 +104,10 @@ class Applications:
         """Refuse an application everywhere, whatever token it holds, until it is enabled."""
         return await self._change(await self.get(reference), enabled=False)
 
+    async def trust(self, reference: str, *, trusted: bool) -> Application:
+        """Let an application count as a trusted service of the network, or no longer."""
+        return await self._change(await self.get(reference), trusted=trusted)
+
     async def delete(self, reference: str, grants: Grants) -> Application:
         """Remove an application with its memberships and all that was granted to it, and return what it was."""
         application = await self.get(reference)
@@ -162,12 +166,14 @@ class Applications:
         enabled: bool | None = None,
         secrets: tuple[ClientSecret, ...] | None = None,
         certificates: tuple[ClientCertificate, ...] | None = None,
+        trusted: bool | None = None,
     ) -> Application:
         changed = replace(
             application,
             enabled=application.enabled if enabled is None else enabled,
             secrets=application.secrets if secrets is None else secrets,
             certificates=application.certificates if certificates is None else certificates,
+            trusted=application.trusted if trusted is None else trusted,
         )
         await self._store.replace_application(changed)
         return changed

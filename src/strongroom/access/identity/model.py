@@ -56,7 +56,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """An application and its service principal."""
+    """An application and its service principal. trusted: whether it counts as a trusted service of the network."""
 
     app_id: str
     object_id: str
@@ -66,6 +66,7 @@ class Application:
     enabled: bool = True
     secrets: tuple[ClientSecret, ...] = ()
     certificates: tuple[ClientCertificate, ...] = ()
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,16 @@ class Report:
         return sum(loss.requests for loss in self.losses)
 
 
-def sum_up(records: Iterable[tuple[datetime, Mapping[str, Any]]], rules: CompiledRules, host: str) -> Report:
+def sum_up(
+    records: Iterable[tuple[datetime, Mapping[str, Any]]],
+    rules: CompiledRules,
+    host: str,
+    trusted: Mapping[str, str],
+) -> Report:
     """Return what rules would have done with requests, told by the times and bodies of their records, in any order.
 
-    host: how the host names of the vault begin. Requests that were refused anyway lose nothing and are left out.
+    host: how the host names of the vault begin. trusted: names of the services that are trusted now, by their object
+    ids. Requests that were refused anyway lose nothing and are left out.
     """
     judged, losses = 0, dict[tuple[str, str], Loss]()
     for moment, body in records:
@@ -60,7 +66,7 @@ def sum_up(records: Iterable[tuple[datetime, Mapping[str, Any]]], rules: Compile
         if not _was_let_in(said, host):
             continue
         judged += 1
-        decision = rules.decide(_visitor(body, said))
+        decision = rules.decide(_visitor(body, said, trusted))
         if not decision.allowed:
             loss = _loss_of(losses, body, moment, decision.rule)
             name = str(body.get("operationName", ""))
@@ -77,17 +83,17 @@ def _was_let_in(said: Mapping[str, Any], host: str) -> bool:
     return bool(here and allowed and said.get("isAddressAuthorized", True))
 
 
-def _visitor(body: Mapping[str, Any], said: Mapping[str, Any]) -> Visitor:
+def _visitor(body: Mapping[str, Any], said: Mapping[str, Any], trusted: Mapping[str, str]) -> Visitor:
     return Visitor(
         address=str(body.get("callerIpAddress", "")),
         private_endpoint_id=str(said.get("privateEndpointId", "")),
-        trusted_service=str(said.get("trustedService", "")),
+        trusted_service=trusted.get(_object_id(body), ""),
     )
 
 
 def _loss_of(losses: dict[tuple[str, str], Loss], body: Mapping[str, Any], moment: datetime, rule: str) -> Loss:
     claim, address = body.get("identity", {}).get("claim", {}), str(body.get("callerIpAddress", ""))
-    object_id = str(claim.get(OBJECT_CLAIM, ""))
+    object_id = _object_id(body)
     fresh = Loss(
         object_id=object_id,
         app_id=str(claim.get("appid", "")),
@@ -97,3 +103,7 @@ def _loss_of(losses: dict[tuple[str, str], Loss], body: Mapping[str, Any], momen
         last=moment,
     )
     return losses.setdefault((object_id, address), fresh)
+
+
+def _object_id(body: Mapping[str, Any]) -> str:
+    return str(body.get("identity", {}).get("claim", {}).get(OBJECT_CLAIM, ""))

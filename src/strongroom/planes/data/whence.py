@@ -1,9 +1,15 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
-from strongroom.access.network.evaluation import NetworkDecision, Visitor
+from strongroom.access.network.evaluation import PRIVATE, NetworkDecision, Visitor
 from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
+from strongroom.access.network.trusted import find_trusted_service
+from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
+from strongroom.vaults.connections import PrivateEndpointConnection, find_private_endpoint
 from strongroom.vaults.service import find_subnets
+
+STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndpoint: of another vault")
+"""On who came by a private endpoint of another vault."""
 
 
 async def require_network(call: Call, firewall: Firewall) -> None:
@@ -24,8 +30,26 @@ async def require_network(call: Call, firewall: Firewall) -> None:
 
 
 async def find_visitor(call: Call) -> Visitor:
-    """Return what is known of where the caller is: its address. There are no private endpoints, no trusted services."""
-    return Visitor(address=call.request.client)
+    """Return what is known of where the caller is: its address, how it came, and whether it is a trusted service.
+
+    ForbiddenByConnection when it came by a private endpoint of another vault.
+    """
+    endpoint = await _find_endpoint(call)
+    service = await find_trusted_service(call.stores.identity, call.known_caller())
+    return Visitor(
+        address=call.request.client,
+        private_endpoint_id=endpoint.endpoint_id if endpoint is not None else "",
+        trusted_service=service or "",
+    )
+
+
+async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
+    request = call.request
+    try:
+        return await find_private_endpoint(call.stores, call.known_vault(), request.arrived, request.arrived_port)
+    except ForbiddenByConnection:
+        note_network(call, STRAYED)
+        raise
 
 
 def _note_proposal(call: Call, decision: NetworkDecision) -> None:

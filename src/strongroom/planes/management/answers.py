@@ -3,6 +3,7 @@
 Sources: REST Vaults, Resource Groups, Resources, Deployments (errors).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -10,8 +11,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from strongroom.ids import group_scope, vault_scope
 from strongroom.planes.http import Response
+from strongroom.planes.management import linkwire
 from strongroom.planes.management.wire import IpRule, Wire, render
 from strongroom.resources.model import ResourceGroup, SystemData
+from strongroom.resources.networks.model import VirtualNetwork, id_of_network
+from strongroom.vaults.connections import PrivateEndpointConnection
 from strongroom.vaults.model import AccessPolicy, Vault
 from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.policies import KINDS
@@ -20,6 +24,7 @@ from strongroom.vaults.request import SKU_FAMILY
 T = TypeVar("T")
 
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
+NETWORK_TYPE = "Microsoft.Network/virtualNetworks"
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
 Tags = dict[str, str]
@@ -152,6 +157,7 @@ class VaultAnswerProperties(Wire, kw_only=True):
     public_network_access: str
     enable_purge_protection: bool | UnsetType = UNSET
     network_acls: NetworkAnswer | UnsetType = UNSET
+    private_endpoint_connections: list[linkwire.ConnectionItem] | UnsetType = UNSET
 
 
 class VaultAnswer(Wire, kw_only=True):
@@ -265,8 +271,8 @@ def vault_id(value: Vault) -> str:
     return vault_scope(value.subscription_id, value.resource_group, value.name)
 
 
-def vault(value: Vault, uri: str) -> VaultAnswer:
-    """Return a vault; uri: its data plane as this client reaches it."""
+def vault(value: Vault, uri: str, connections: Iterable[PrivateEndpointConnection] = ()) -> VaultAnswer:
+    """Return a vault. uri: its data plane as this client reaches it. connections: of private endpoints, its own."""
     return VaultAnswer(
         id=vault_id(value),
         name=value.name,
@@ -274,11 +280,13 @@ def vault(value: Vault, uri: str) -> VaultAnswer:
         location=value.location,
         tags=dict(value.tags),
         system_data=system_data(value.system_data),
-        properties=_vault_properties(value, uri),
+        properties=_vault_properties(value, uri, connections),
     )
 
 
-def _vault_properties(value: Vault, uri: str) -> VaultAnswerProperties:
+def _vault_properties(
+    value: Vault, uri: str, connections: Iterable[PrivateEndpointConnection]
+) -> VaultAnswerProperties:
     return VaultAnswerProperties(
         sku=SkuAnswer(family=SKU_FAMILY, name=value.sku),
         tenant_id=value.tenant_id,
@@ -292,6 +300,7 @@ def _vault_properties(value: Vault, uri: str) -> VaultAnswerProperties:
         public_network_access=value.public_network_access,
         enable_purge_protection=True if value.purge_protection else UNSET,
         network_acls=UNSET if value.network is None else network(value.network),
+        private_endpoint_connections=linkwire.items(vault_id(value), connections),
     )
 
 
@@ -327,12 +336,17 @@ def deleted_vault(value: Vault) -> DeletedVaultAnswer:
     )
 
 
-def resource(value: Vault, expand: frozenset[str]) -> Resource:
-    """Return a vault as the lists of all resources write it; expand: names of the fields to add."""
+def type_of(value: Vault | VirtualNetwork) -> str:
+    """Return the type of a resource."""
+    return VAULT_TYPE if isinstance(value, Vault) else NETWORK_TYPE
+
+
+def resource(value: Vault | VirtualNetwork, expand: frozenset[str]) -> Resource:
+    """Return a resource as the lists of all resources write it; expand: names of the fields to add."""
     return Resource(
-        id=vault_id(value),
+        id=vault_id(value) if isinstance(value, Vault) else id_of_network(value),
         name=value.name,
-        type=VAULT_TYPE,
+        type=type_of(value),
         location=value.location,
         tags=dict(value.tags),
         created_time=wire_date(value.system_data.created_at) if "createdtime" in expand else UNSET,

@@ -12,6 +12,7 @@ from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources.locks import MAX_NAME, may_be_locked
+from strongroom.resources.networks.request import NETWORK_NAME, SUBNET_NAME
 from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE
 from strongroom.vaults.policies import PolicyChange
 
@@ -95,7 +96,7 @@ FACE = Face(
             kind=Annotated[str, Meta(extra_json_schema=bounds_of(OBJECT_VERSION))],
             text="A version of the key: 32 hexadecimal digits.",
         ),
-        Parameter(name="connection", kind=Word, text="The name of a private endpoint connection; there are none."),
+        Parameter(name="connection", kind=Word, text="The name of a private endpoint connection."),
         Parameter(name="principal", kind=Guid, text="The object id of an application, a user or a group."),
         Parameter(name="deleted", kind=VaultName, text="The name of a deleted vault."),
         Parameter(name="location", kind=Word, text="Where it was: the location that the vault said."),
@@ -120,6 +121,16 @@ FACE = Face(
             name="value",
             kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_VALUE)],
             text="The value of a tag.",
+        ),
+        Parameter(
+            name="network",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(NETWORK_NAME))],
+            text="The name of a virtual network.",
+        ),
+        Parameter(
+            name="subnet",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(SUBNET_NAME))],
+            text="The name of a subnet.",
         ),
         Parameter(name="hsm", kind=Word, text="The name of a managed HSM; there are none."),
         Parameter(name="deletedHsm", kind=Word, text="The name of a deleted managed HSM; there are none."),

@@ -20,10 +20,11 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
 from strongroom.planes.management.networkchange import note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
+from strongroom.planes.management.policychange import note_policy_change
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.sight import EVERYTHING, read_seen
@@ -32,8 +33,9 @@ from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
+from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
-from strongroom.vaults.policies import KINDS, PolicyChange
+from strongroom.vaults.policies import PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
 VAULTS = VAULT.rpartition("/")[0]
@@ -107,7 +109,7 @@ async def get(call: Call) -> Response:
     vault = await service.get_vault(
         call.stores, subscription_id(call), call.parameters["group"], call.parameters["vault"]
     )
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 async def exists(call: Call) -> Response:
@@ -134,8 +136,13 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
-    living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
-    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.vault(v, vault_uri(call, v.name)))
+    living = await read_enough(window, partial(read_seen, call, EVERYTHING))
+    connected = await connections_by_vault(call.stores)
+
+    def write(vault: Vault) -> answers.VaultAnswer:
+        return answers.vault(vault, vault_uri(call, vault.name), connected.get(vault.vault_id, ()))
+
+    return await page_of(call, window, living, lambda v: v.name, write)
 
 
 async def list_deleted(call: Call) -> Response:
@@ -198,15 +205,16 @@ async def _deleted_vault(call: Call) -> Vault:
     return vault
 
 
-def _shown(call: Call, vault: Vault) -> Response:
+async def _shown(call: Call, vault: Vault) -> Response:
     _note_vault(call, vault)
-    return wire.render(answers.vault(vault, vault_uri(call, vault.name)))
+    connected = await list_connections(call.stores, vault.vault_id)
+    return wire.render(answers.vault(vault, vault_uri(call, vault.name), connected))
 
 
 async def _changed(call: Call, vault: Vault, before: Vault | None) -> Response:
     _note_changes(call, vault, before)
     await note_vault_change(call, before, vault)
-    return _shown(call, vault)
+    return await _shown(call, vault)
 
 
 def _note_vault(call: Call, vault: Vault) -> None:
@@ -218,33 +226,7 @@ def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
     """Note in the record who gains and loses what: permissions, the permission model, and from where it may be used."""
     _note_vault(call, vault)
     note_network_change(call, before, vault)
-    if before is None or before.rbac != vault.rbac:
-        call.notes["enableRbacAuthorization"] = vault.rbac
-    held = _grants(before)
-    holds = _grants(vault)
-    changes = [
-        {
-            "tenantId": tenant,
-            "objectId": principal,
-            "applicationId": application,
-            "granted": sorted(holds.get(who, frozenset()) - held.get(who, frozenset())),
-            "revoked": sorted(held.get(who, frozenset()) - holds.get(who, frozenset())),
-        }
-        for who in sorted(held.keys() | holds.keys(), key=str)
-        if holds.get(who) != held.get(who)
-        for tenant, principal, application in (who,)
-    ]
-    if changes:
-        call.notes["accessPolicyChanges"] = changes
-
-
-def _grants(vault: Vault | None) -> dict[tuple[str, str, str | None], frozenset[str]]:
-    return {
-        (entry.tenant_id, entry.object_id, entry.application_id): frozenset(
-            f"{kind}/{name}" for kind in KINDS for name in getattr(entry, kind)
-        )
-        for entry in (vault.access_policies if vault else ())
-    }
+    note_policy_change(call, before, vault)
 
 
 ROW = partial(Operation, category=Category.AUDIT)
