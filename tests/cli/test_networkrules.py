@@ -83,7 +83,7 @@ REFUSED = [
     (("propose", "--vault", "dev", "--allow", "1.2.3"), "1.2.3 is not an IPv4 address"),
     (("propose", "--vault", "dev", "--drop", "1.2.3.4"), "No rule says 1.2.3.4/32; there are: none."),
     (("propose", "--vault", "dev", "--default-action", "Maybe"), "networkAcls.defaultAction"),
-    (("propose", "--vault", "dev", "--subnet", SUBNET), "names a subnet"),
+    (("propose", "--vault", "dev", "--subnet", SUBNET), "was not found"),
     (("propose", "--vault", "dev", "--file", "broken.json"), "broken.json holds no network rules"),
     (("propose", "--vault", "dev", "--file", "list.json"), "list.json holds no network rules"),
     (("adopt", "--vault", "dev"), "No network rules are proposed for the vault 'dev'."),

@@ -67,12 +67,11 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     from strongroom.access.network.evaluation import Visitor
     from strongroom.access.network.firewall import Firewall, named_subnets
     from strongroom.vaults.proposals import get_living
-    from strongroom.vaults.service import find_subnets
 
     stores, firewall = data.storage.read(), Firewall()
     visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
     vault = await get_living(stores.vaults, name)
-    subnets = await named_subnets(find_subnets(stores), vault)
+    subnets = await named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
     found |= _told(vault.name, address, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
     proposed = firewall.proposal_of(vault, subnets)
@@ -210,12 +209,11 @@ async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", d
     from strongroom.access.network.rehearsal import sum_up
     from strongroom.access.network.trusted import trusted_name
     from strongroom.vaults.proposals import get_living, get_proposal
-    from strongroom.vaults.service import find_subnets
 
     stores = data.storage.read()
     vault = await get_living(stores.vaults, name)
     get_proposal(vault)
-    rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(find_subnets(stores), vault))
+    rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(stores.networks, vault))
     assert rules is not None  # there is a proposal
     applications = await stores.identity.list_applications()
     services = {each.object_id: trusted_name(each) for each in applications}

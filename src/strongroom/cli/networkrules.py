@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from strongroom.cli.data import Data
     from strongroom.planes.stores import Stores
     from strongroom.vaults.model import Vault
-    from strongroom.vaults.network import NetworkRequest, NetworkRules
+    from strongroom.vaults.network import NetworkRequest
 
 vault_option = click.option("--vault", metavar="NAME", required=True, help="The vault.")
 
@@ -117,15 +117,18 @@ def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
 def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> "Vault":
     """Change a vault, with its record in the same transaction, and return it."""
     from strongroom.cli.data import on_data
-    from strongroom.vaults.proposals import get_living
-    from strongroom.vaults.service import find_subnets
+    from strongroom.vaults.proposals import get_living, rehearsed
     from strongroom.vaults.subnets import require_subnets
 
     async def work(data: "Data") -> "Vault":
         async def unit(stores: "Stores") -> tuple["Vault", "Record"]:
             before = await get_living(stores.vaults, name)
             after = change(before)
-            await require_subnets(find_subnets(stores), after.network if after.proposal is None else _proposed(after))
+            wanted = rehearsed(after)
+            if wanted.network is not None and wanted.network != before.network:
+                # Who runs the server may join every subnet; whether it is there, with the endpoint, is asked as ever.
+                every = frozenset([rule.subnet_id for rule in wanted.network.subnet_rules])
+                await require_subnets(stores.networks, wanted, joinable=every, caller=("", ""))
             await stores.vaults.replace(after)
             return after, _record(operation, before, after)
 
@@ -140,22 +143,16 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     from strongroom.clock import real_now
     from strongroom.ids import vault_scope
     from strongroom.planes.management.networkchange import rules_change
+    from strongroom.vaults.proposals import rehearsed
 
-    held, now = before.network, after.network
-    access = after.public_network_access
-    if after.proposal is not None:
-        now, access = after.proposal.rules, after.proposal.public_network_access
+    wanted = rehearsed(after)
     properties: dict[str, Any] = {"vault": after.name}
-    if change := rules_change(held, now):
+    if change := rules_change(before.network, wanted.network):
         properties["networkAclsChange"] = change
-    if access != before.public_network_access:
-        properties["publicNetworkAccess"] = access
+    if wanted.public_network_access != before.public_network_access:
+        properties["publicNetworkAccess"] = wanted.public_network_access
     scope = vault_scope(after.subscription_id, after.resource_group, after.name)
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)
-
-
-def _proposed(vault: "Vault") -> "NetworkRules | None":
-    return None if vault.proposal is None else vault.proposal.rules
 
 
 def _read(file: Path) -> tuple["NetworkRequest", str | None]:

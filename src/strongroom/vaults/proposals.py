@@ -61,6 +61,11 @@ def adopt(vault: Vault) -> Vault:
     return replace(vault, network=proposal.rules, public_network_access=proposal.public_network_access, proposal=None)
 
 
+def rehearsed(vault: Vault) -> Vault:
+    """Return the vault as it is to be: with its proposal adopted, if it has one."""
+    return vault if vault.proposal is None else adopt(vault)
+
+
 def withdraw(vault: Vault) -> Vault:
     """Return the vault without its proposal; NotFound when it has none."""
     get_proposal(vault)

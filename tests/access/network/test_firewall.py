@@ -1,10 +1,11 @@
 """Rules of vaults at hand, compiled once, and the words of a refusal."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from doubles import MemoryStores
+from storage_doubles import a_network
 from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.access.network.evaluation import NOT_PUBLIC, SHUT, NamedSubnet, Visitor
 from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, named_subnets, network_refusal
@@ -62,32 +63,21 @@ def test_a_proposal_is_compiled_beside_the_rules_that_count():
     assert firewall.proposal_of(shut).decide(visitor) is NOT_PUBLIC
 
 
-class Subnets:
-    """Some subnets; it counts how often it is asked."""
-
-    def __init__(self, **services):
-        self.rows, self.asked = services, []
-
-    async def find_subnet(self, subnet_id):
-        self.asked.append(subnet_id)
-        services = self.rows.get(subnet_id)
-        if services is None:
-            return None
-        return SimpleNamespace(subnet_id=subnet_id.upper(), prefixes=("10.0.0.0/24",), service_endpoints=services)
+SUBNETS = "/subscriptions/s1/resourcegroups/rg/providers/microsoft.network/virtualnetworks/net-1/subnets"
 
 
-async def test_the_subnets_that_a_vault_names_are_looked_up_each_once():
-    def named(*names):
-        return NetworkRules(subnet_rules=tuple(SubnetRule(subnet_id=name) for name in names))
+async def test_the_subnets_that_a_vault_names_are_looked_up_as_they_are_now():
+    def rules(*names):
+        return NetworkRules(subnet_rules=tuple(SubnetRule(subnet_id=f"{SUBNETS}/{name}") for name in names))
 
-    proposal = NetworkProposal(rules=named("a", "c", "d"), public_network_access="Enabled", since=NOON)
-    vault = a_vault(network=named("a", "b"), proposal=proposal)
-    subnets = Subnets(a=("Microsoft.KeyVault",), c=(), d=("Microsoft.KeyVault",))
-    found = await named_subnets(subnets, vault)
-    assert [(each.subnet_id, each.has_endpoint) for each in found] == [("a", True), ("c", False), ("d", True)]
-    assert subnets.asked == ["a", "b", "c", "d"]
-    assert await named_subnets(None, vault) == ()
-    assert await named_subnets(subnets, a_vault()) == ()
+    networks = MemoryStores().networks
+    await networks.put(a_network(1))
+    proposal = NetworkProposal(rules=rules("web", "db"), public_network_access="Enabled", since=NOON)
+    vault = a_vault(network=rules("web", "gone"), proposal=proposal)
+    found = await named_subnets(networks, vault)
+    assert [each.subnet_id.rpartition("/")[2] for each in found] == ["web", "db"]
+    assert [each.has_endpoint for each in found] == [True, False]
+    assert await named_subnets(networks, a_vault()) == ()
 
 
 def test_rules_of_so_many_vaults_are_kept_and_no_more():

@@ -6,9 +6,11 @@ Texts: as the service writes them, see `docs/errors.md`. Lines part with CRLF.
 from strongroom.access.identity.model import Caller
 from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision, Visitor
 from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
+from strongroom.resources.networks.model import KEY_VAULT_SERVICE
+from strongroom.resources.networks.service import find_subnet
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
-from strongroom.vaults.subnets import Subnets, has_endpoint
 
 REMEMBERED_VAULTS = 4096
 NO_PUBLIC_ACCESS = (
@@ -48,21 +50,24 @@ class Firewall:
         return compiled
 
 
-async def named_subnets(subnets: Subnets | None, vault: Vault) -> tuple[NamedSubnet, ...]:
+async def named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
     """Return the subnets that the rules of a vault name, and those of its proposal, as they are now.
 
-    Those that are gone are left out. subnets: None where there are no virtual networks.
+    One that is gone is left out: it lets nobody in.
     """
-    proposed = NetworkRules() if vault.proposal is None else vault.proposal.rules
-    rules = (*(vault.network or NetworkRules()).subnet_rules, *proposed.subnet_rules)
-    if subnets is None or not rules:
-        return ()
-    found = [await subnets.find_subnet(subnet_id) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
-    return tuple(
-        NamedSubnet(subnet_id=each.subnet_id.lower(), prefixes=each.prefixes, has_endpoint=has_endpoint(each))
-        for each in found
-        if each is not None
-    )
+    proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
+    rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
+    named = [await _named(networks, subnet_id, vault) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
+    return tuple([subnet for subnet in named if subnet is not None])
+
+
+async def _named(networks: NetworkStore, subnet_id: str, vault: Vault) -> NamedSubnet | None:
+    found = await find_subnet(networks, subnet_id)
+    if found is None:
+        return None
+    subnet = found[1]
+    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, vault.location)
+    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
 
 
 def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:

@@ -1,12 +1,11 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
-from strongroom.access.network.evaluation import PRIVATE, NetworkDecision, Visitor
+from strongroom.access.network.evaluation import PRIVATE, NamedSubnet, NetworkDecision, Visitor
 from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
 from strongroom.access.network.trusted import find_trusted_service
 from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
 from strongroom.vaults.connections import PrivateEndpointConnection, find_private_endpoint
-from strongroom.vaults.service import find_subnets
 
 STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndpoint: of another vault")
 """On who came by a private endpoint of another vault."""
@@ -19,7 +18,7 @@ async def require_network(call: Call, firewall: Firewall) -> None:
     """
     vault = call.known_vault()
     visitor = await find_visitor(call)
-    subnets = await named_subnets(find_subnets(call.stores), vault)
+    subnets = await find_subnets(call)
     decision = firewall.rules_of(vault, subnets).decide(visitor)
     note_network(call, decision)
     proposal = firewall.proposal_of(vault, subnets)
@@ -50,6 +49,16 @@ async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
     except ForbiddenByConnection:
         note_network(call, STRAYED)
         raise
+
+
+async def find_subnets(call: Call) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that rules of the vault name, those that are proposed too, as they are now."""
+    vault, unchanged = call.known_vault(), call.stores.unchanged
+    known: tuple[NamedSubnet, ...] | None = unchanged.get(("subnets", vault.vault_id))
+    if known is None:
+        known = await named_subnets(call.stores.networks, vault)
+        unchanged.keep(("subnets", vault.vault_id), known)
+    return known
 
 
 def _note_proposal(call: Call, decision: NetworkDecision) -> None:
