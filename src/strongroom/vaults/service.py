@@ -36,7 +36,7 @@ from strongroom.vaults.request import (
     require_vault_name,
 )
 from strongroom.vaults.store import VaultStore
-from strongroom.vaults.subnets import Subnets, require_subnets
+from strongroom.vaults.subnets import forget_subnets, require_subnets, subnets_gone
 
 
 class Grants(Protocol):
@@ -69,7 +69,8 @@ class Places(Protocol):
 class Change:
     """Who changes a vault, when, and whether that is one who may assign roles at it.
 
-    private_rules: whether its network rules may name addresses of private networks.
+    private_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case, of
+    the subnets that they may name.
     """
 
     author: Author
@@ -77,6 +78,7 @@ class Change:
     may_assign_roles: bool
     now: datetime
     private_rules: bool = True
+    joinable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,8 @@ async def delete_group(stores: Places, subscription_id: str, name: str, now: dat
     group = await get_group(stores.resources, subscription_id, name)
     living = await stores.vaults.list_living(subscription_id, group.name)
     deleted = tuple([await delete_vault(stores, vault, now) for vault in living])
+    networks = await stores.networks.list_in(subscription_id, group.name)
+    await forget_subnets(stores, [gone for network in networks for gone in subnets_gone(network, None)])
     await stores.networks.remove_group(subscription_id, group.name)
     await stores.resources.remove_group(subscription_id, group.name)
     await _forget_scope(stores, group_scope(subscription_id, group.name))
@@ -311,13 +315,9 @@ async def _apply(
     """Return the vault as the request wants it; what its network rules name must be there to be enforced."""
     changed = apply_request(vault, request, fixed_retention=fixed_retention, private_rules=change.private_rules)
     if request.network is not None and request.network.subnet_rules is not None:
-        await require_subnets(find_subnets(stores), changed.network)
+        who = (change.author.name, change.object_id)
+        await require_subnets(stores.networks, changed, joinable=change.joinable, caller=who)
     return changed
-
-
-def find_subnets(_stores: Places) -> Subnets | None:
-    """Return the subnets that network rules may name, None while there are no virtual networks."""
-    return None
 
 
 def _require_recoverable(

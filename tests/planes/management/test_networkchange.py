@@ -82,7 +82,7 @@ async def test_a_patch_changes_what_it_says_of_the_rules(furnished):
         ({"publicNetworkAccess": "SecuredByPerimeter"}, "no network security perimeters"),
         ({"networkAcls": {"ipRules": [{"value": "1.2.3.4/24"}]}}, "did you mean 1.2.3.0/24, or 1.2.3.4/32?"),
         ({"networkAcls": {"ipRules": [{"value": "1.2.3.4"}] * 1001}}, "at most 1000 ipRules"),
-        ({"networkAcls": {"virtualNetworkRules": [{"id": SUBNET}]}}, "knows no virtual networks"),
+        ({"networkAcls": {"virtualNetworkRules": [{"id": SUBNET}]}}, "was not found"),
         ({"networkAcls": {"virtualNetworkRules": [{"id": "x"}]}}, "virtualNetworkRules[0].id: x is not"),
     ],
 )

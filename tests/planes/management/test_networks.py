@@ -188,6 +188,55 @@ async def test_a_list_shows_the_networks_that_the_caller_may_read(furnished):
     assert (await ask(furnished, "GET", who=vaults_only)).code == "AuthorizationFailed"
 
 
+async def rules_of(world, vault="kv1"):
+    shown = (await world.ask("GET", vault_path(vault))).json["properties"]["networkAcls"]
+    return [each["id"] for each in shown["virtualNetworkRules"]]
+
+
+@pytest.fixture
+async def guarded(furnished):
+    """A vault that lets a subnet in, and a network with that subnet."""
+    await made(furnished, ("web", {"addressPrefix": "10.0.1.0/24", "serviceEndpoints": [ENDPOINT]}))
+    rules = [{"id": SUBNET}]
+    await furnished.a_vault("kv1", networkAcls={"defaultAction": "Deny", "virtualNetworkRules": rules})
+    assert await rules_of(furnished) == [SUBNET.lower()]
+    return furnished
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("DELETE", SUBNET, None), ("DELETE", NETWORK, None), ("PUT", NETWORK, a_body(subnets=[]))],
+)
+async def test_the_rules_of_vaults_end_with_their_subnet(guarded, method, path, body):
+    assert (await ask(guarded, method, path, body)).status == 200
+    assert guarded.records()[-1]["properties"]["subnetRulesRemovedFrom"] == [vault_path()]
+    await made(guarded, ("web", {"addressPrefix": "10.0.1.0/24", "serviceEndpoints": [ENDPOINT]}))
+    assert await rules_of(guarded) == [], "a subnet that comes to be under the same id is another one"
+    shown = (await guarded.ask("GET", vault_path())).json["properties"]["networkAcls"]
+    assert shown["defaultAction"] == "Deny"
+
+
+async def test_the_rules_of_vaults_elsewhere_end_with_the_group_of_their_subnet(guarded):
+    await guarded.a_group("other")
+    acls = {"defaultAction": "Deny", "virtualNetworkRules": [{"id": SUBNET}]}
+    await guarded.a_vault("kv2", "other", networkAcls=acls)
+    await delete_group(guarded.stores, BASE.rpartition("/")[2], "rg", real_now())
+    assert (await guarded.stores.vaults.find("kv2")).network.subnet_rules == ()
+    assert (await guarded.stores.vaults.find("kv1")).network.subnet_rules == ()
+
+
+async def test_who_sets_a_rule_must_be_allowed_to_join_the_subnet(guarded):
+    someone = await guarded.someone("Key Vault Contributor")
+    rule = {"properties": {"networkAcls": {"virtualNetworkRules": [{"id": SUBNET}]}}}
+    refused = await guarded.ask("PATCH", vault_path(), rule, who=someone)
+    assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")
+    assert someone.object_id in refused.message
+    other = {"properties": {"networkAcls": {"bypass": "None"}}}  # says nothing of subnets
+    assert (await guarded.ask("PATCH", vault_path(), other, who=someone)).status == 200
+    await guarded.give(someone, "Contributor", group_path())
+    assert (await guarded.ask("PATCH", vault_path(), rule, who=someone)).status == 200
+
+
 @pytest.mark.parametrize("scope", [group_path(), NETWORK])
 async def test_a_lock_keeps_a_network_and_its_subnets(furnished, scope):
     await made(furnished, ("web", {"addressPrefix": "10.0.1.0/24"}))

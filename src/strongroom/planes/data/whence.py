@@ -5,6 +5,8 @@ from strongroom.access.network.firewall import Firewall, network_refusal
 from strongroom.access.network.trusted import find_trusted_service
 from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
+from strongroom.resources.networks.model import KEY_VAULT_SERVICE
+from strongroom.resources.networks.service import find_subnet
 from strongroom.vaults.connections import PrivateEndpointConnection, find_private_endpoint
 
 STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndpoint: of another vault")
@@ -47,9 +49,27 @@ async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
         raise
 
 
-async def find_subnets(_call: Call) -> tuple[NamedSubnet, ...]:
-    """Return the subnets that the vault's rules name, as they are now: none while there are no virtual networks."""
-    return ()
+async def find_subnets(call: Call) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that the vault's rules name, as they are now; one that is gone lets nobody in."""
+    vault = call.known_vault()
+    if vault.network is None or not vault.network.subnet_rules:
+        return ()
+    unchanged, key = call.stores.unchanged, ("subnets", vault.vault_id)
+    known: tuple[NamedSubnet, ...] | None = unchanged.get(key)
+    if known is None:
+        named = [await _find_subnet(call, rule.subnet_id) for rule in vault.network.subnet_rules]
+        known = tuple([subnet for subnet in named if subnet is not None])
+        unchanged.keep(key, known)
+    return known
+
+
+async def _find_subnet(call: Call, subnet_id: str) -> NamedSubnet | None:
+    found = await find_subnet(call.stores.networks, subnet_id)
+    if found is None:
+        return None
+    subnet = found[1]
+    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, call.known_vault().location)
+    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
 
 
 def note_network(call: Call, decision: NetworkDecision) -> None:

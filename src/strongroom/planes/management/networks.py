@@ -17,7 +17,7 @@ from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Headers, Response
 from strongroom.planes.management import networkwire
-from strongroom.planes.management.answers import Page
+from strongroom.planes.management.answers import Page, vault_id
 from strongroom.planes.management.listing import PAGE, key_of, page, page_of, read_enough, read_window
 from strongroom.planes.management.places import NETWORK, SUBNET, SUBSCRIPTION, author, subscription_id
 from strongroom.planes.management.sight import EVERYTHING, read_networks
@@ -28,6 +28,7 @@ from strongroom.resources.networks import service
 from strongroom.resources.networks.model import VirtualNetwork
 from strongroom.resources.networks.service import Change, shown_etag
 from strongroom.resources.service import get_group
+from strongroom.vaults.subnets import forget_subnets, subnets_gone
 
 PROVIDER = "/providers/Microsoft.Network"
 BODY_LIMIT = 4 * 1024 * 1024  # 3,000 subnets as answers write them, sent back
@@ -45,6 +46,7 @@ async def put(call: Call, locations: Locations) -> Response:
         request=networkwire.network_request(call.body),
         change=_change(call),
     )
+    await _forget_rules(call, before, network)
     return render(networkwire.network(network), 200 if before else 201, _etag(network))
 
 
@@ -69,6 +71,7 @@ async def delete(call: Call) -> Response:
     if network is None:
         return Response(204)
     await service.remove_network(call.stores, network, _change(call))
+    await _forget_rules(call, network, None)
     return Response(200)
 
 
@@ -107,7 +110,8 @@ async def delete_subnet(call: Call) -> Response:
     subnet = network.find_subnet(call.parameters["subnet"])
     if subnet is None:
         return Response(204)
-    await service.remove_subnet(call.stores, network, subnet, _change(call))
+    after = await service.remove_subnet(call.stores, network, subnet, _change(call))
+    await _forget_rules(call, network, after)
     return Response(200)
 
 
@@ -115,6 +119,13 @@ async def list_subnets(call: Call) -> Response:
     """List the subnets of a virtual network."""
     network = await _get_network(call)
     return await page(call, network.subnets, lambda each: each.name, partial(networkwire.subnet, network))
+
+
+async def _forget_rules(call: Call, before: VirtualNetwork | None, after: VirtualNetwork | None) -> None:
+    """Take the rules of vaults that name subnets which are gone; the record says of which vaults."""
+    changed = await forget_subnets(call.stores, subnets_gone(before, after))
+    if changed:
+        call.notes["subnetRulesRemovedFrom"] = [vault_id(vault) for vault in changed]
 
 
 async def _get_network(call: Call) -> VirtualNetwork:

@@ -189,43 +189,33 @@ def shown_etag(etag: str) -> str:
 
 
 def require_joinable(
-    network: VirtualNetwork | None, subnet_id: str, *, may_join: bool, ignore_missing_endpoint: bool, location: str,
+    subnet: Subnet | None, subnet_id: str, *, may_join: bool, ignore_missing_endpoint: bool, location: str,
     action: str, scope: str, caller: tuple[str, str],
 ) -> None:  # fmt: skip
     """Raise unless the rules of a vault may name a subnet.
 
-    network: of that subnet, None when there is none. may_join: whether the caller may do `JOIN` at the subnet.
-    location: the vault's. action, scope: what is done, at the vault. caller: its name and object id.
-    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether the subnet is there; BadRequest
-    (VirtualNetworkNotValid) for one that is not, or has no way to vaults and that is not to be ignored.
+    subnet: None when there is none of that id. may_join: whether the caller may do `JOIN` at it. location: the
+    vault's. action, scope: what is done, at the vault. caller: its name and object id.
+    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether the subnet is there; BadRequest for one that
+    is not, or (SubnetsHaveNoServiceEndpointsConfigured) has no way to vaults and that is not to be ignored.
     """
     if not may_join:
         raise Forbidden(
             f"The client '{caller[0]}' with object id '{caller[1]}' has permission to perform action '{action}' on "
-            f"scope '{scope}'; however, it does not have permission to perform action '{JOIN}' on "
-            f"the linked scope(s) '{subnet_id}' or the linked scope(s) are invalid.",
+            f"scope '{scope}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) "
+            f"'{subnet_id}' or the linked scope(s) are invalid.",
             code="LinkedAuthorizationFailed",
         )
-    name = subnet_id.rstrip("/").rpartition("/")[2]
-    subnet = network.find_subnet(name) if network else None
-    if network is None or subnet is None:
-        raise _invalid("404 (NotFound)", "NotFound", f"Resource {subnet_id} not found.")
+    if subnet is None:
+        raise BadRequest(f"The subnet '{subnet_id}' was not found.", code="BadRequest")
     if not ignore_missing_endpoint and not subnet.leads_to(KEY_VAULT_SERVICE, location):
-        raise _invalid(
-            "400 (BadRequest)",
-            "SubnetsHaveNoServiceEndpointsConfigured",
-            f"Subnets {subnet.name} of virtual network {id_of_network(network)} do not have ServiceEndpoints for "
-            f"{KEY_VAULT_SERVICE} resources configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints "
-            f"collection before trying to ACL {KEY_VAULT_SERVICE} resources to these subnets.",
+        network, _, name = subnet_id.partition("/subnets/")
+        raise BadRequest(
+            f"Subnets {name} of virtual network {network} do not have ServiceEndpoints for {KEY_VAULT_SERVICE} "
+            f"resources configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints collection before trying to "
+            f"ACL {KEY_VAULT_SERVICE} resources to these subnets.",
+            code="SubnetsHaveNoServiceEndpointsConfigured",
         )
-
-
-def _invalid(status: str, code: str, message: str) -> BadRequest:
-    return BadRequest(
-        f"Operation on Virtual Network could not be performed. StatusCode: {status}. Error Code: {code}. Error "
-        f"Message: {message}",
-        code="VirtualNetworkNotValid",
-    )
 
 
 def _matches(condition: str, held: str) -> bool:
