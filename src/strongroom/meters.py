@@ -25,7 +25,7 @@ MICROSECONDS: Final = 1_000_000
 CELL_BYTES: Final = 8
 SUPERVISOR: Final = 0
 """The row of the process that starts the others."""
-GAUGES: Final = frozenset({"connections", "certificate"})
+GAUGES: Final = frozenset({"accepting", "connections", "certificate"})
 """What says how things are, not how often they were: it ends with its process."""
 
 
@@ -135,6 +135,7 @@ def _keys(operations: Mapping[str, Iterable[str]], kinds: Iterable[str]) -> Iter
         yield from ((what, kind) for what in ("commits", "committed", "failures", "commit-microseconds"))
     for kind in kinds:
         yield from ((what, kind) for what in ("serving", "children-started", "children-died", "turns"))
-    yield from (("reloads",), ("started",), ("connections",), ("connections-accepted",), ("proxy-headers",))
+    yield from (("reloads",), ("started",), ("accepting",), ("connections",))
+    yield from (("connections-accepted",), ("proxy-headers",))
     yield from (("malformed", status) for status in MALFORMED)
     yield from (("certificate", which) for which in ("own", "operator"))

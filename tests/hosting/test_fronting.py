@@ -152,21 +152,21 @@ async def test_a_header_may_come_in_pieces_but_not_for_ever(serving, until_true)
         slow[1].close()
         writer.close()
         assert served.server._site.meters.total(("proxy-headers",)) == 1
-        await until_true(lambda: not served.server._front.acceptor.opening)
+        await until_true(lambda: not served.server._acceptor.opening)
 
 
 async def test_a_look_whether_the_port_answers_is_no_fault(serving, until_true):
     async with serving(trusted=TRUSTED, proxy_protocol=True) as served:
         _, writer = await asyncio.open_connection("127.0.0.1", served.port, local_addr=(PROXY, 0))
-        await until_true(lambda: served.server._front.acceptor.opening)
+        await until_true(lambda: served.server._acceptor.opening)
         writer.close()
-        await until_true(lambda: not served.server._front.acceptor.opening)
+        await until_true(lambda: not served.server._acceptor.opening)
         assert served.server._site.meters.total(("proxy-headers",)) == 0
 
 
 async def test_connections_are_limited_before_their_header_too(serving, until_true):
     async with serving(trusted=TRUSTED, proxy_protocol=True, connections=2) as served:
-        front = served.server._front.acceptor
+        front = served.server._acceptor
         silent = [await asyncio.open_connection("127.0.0.1", served.port, local_addr=(PROXY, 0)) for _ in range(2)]
         await until_true(lambda: len(front.opening) == 2)
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -199,7 +199,7 @@ async def test_a_client_of_the_connect_proxy_is_who_it_is(serving):
 
 async def test_who_was_accepted_is_served_though_no_more_are(serving, until_true):
     async with serving(trusted=TRUSTED, proxy_protocol=True) as served:
-        front = served.server._front.acceptor
+        front = served.server._acceptor
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port, local_addr=(PROXY, 0))
         await until_true(lambda: front.opening)
         front.stop_accepting()

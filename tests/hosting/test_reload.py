@@ -206,11 +206,13 @@ async def test_behind_a_proxy_too_a_reload_loses_no_connection_and_a_stop_is_in_
 async def test_a_reload_serves_a_renewed_certificate_and_a_fresh_leaf(start, tmp_path):
     old = write_certificate(tmp_path)
     server = await asyncio.to_thread(start(operator=True).wait_ready)
+    first = await asyncio.to_thread(server.worker_pids, 2)
     await until_trusted(server, old)
     leaf = await serial(server, server.context, "login.localhost")
     new = write_certificate(tmp_path)
     reload(server)
     await told(server, "reloaded")
+    await ended(first)
     await until_trusted(server, new)
     assert await serial(server, server.context, "login.localhost") != leaf
 

@@ -1,6 +1,7 @@
-"""Accepting connections by ourselves, where something comes before TLS: a CONNECT request, or a PROXY header.
+"""Accepting connections by ourselves: one at a time, so that no worker takes all that wait while others have none.
 
-Elsewhere the loop accepts, which is faster. Sockets are read without a byte too much: what follows is the handshake.
+The loop would take whatever waits at a shared socket at once. Where something comes before TLS, a CONNECT request or a
+PROXY header, sockets are read without a byte too much: what follows is the handshake.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from typing import Final
 import structlog
 
 RETRY_SECONDS: Final = 0.1
+DEFERRED_SECONDS: Final = 0.002
+"""For how long a connection is left to the others; one of them may hang."""
 
 log = structlog.get_logger(__name__)
 
@@ -19,20 +22,27 @@ class Acceptor:
     """Accepts clients of listeners that are shared with other workers, a task for each.
 
     take: brings a client to its protocol, and closes it where that fails. has_room: answers whether one more may come;
-    who comes when there is none is let go. opening: clients that were accepted and are not with their protocol yet.
+    who comes when there is none is let go. is_next: answers whether to take the next one, or to leave it to another
+    worker for a moment. opening: clients that were accepted and are not with their protocol yet.
     """
 
-    def __init__(self, take: Callable[[socket.socket], Awaitable[None]], has_room: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        take: Callable[[socket.socket], Awaitable[None]],
+        has_room: Callable[[], bool],
+        is_next: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.opening: set[asyncio.Task[None]] = set()
         self._take = take
         self._has_room = has_room
+        self._is_next = is_next
         self._loop = asyncio.get_running_loop()
         self._listeners: set[socket.socket] = set()
 
     def listen(self, listener: socket.socket) -> None:
         """Accept clients of a listener."""
         self._listeners.add(listener)
-        self._loop.add_reader(listener, self._accept, listener)
+        self._loop.add_reader(listener, self._offer, listener)
 
     def stop_accepting(self) -> None:
         """Accept no more; who was accepted is brought to its protocol. None is lost between the two."""
@@ -46,6 +56,18 @@ class Acceptor:
         for task in tuple(self.opening):
             task.cancel()
 
+    def _offer(self, listener: socket.socket) -> None:
+        if self._is_next():
+            self._accept(listener)
+        else:
+            self._loop.remove_reader(listener)
+            self._loop.call_later(DEFERRED_SECONDS, self._accept_again, listener)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._offer, listener)
+            self._accept(listener)
+
     def _accept(self, listener: socket.socket) -> None:
         """Take the next client, if no other worker was faster; without a descriptor left for it, try again later."""
         try:
@@ -55,7 +77,7 @@ class Acceptor:
         except OSError as error:
             log.warning("a connection could not be accepted", reason=error.strerror)
             self._loop.remove_reader(listener)
-            self._loop.call_later(RETRY_SECONDS, self._listen_again, listener)
+            self._loop.call_later(RETRY_SECONDS, self._accept_again, listener)
             return
         if not self._has_room():
             connection.close()
@@ -65,10 +87,6 @@ class Acceptor:
         task = self._loop.create_task(self._open(connection))
         self.opening.add(task)
         task.add_done_callback(self.opening.discard)
-
-    def _listen_again(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
-            self._loop.add_reader(listener, self._accept, listener)
 
     async def _open(self, connection: socket.socket) -> None:
         try:

@@ -34,6 +34,9 @@ class _Gone(asyncio.Transport):
 
 
 GONE = _Gone()
+ACCEPTING, COUNT = ("accepting",), ("connections",)
+MORE = 1
+"""So many more than the fewest a worker may have and take one more: connections come and go meanwhile."""
 
 
 class Connections(ServerState):
@@ -49,6 +52,21 @@ class Connections(ServerState):
         self.opening: dict[HttpToolsProtocol, float] = {}
         self.leaving = False
         self.stopping = False
+
+    @property
+    def count(self) -> int:
+        """How many there are, those included whose TLS handshake is under way."""
+        return len(self.connections) + len(self.opening)
+
+    def tell(self) -> None:
+        """Let others know how many there are, and whether more are taken."""
+        self.meters.set(ACCEPTING, int(not self.leaving and not self.stopping))
+        self.meters.set(COUNT, self.count)
+
+    def is_next(self) -> bool:
+        """Answer whether this worker is the one to take a connection: no other has fewer, or hardly."""
+        others = zip(self.meters.each(ACCEPTING), self.meters.each(COUNT), strict=True)
+        return self.count <= MORE + min([count for accepting, count in others if accepting], default=0)
 
     def forget_failed(self, since: float) -> None:
         """Forget handshakes that began before `since`: they have failed, of which their connections are not told."""

@@ -47,7 +47,8 @@ COUNTERS: Final = {
     "reloads": ("reloads", "Reloads that have put new workers in place.", (), 1),
 }
 GAUGES: Final = {
-    "connections": ("connections", "Open connections.", ()),
+    "accepting": ("accepting", "Workers that take new connections.", ()),
+    "connections": ("connections", "Open connections, those included whose TLS handshake is under way.", ()),
     "serving": ("processes", "Child processes that serve.", ("kind",)),
     "started": ("start_time_seconds", "When the server started, in seconds since 1970.", ()),
 }

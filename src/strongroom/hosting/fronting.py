@@ -28,17 +28,24 @@ class Front:
     """What of one worker accepts behind proxies that speak the PROXY protocol.
 
     adopt: takes a connection over, its TLS handshake yet to come. has_room: answers whether there may be one connection
-    more than so many that are opening.
+    more than so many that are opening. is_next: as `Acceptor` takes it.
     """
 
     def __init__(
-        self, *, proxies: Proxies, adopt: Adopt, limits: Limits, meters: Meters, has_room: Callable[[int], bool]
+        self,
+        *,
+        proxies: Proxies,
+        adopt: Adopt,
+        limits: Limits,
+        meters: Meters,
+        has_room: Callable[[int], bool],
+        is_next: Callable[[], bool],
     ) -> None:
         self._proxies = proxies
         self._adopt = adopt
         self._limits = limits
         self._meters = meters
-        self.acceptor = Acceptor(self._take, lambda: has_room(len(self.acceptor.opening)))
+        self.acceptor = Acceptor(self._take, lambda: has_room(len(self.acceptor.opening)), is_next)
 
     async def _take(self, connection: socket.socket) -> None:
         peer = normal_address(connection.getpeername()[0])

@@ -86,6 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._last: RequestResponseCycle | None = None
         self._extensions: dict[str, Any] = {}
         server_state.opening[self] = self.loop.time()
+        server_state.tell()
 
     # --- the connection
 
@@ -112,6 +113,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.disconnected = True
         self.pipeline.clear()
         super().connection_lost(exc)
+        self.server_state.tell()
         # Buffers of a megabyte hang on what these refer to in a circle; the collector would come for it much later.
         self.transport, self.cycle, self.flow = GONE, None, FlowControl(GONE)
 

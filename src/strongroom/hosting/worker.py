@@ -26,7 +26,7 @@ from strongroom.hosting.limits import KILL_MARGIN_SECONDS, Limits, affordable_co
 from strongroom.hosting.orphans import end_with_parent
 from strongroom.hosting.protocol import HttpProtocol
 from strongroom.hosting.proxy import ConnectProxy
-from strongroom.hosting.sockets import BACKLOG, port_of
+from strongroom.hosting.sockets import port_of
 from strongroom.hosting.tls import CertificateUnusable, ServerTls
 from strongroom.meters import Meters
 
@@ -113,7 +113,7 @@ class _Server(uvicorn.Server):
         self._post = post
         self._chores: list[asyncio.Task[None]] = []
         self._proxy: ConnectProxy | None = None
-        self._front: Front | None = None
+        self._acceptor: Acceptor | None = None
         self._leaves_at: float | None = None
         self._told_to_leave = False
 
@@ -126,7 +126,11 @@ class _Server(uvicorn.Server):
         loop.set_exception_handler(_log_loop_error)
         loop.add_reader(self._post.lifeline, self._stop_as_orphan)
         limits = self._site.limits
-        await self._accept(loop)
+        self.servers = []  # the loop accepts nothing
+        self._acceptor = self._make_acceptor()
+        for listener in self._site.listeners:
+            self._acceptor.listen(listener)
+        self.server_state.tell()
         self._chores = [loop.create_task(self._sweep()), loop.create_task(self._renew())]
         self._proxy = ConnectProxy(
             domain=self._site.domain, port=port_of(self._site.listeners[0]), adopt=self._adopt, limits=limits
@@ -140,32 +144,26 @@ class _Server(uvicorn.Server):
         self.started = True
         self._post.tell_ready()
 
-    async def _accept(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the loop accept; where a PROXY header may come first, which it cannot read, do that here."""
-        site = self._site
-        if not site.proxy_protocol:
-            self.servers = [await self._listen(loop, listener) for listener in site.listeners]
-            return
-        self.servers = []
-        self._front = Front(
-            proxies=site.trusted, adopt=self._adopt, limits=site.limits, meters=site.meters, has_room=self._has_room
+    def _make_acceptor(self) -> Acceptor:
+        """Return what accepts connections: those of proxies that speak first apart from others, or all alike."""
+        site, state = self._site, self.server_state
+        if site.proxy_protocol:
+            return Front(
+                proxies=site.trusted,
+                adopt=self._adopt,
+                limits=site.limits,
+                meters=site.meters,
+                has_room=self._has_room,
+                is_next=state.is_next,
+            ).acceptor
+        arrival = Arrival(proxies=site.trusted)
+        acceptor = Acceptor(
+            lambda client: self._adopt(client, arrival), lambda: self._has_room(len(acceptor.opening)), state.is_next
         )
-        for listener in site.listeners:
-            self._front.acceptor.listen(listener)
+        return acceptor
 
     def _has_room(self, opening: int) -> bool:
         return opening + len(self.server_state.connections) < self._site.limits.connections
-
-    async def _listen(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> asyncio.Server:
-        limits, arrival = self._site.limits, Arrival(proxies=self._site.trusted)
-        return await loop.create_server(
-            lambda: self._protocol(arrival),
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=self._site.tls.context,
-            ssl_handshake_timeout=limits.handshake_seconds,
-            ssl_shutdown_timeout=limits.closing_seconds,
-        )
 
     async def _adopt(self, connection: socket.socket, arrival: Arrival = DIRECT) -> None:
         """Serve a connection that was accepted here, as if the loop had accepted it.
@@ -185,7 +183,8 @@ class _Server(uvicorn.Server):
         return HttpProtocol(self.config, self.server_state, self.lifespan.state, self._site.limits, arrival=arrival)
 
     def _acceptors(self) -> list[Acceptor]:
-        return [each.acceptor for each in (self._proxy, self._front) if each is not None]
+        own = [] if self._acceptor is None else [self._acceptor]
+        return own + ([] if self._proxy is None else [self._proxy.acceptor])
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -198,7 +197,7 @@ class _Server(uvicorn.Server):
             connection.check_deadline(now)
         self.server_state.forget_failed(now - self._site.limits.handshake_seconds)
         self._site.meters.add(("turns", WORKER))
-        self._site.meters.set(("connections",), len(self.server_state.connections))
+        self.server_state.tell()
 
     def _open_connections(self) -> list[HttpProtocol]:
         return [each for each in self.server_state.connections if isinstance(each, HttpProtocol)]
@@ -231,10 +230,9 @@ class _Server(uvicorn.Server):
         """Accept no more; who is here may finish. The sockets stay open in the workers that go on."""
         self._leaves_at = asyncio.get_running_loop().time() + self._site.limits.leaving_seconds
         self.server_state.leaving = True
-        for server in self.servers:
-            server.close()
         for acceptor in self._acceptors():
             acceptor.stop_accepting()
+        self.server_state.tell()
         for connection in self._open_connections():
             connection.leave()
 
@@ -253,6 +251,7 @@ class _Server(uvicorn.Server):
             acceptor.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
         self.server_state.stopping = True
+        self.server_state.tell()
         end = asyncio.get_running_loop().call_later(self._site.limits.graceful_seconds, self._end_connections)
         await super().shutdown(sockets)
         end.cancel()
