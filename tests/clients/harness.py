@@ -113,8 +113,11 @@ def execute(command, environ, *, check=True, stdin="", seconds=COMMAND_SECONDS):
     return done
 
 
-def start_server(folder, *flags, environ=None, data_dir=None):
-    """Start a server and wait until it answers; StartFailed when it ends before."""
+def start_server(folder, *flags, environ=None, data_dir=None, within=()):
+    """Start a server and wait until it answers; StartFailed when it ends before.
+
+    within: what the command begins with, to run somewhere else as the same process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data_dir = data_dir or folder / "data"
     environ = plain_environ(folder) | (environ or {})
@@ -122,7 +125,8 @@ def start_server(folder, *flags, environ=None, data_dir=None):
     ports = [] if {"--port"} & set(flags) else ["--port", "0"]
     ports += [] if {"--proxy-port", "--no-proxy"} & set(flags) else ["--proxy-port", "0"]
     command = [
-        STRONGROOM, "serve", "--data-dir", str(data_dir), "--connection-file", str(connection_file), *ports, *flags,
+        *within, STRONGROOM, "serve", "--data-dir", str(data_dir), "--connection-file", str(connection_file),
+        *ports, *flags,
     ]  # fmt: skip
     with error_file.open("w") as errors:
         process = subprocess.Popen(

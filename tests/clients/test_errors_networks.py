@@ -17,13 +17,19 @@ def ask(w, method, path, body=None, group=GROUP, **more):
     return w.direct.manage(method, place, body, version=VERSION, **more)
 
 
+def make_group(w):
+    """Make the group of all these networks, unless it is there."""
+    body = {"location": w.connection.location}
+    assert w.direct.manage("PUT", w.direct.group_path(GROUP), body, version="2021-04-01").status in {200, 201}
+
+
 def a_body(w, **properties):
     return {"location": w.connection.location, "properties": {"addressSpace": SPACE} | properties}
 
 
 def put(name="net", location=None, **properties):
     def provoke(w):
-        w.direct.make_group(GROUP)
+        make_group(w)
         body = a_body(w, **properties)
         return ask(w, "PUT", f"/virtualNetworks/{name}", body | ({"location": location} if location else {}))
 
@@ -34,8 +40,11 @@ def put_space(*prefixes):
     return put(addressSpace={"addressPrefixes": list(prefixes)})
 
 
-def put_subnets(*prefixes, names="abc", **said):
-    subnets = [{"name": name, "properties": {"addressPrefix": each} | said} for name, each in zip(names, prefixes)]
+def put_subnets(*prefixes, names=("a", "b"), **said):
+    subnets = [
+        {"name": name, "properties": {"addressPrefix": each} | said}
+        for name, each in zip(names, prefixes, strict=False)
+    ]
     return put(subnets=subnets)
 
 
@@ -49,7 +58,7 @@ def on_a_network(method, path, body=None, **more):
     return provoke
 
 
-def a_rule(network="kept", who=None):
+def a_rule(network="kept"):
     def provoke(w):
         put("kept", subnets=[{"name": "bare", "properties": {"addressPrefix": "10.0.1.0/24"}}])(w)
         subnet = f"{w.direct.group_path(GROUP)}/providers/Microsoft.Network/virtualNetworks/{network}/subnets/bare"
@@ -100,7 +109,7 @@ ROWS = {
         "The address prefixes 10.0.0.0/16 and 10.0.0.0/24 of resource … overlap.",
     ),
     "DuplicateResourceName": (
-        put_subnets("10.0.0.0/24", "10.0.1.0/24", names="aa"),
+        put_subnets("10.0.0.0/24", "10.0.1.0/24", names=("a", "a")),
         (400, "DuplicateResourceName"),
         "Resource … has two child resources with the same name (a).",
     ),

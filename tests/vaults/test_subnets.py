@@ -10,7 +10,7 @@ from storage_doubles import NOON, a_network, a_subscription
 from strongroom.errors import BadRequest, Forbidden
 from strongroom.resources.networks.model import ServiceEndpoint
 from strongroom.vaults.model import Deletion
-from strongroom.vaults.network import NetworkRules, SubnetRule
+from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
 from strongroom.vaults.subnets import forget_subnets, require_subnets, subnets_gone
 from vault_doubles import a_vault
 
@@ -101,3 +101,12 @@ async def test_rules_end_with_their_subnets_and_nothing_opens(stores):
     kept = [await stores.vaults.find(vault.name) for vault in vaults]
     assert [vault.network for vault in kept] == [rules(DB), rules(DB), None, rules()]
     assert [replace(vault, network=None) for vault in kept] == [replace(vault, network=None) for vault in vaults]
+
+
+async def test_what_is_proposed_names_no_subnet_that_is_gone(stores):
+    proposal = NetworkProposal(rules=rules(WEB, DB), public_network_access="Enabled", since=NOON)
+    await stores.vaults.add(a_vault(subscription_id="s1", proposal=proposal))
+    (changed,) = await forget_subnets(stores, {WEB})
+    assert (changed.network, changed.proposal) == (None, proposal)
+    kept = await stores.vaults.find("kv1")
+    assert (kept.network, kept.proposal) == (None, replace(proposal, rules=rules(DB)))

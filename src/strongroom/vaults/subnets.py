@@ -14,6 +14,7 @@ from strongroom.resources.networks.service import find_subnet, require_joinable
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.store import ResourceStore
 from strongroom.vaults.model import Vault
+from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.store import VaultStore
 
 WRITE = "Microsoft.KeyVault/vaults/write"
@@ -69,10 +70,19 @@ async def forget_subnets(stores: Places, gone: Iterable[str]) -> tuple[Vault, ..
         return ()
     found = [vault for vault in await _list_all(stores) if not ended.isdisjoint(_named(vault))]
     for vault in found:
-        assert vault.network is not None  # it has rules that name subnets
-        kept = tuple([rule for rule in vault.network.subnet_rules if rule.subnet_id not in ended])
-        await stores.vaults.replace(replace(vault, network=replace(vault.network, subnet_rules=kept)))
+        await stores.vaults.replace(_without(vault, ended))
     return tuple(found)
+
+
+def _without(vault: Vault, ended: frozenset[str]) -> Vault:
+    """Return a vault whose rules, and those that are proposed for it, name these subnets no more."""
+
+    def left(rules: NetworkRules) -> NetworkRules:
+        return replace(rules, subnet_rules=tuple(r for r in rules.subnet_rules if r.subnet_id not in ended))
+
+    network = None if vault.network is None else left(vault.network)
+    proposal = None if vault.proposal is None else replace(vault.proposal, rules=left(vault.proposal.rules))
+    return replace(vault, network=network, proposal=proposal)
 
 
 async def _list_all(stores: Places) -> list[Vault]:
@@ -83,7 +93,9 @@ async def _list_all(stores: Places) -> list[Vault]:
 
 
 def _named(vault: Vault) -> frozenset[str]:
-    return frozenset([rule.subnet_id for rule in vault.network.subnet_rules]) if vault.network else frozenset()
+    proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
+    rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
+    return frozenset([rule.subnet_id for rule in rules])
 
 
 def _ids(network: VirtualNetwork | None) -> frozenset[str]:

@@ -1,12 +1,10 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
 from strongroom.access.network.evaluation import PRIVATE, NamedSubnet, NetworkDecision, Visitor
-from strongroom.access.network.firewall import Firewall, network_refusal
+from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
 from strongroom.access.network.trusted import find_trusted_service
 from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
-from strongroom.resources.networks.model import KEY_VAULT_SERVICE
-from strongroom.resources.networks.service import find_subnet
 from strongroom.vaults.connections import PrivateEndpointConnection, find_private_endpoint
 
 STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndpoint: of another vault")
@@ -16,12 +14,16 @@ STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndp
 async def require_network(call: Call, firewall: Firewall) -> None:
     """Raise ForbiddenByFirewall or ForbiddenByConnection unless the vault may be reached from where the caller is.
 
-    Where that is, and what was decided, goes into the record.
+    Where that is, and what was decided, goes into the record; so does that a proposal would refuse the request.
     """
     vault = call.known_vault()
     visitor = await find_visitor(call)
-    decision = firewall.rules_of(vault, await find_subnets(call)).decide(visitor)
+    subnets = await find_subnets(call)
+    decision = firewall.rules_of(vault, subnets).decide(visitor)
     note_network(call, decision)
+    proposal = firewall.proposal_of(vault, subnets)
+    if proposal is not None:
+        _note_proposal(call, proposal.decide(visitor))
     if not decision.allowed:
         raise network_refusal(vault, call.known_caller(), visitor, decision)
 
@@ -50,26 +52,18 @@ async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
 
 
 async def find_subnets(call: Call) -> tuple[NamedSubnet, ...]:
-    """Return the subnets that the vault's rules name, as they are now; one that is gone lets nobody in."""
-    vault = call.known_vault()
-    if vault.network is None or not vault.network.subnet_rules:
-        return ()
-    unchanged, key = call.stores.unchanged, ("subnets", vault.vault_id)
-    known: tuple[NamedSubnet, ...] | None = unchanged.get(key)
+    """Return the subnets that rules of the vault name, those that are proposed too, as they are now."""
+    vault, unchanged = call.known_vault(), call.stores.unchanged
+    known: tuple[NamedSubnet, ...] | None = unchanged.get(("subnets", vault.vault_id))
     if known is None:
-        named = [await _find_subnet(call, rule.subnet_id) for rule in vault.network.subnet_rules]
-        known = tuple([subnet for subnet in named if subnet is not None])
-        unchanged.keep(key, known)
+        known = await named_subnets(call.stores.networks, vault)
+        unchanged.keep(("subnets", vault.vault_id), known)
     return known
 
 
-async def _find_subnet(call: Call, subnet_id: str) -> NamedSubnet | None:
-    found = await find_subnet(call.stores.networks, subnet_id)
-    if found is None:
-        return None
-    subnet = found[1]
-    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, call.known_vault().location)
-    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
+def _note_proposal(call: Call, decision: NetworkDecision) -> None:
+    if not decision.allowed:
+        call.notes["networkProposal"] = decision.rule
 
 
 def note_network(call: Call, decision: NetworkDecision) -> None:

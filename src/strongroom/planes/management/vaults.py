@@ -24,6 +24,7 @@ from strongroom.planes.management.listing import PAGE, page, page_of, read_enoug
 from strongroom.planes.management.networkchange import find_joinable, note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
+from strongroom.planes.management.policychange import note_policy_change
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.sight import EVERYTHING, read_seen
@@ -34,7 +35,7 @@ from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
 from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
-from strongroom.vaults.policies import KINDS, PolicyChange
+from strongroom.vaults.policies import PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
 VAULTS = VAULT.rpartition("/")[0]
@@ -226,33 +227,7 @@ def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
     """Note in the record who gains and loses what: permissions, the permission model, and from where it may be used."""
     _note_vault(call, vault)
     note_network_change(call, before, vault)
-    if before is None or before.rbac != vault.rbac:
-        call.notes["enableRbacAuthorization"] = vault.rbac
-    held = _grants(before)
-    holds = _grants(vault)
-    changes = [
-        {
-            "tenantId": tenant,
-            "objectId": principal,
-            "applicationId": application,
-            "granted": sorted(holds.get(who, frozenset()) - held.get(who, frozenset())),
-            "revoked": sorted(held.get(who, frozenset()) - holds.get(who, frozenset())),
-        }
-        for who in sorted(held.keys() | holds.keys(), key=str)
-        if holds.get(who) != held.get(who)
-        for tenant, principal, application in (who,)
-    ]
-    if changes:
-        call.notes["accessPolicyChanges"] = changes
-
-
-def _grants(vault: Vault | None) -> dict[tuple[str, str, str | None], frozenset[str]]:
-    return {
-        (entry.tenant_id, entry.object_id, entry.application_id): frozenset(
-            f"{kind}/{name}" for kind in KINDS for name in getattr(entry, kind)
-        )
-        for entry in (vault.access_policies if vault else ())
-    }
+    note_policy_change(call, before, vault)
 
 
 ROW = partial(Operation, category=Category.AUDIT)
