@@ -7,8 +7,9 @@ no permission is listed too, with `-`: that nothing is asked must be somebody's 
 S = "/subscriptions/{subscription}"
 G = S + "/resourceGroups/{group}"
 V = G + "/providers/Microsoft.KeyVault/vaults/{vault}"
+N = G + "/providers/Microsoft.Network/virtualNetworks/{network}"
 O = V + "/{collection}/{object}"  # noqa: E741 - as S, G and V
-PREFIXES = {"-": "", "S": S, "G": G, "V": V, "O": O}
+PREFIXES = {"-": "", "S": S, "G": G, "V": V, "N": N, "O": O}
 NOTHING = "-"
 
 # Methods, where, the path below, the action that is needed there; last, what of the path belongs to the scope too.
@@ -80,13 +81,22 @@ GET V /providers/Strongroom.Access/reach Microsoft.Authorization/roleAssignments
 GET O /providers/Strongroom.Access/reach Microsoft.Authorization/roleAssignments/read
 GET - /providers/Microsoft.Authorization/providerOperations -
 GET - /providers/Microsoft.Authorization/providerOperations/{namespace} -
-GET S,G,V /providers/Microsoft.Authorization/locks Microsoft.Authorization/locks/read
-GET S,G,V /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/read *
-PUT S,G,V /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/write *
-DELETE S,G,V /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/delete *
-GET S,G,V /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/read
-PUT,PATCH S,G,V /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/write
-DELETE S,G,V /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/delete
+GET S,G,V,N /providers/Microsoft.Authorization/locks Microsoft.Authorization/locks/read
+GET S,G,V,N /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/read *
+PUT S,G,V,N /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/write *
+DELETE S,G,V,N /providers/Microsoft.Authorization/locks/{lock} Microsoft.Authorization/locks/delete *
+GET S,G,V,N /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/read
+PUT,PATCH S,G,V,N /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/write
+DELETE S,G,V,N /providers/Microsoft.Resources/tags/default Microsoft.Resources/tags/delete
+GET - /providers/Microsoft.Network/operations -
+GET N . Microsoft.Network/virtualNetworks/read
+PUT,PATCH N . Microsoft.Network/virtualNetworks/write
+DELETE N . Microsoft.Network/virtualNetworks/delete
+GET S,G /providers/Microsoft.Network/virtualNetworks Microsoft.Network/virtualNetworks/read
+GET N /subnets Microsoft.Network/virtualNetworks/subnets/read
+GET N /subnets/{subnet} Microsoft.Network/virtualNetworks/subnets/read *
+PUT N /subnets/{subnet} Microsoft.Network/virtualNetworks/subnets/write *
+DELETE N /subnets/{subnet} Microsoft.Network/virtualNetworks/subnets/delete *
 GET S /tagNames Microsoft.Resources/subscriptions/tagNames/read
 PUT S /tagNames/{tag} Microsoft.Resources/subscriptions/tagNames/write
 DELETE S /tagNames/{tag} Microsoft.Resources/subscriptions/tagNames/delete

@@ -19,6 +19,7 @@ from clients import (
     test_errors_keys,
     test_errors_locks,
     test_errors_management,
+    test_errors_networks,
     test_errors_resources,
     test_errors_roles,
 )
@@ -36,7 +37,7 @@ THROTTLED = (
     (429, "Throttled", None),
     "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
 )
-MANAGEMENT = (test_errors_management, test_errors_resources, test_errors_locks, test_errors_roles)
+MANAGEMENT = (test_errors_management, test_errors_resources, test_errors_locks, test_errors_networks, test_errors_roles)
 TOO_MANY = (429, "TooManyRequests")
 NEWEST = "Consider using the latest supported version (2026-04-01)."
 
@@ -520,8 +521,6 @@ def test_one_connection_may_not_ask_without_waiting(world):
 NOT_MET = {
     "AccessDenied": "an older wording of ForbiddenByPolicy, which is what we answer",
     "BadArgument": "the form of one documented example; all that was observed says BadParameter",
-    "SubnetsHaveNoServiceEndpointsConfigured": "no virtual networks yet: tests/vaults/test_subnets.py",
-    "The subnet '…' was not found.": "as SubnetsHaveNoServiceEndpointsConfigured",
     "CertificateNotFound": "no certificates yet; so the conflict of their names",
     "ForbiddenByRbac (400)": "what no role grants is refused before the vault is asked: AuthorizationFailed",
     "ObjectIsBeingDeleted": "a deletion is complete when it is answered: nobody can come in between",
@@ -539,6 +538,16 @@ NOT_MET = {
     "Too many requests without valid credentials came from this address.": "tests/clients/test_strangers.py",
     "TooManyRequests": "on the management plane as above",
     "AADSTS90055": "on the identity plane as above",
+    "InvalidHeader": "a header twice: tests/planes/management/test_networks.py",
+    "LinkedAuthorizationFailed": "takes another caller: tests/planes/management/test_networks.py",
+    "NetworkCountLimitReached": "takes 1,000 networks: tests/resources/networks/test_service.py",
+    "PreconditionFailed": "tests/planes/management/test_networks.py",
+    "The request came by a private endpoint of another vault; a private endpoint leads to its own vault only. …": (
+        "takes a second address: tests/planes/data/test_privately.py"
+    ),
+    "The status of the private endpoint connection '…' cannot be changed from '…' to 'Pending'. …": (
+        "takes a private endpoint: tests/planes/management/test_privatelinks.py"
+    ),
     "RequestTimeout": "takes ten seconds of slowness: tests/hosting/test_protocol.py",
     "The key … was replaced by another while this one was made; …": "a race: tests/planes/data/test_keyrelease.py",
     "The key exchange key is kept elsewhere than keys of this type are.": "two HSMs: tests/planes/data/test_byok.py",

@@ -339,20 +339,6 @@ ROWS = {
             "a subnet"
         ),
     ),
-    "BadRequest: a rule for a subnet": (
-        saying(
-            networkAcls={
-                "virtualNetworkRules": [
-                    {
-                        "id": f"/subscriptions/{NOWHERE}/resourceGroups/dev/providers/Microsoft.Network"
-                        "/virtualNetworks/v/subnets/n"
-                    }
-                ]
-            }
-        ),
-        (400, "BadRequest"),
-        "The property 'networkAcls.virtualNetworkRules' names a subnet. …",
-    ),
     "BadRequest: a perimeter": (
         patch(public_network_access="SecuredByPerimeter"),
         (400, "BadRequest"),

@@ -49,7 +49,7 @@ NAMES = {
     "name": "one",
     **dict.fromkeys(("role", "assignment", "operation", "denial", "principal"), GUID),
     **{name: f"{name}1" for name in ("secret", "key", "version", "location", "deleted", "hsm", "deletedHsm", "lock")},
-    **{name: f"{name}1" for name in ("kind", "connection", "tag", "value")},
+    **{name: f"{name}1" for name in ("kind", "connection", "tag", "value", "network", "subnet")},
 }
 TEAM, CLUB, FIRM = "group-team", "group-club", "group-firm"
 

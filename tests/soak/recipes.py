@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from clients.direct import Answer, make_applications, object_id_in, unique
 from jwk_doubles import digest_of, ec_jwk, encoded
 from release_doubles import a_policy, runtime
+from soak.networks import live_in_networks
 from soak.scoped import live_locked
 
 NOWHERE = "99999999-9999-4999-8999-999999999999"
@@ -20,7 +21,9 @@ VERSIONS = {
     "/Microsoft.Insights/": "2015-04-01",
     "/Microsoft.Authorization/locks": "2016-09-01",
     "/Microsoft.Authorization/": "2022-04-01",
+    "/Microsoft.Resources/tags": CORE_VERSION,
     "/Microsoft.KeyVault/": "2023-07-01",
+    "/Microsoft.Network/": "2024-07-01",
 }
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 A_DIGEST = encoded(digest_of())
@@ -315,6 +318,8 @@ class ManagementRecipes(Recipes):
             "secret": "living",
             "key": "living",
             "connection": "none",
+            "network": "reach",
+            "subnet": "reach",
             "version": NO_VERSION,
             "deletedHsm": "none",
             "collection": "secrets",
@@ -343,6 +348,7 @@ class ManagementRecipes(Recipes):
         self.live()
         self.give_roles()
         self.explain()
+        live_in_networks(self)
         live_locked(self)
         self.move_the_clock()
         self.refuse()

@@ -3,7 +3,7 @@
 from strongroom.clock import real_now
 from strongroom.resources.locks import MAX_LOCKS
 
-KINDS = ("Subscription", "Group", "Vault")
+KINDS = ("Subscription", "Group", "Vault", "Network")
 CAN_NOT_DELETE = {"properties": {"level": "CanNotDelete"}}
 TAGS = {"properties": {"tags": {"a": "b"}}}
 MERGED = {"operation": "Merge", **TAGS}

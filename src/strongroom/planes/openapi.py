@@ -21,6 +21,7 @@ from strongroom.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    PreconditionFailed,
     StrongroomError,
     Throttled,
     Unauthenticated,
@@ -39,6 +40,7 @@ REFUSALS: tuple[type[StrongroomError], ...] = (
     NotFound,
     MethodNotAllowed,
     Conflict,
+    PreconditionFailed,
     PayloadTooLarge,
     Throttled,
 )

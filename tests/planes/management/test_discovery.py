@@ -73,6 +73,7 @@ async def test_providers_are_registered_always(world):
         "Microsoft.Authorization",
         "Microsoft.Insights",
         "Microsoft.KeyVault",
+        "Microsoft.Network",
         "Microsoft.Resources",
     }
     for verb, path in (
@@ -85,7 +86,7 @@ async def test_providers_are_registered_always(world):
         assert answer.json["registrationState"] == "Registered"
         vaults = next(t for t in answer.json["resourceTypes"] if t["resourceType"] == "vaults")
         assert vaults["defaultApiVersion"] == "2026-05-15"
-    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 4
+    assert len((await world.ask("GET", "/providers", version=RESOURCES)).json["value"]) == 5
 
 
 async def test_the_types_of_a_provider_are_listed(world):

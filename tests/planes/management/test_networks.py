@@ -105,6 +105,8 @@ async def test_a_change_happens_only_to_what_it_expects(furnished):
     assert (await ask(furnished, "PUT", SUBNET, subnet, headers={"if-match": network["etag"]})).status == 200
     assert (await ask(furnished, "PUT", SUBNET, subnet, headers={"if-match": network["etag"]})).status == 412
     assert (await ask(furnished, "PUT", NETWORK, a_body(), headers={"if-match": "*"})).status == 200
+    twice = await ask(furnished, "DELETE", headers=stale, repeated=(b"if-match",))
+    assert (twice.status, twice.code) == (400, "InvalidHeader")
 
 
 @pytest.mark.parametrize(

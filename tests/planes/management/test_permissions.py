@@ -41,9 +41,11 @@ async def test_there_is_nothing_that_denies_and_nobody_classic(furnished):
 
 async def test_the_actions_of_the_provider_are_told_by_type(furnished):
     path = "/providers/Microsoft.Authorization/providerOperations"
-    (listed,) = (await ask(furnished, path)).json["value"]
+    listed, network = (await ask(furnished, path)).json["value"]
     told = (await ask(furnished, f"{path}/microsoft.keyvault")).json
     assert told == listed
+    assert network == (await ask(furnished, f"{path}/MICROSOFT.NETWORK")).json
+    assert "virtualNetworks/subnets" in {each["name"] for each in network["resourceTypes"]}
     types = {
         each["name"]: {one["name"]: one["isDataAction"] for one in each["operations"]} for each in told["resourceTypes"]
     }

@@ -13,6 +13,8 @@ NAMED = {
     "certificate": "o",
     "collection": "keys",
     "object": "o",
+    "network": "n",
+    "subnet": "b",
 }
 
 

@@ -1,10 +1,12 @@
-"""What the record of a change says of a vault's network rules: what is another now, what came and went."""
+"""A change of a vault's network rules: what the record says of it, and which subnets its author may name."""
 
 from typing import Any
 
 from strongroom.planes.call import Call
+from strongroom.planes.management.permission import is_allowed
+from strongroom.resources.networks.model import JOIN
 from strongroom.vaults.model import Vault
-from strongroom.vaults.network import ENABLED, NetworkRules
+from strongroom.vaults.network import ENABLED, MAX_SUBNET_RULES, NetworkRules
 
 
 def note_network_change(call: Call, before: Vault | None, vault: Vault) -> None:
@@ -34,3 +36,11 @@ def rules_change(before: NetworkRules | None, after: NetworkRules | None) -> dic
 
 def _names(rules: NetworkRules) -> frozenset[str]:
     return frozenset(rules.ip_rules) | {rule.subnet_id for rule in rules.subnet_rules}
+
+
+async def find_joinable(call: Call) -> frozenset[str]:
+    """Return those of the subnets that the body names which the caller may join, by their ids in lower case."""
+    properties = getattr(call.body, "properties", None)
+    acls = getattr(properties, "network_acls", None)
+    named = {entry.id.lower() for entry in (acls.virtual_network_rules or ())[:MAX_SUBNET_RULES]} if acls else set()
+    return frozenset([each for each in named if await is_allowed(call, JOIN, each)])

@@ -21,7 +21,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
-from strongroom.planes.management.networkchange import note_network_change
+from strongroom.planes.management.networkchange import find_joinable, note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.policychange import note_policy_change
@@ -31,12 +31,10 @@ from strongroom.planes.management.sight import EVERYTHING, read_seen
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
-from strongroom.resources.networks.model import JOIN
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
 from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
-from strongroom.vaults.network import MAX_SUBNET_RULES
 from strongroom.vaults.policies import PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
@@ -192,16 +190,8 @@ async def _change(call: Call, *, private_rules: bool = True) -> service.Change:
         may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),
         now=call.now,
         private_rules=private_rules,
-        joinable=await _find_joinable(call),
+        joinable=await find_joinable(call),
     )
-
-
-async def _find_joinable(call: Call) -> frozenset[str]:
-    """Return those of the subnets that the body names which the caller may join, by their ids in lower case."""
-    properties = getattr(call.body, "properties", None)
-    acls = getattr(properties, "network_acls", None)
-    named = {entry.id.lower() for entry in (acls.virtual_network_rules or ())[:MAX_SUBNET_RULES]} if acls else set()
-    return frozenset([each for each in named if await is_allowed(call, JOIN, each)])
 
 
 async def _deleted_vault(call: Call) -> Vault:

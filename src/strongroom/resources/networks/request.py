@@ -154,7 +154,7 @@ def read_space(prefixes: Sequence[str], resource_id: str) -> tuple[str, ...]:
     blocks = _read_blocks(prefixes, resource_id)
     overlap = find_overlap(blocks)
     if overlap is not None:
-        one, other = (blocks[place] for place in overlap)
+        one, other = (blocks[place] for place in sorted(overlap))
         raise BadRequest(
             f"The address prefixes {one} and {other} of resource {resource_id} overlap.",
             code="AddressPrefixesOverlap",
