@@ -119,6 +119,7 @@ def test_of_a_whole_installation_it_says_that_all_is_well_and_changes_nothing(in
         "backup",
         "rehearsal clock",
         "private CA",
+        "network rules",
         "private endpoints",
         "server",
         "libraries",
@@ -222,6 +223,19 @@ def test_advice_can_be_pasted_whatever_a_place_is_called(installed, advice):
     assert found["files"] == f"chmod 600 '{home}/my data/audit.db'"
     assert found["master key"] == f"chmod 600 '{home}/my data-key/master.key'"
     assert found["master key's place"] == f"chmod 700 '{home}/my data-key'"
+
+
+def test_idle_network_rules_and_forgotten_proposals_are_told(installed, done, doctor, monkeypatch):
+    done("network", "propose", "--vault", "dev", "--allow", "203.0.113.0/24")
+    done("network", "adopt", "--vault", "dev")
+    idle = "the vault 'dev' has 1 rules that change nothing: its defaultAction is Allow"
+    assert doctor()[1]["warning", "network rules"] == [idle]
+    done("network", "propose", "--vault", "dev", "--default-action", "Deny")
+    monkeypatch.setattr("strongroom.cli.checks.rules.FORGOTTEN", timedelta(0))
+    old = "rules have been proposed for the vault 'dev' for 0 days"
+    assert doctor()[1]["warning", "network rules"] == [idle, old]
+    done("network", "adopt", "--vault", "dev")
+    assert ("warning", "network rules") not in doctor()[1]
 
 
 def test_private_endpoints_that_lead_nowhere_are_told(installed, done, doctor):

@@ -170,6 +170,21 @@ def test_other_network_rules_count_at_once(direct, vault, crowd):
         assert crowd.outcomes() == {expected}
 
 
+def test_proposed_rules_refuse_nobody_until_they_are_adopted(server, someone, vault, crowd):
+    named = ("--vault", vault.name)
+    server.strongroom("network", "propose", *named, "--default-action", "Deny", "--allow", "203.0.113.0/24")
+    assert crowd.outcomes() == {(200, "")}
+    report = json.loads(server.strongroom("network", "report", *named, "--json").stdout)
+    assert report["refused"] == report["requests"] > 0
+    assert someone[1] in {caller["objectId"] for caller in report["callers"]}
+    server.strongroom("network", "adopt", *named)
+    assert crowd.outcomes() == {(403, "ForbiddenByFirewall")}
+    server.strongroom("network", "propose", *named, "--allow", "127.0.0.1")
+    assert crowd.outcomes() == {(403, "ForbiddenByFirewall")}
+    server.strongroom("network", "adopt", *named)
+    assert crowd.outcomes() == {(200, "")}
+
+
 def test_a_removed_role_counts_no_more(server, direct, someone, vault, crowd):
     body = {"properties": {"enableRbacAuthorization": True}}
     assert direct.manage("PATCH", direct.vault_path(vault.name), body).status == 200

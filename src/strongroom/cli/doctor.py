@@ -94,6 +94,7 @@ def _examine_data(settings: Settings, *, quick: bool) -> "Findings":
     from strongroom.cli.checks.endpoints import check_endpoints
     from strongroom.cli.checks.finding import Verdict, problem
     from strongroom.cli.checks.keeping import check_keeping, find_ca
+    from strongroom.cli.checks.rules import check_rules
     from strongroom.cli.checks.serving import check_serving
     from strongroom.clock import real_now
     from strongroom.errors import StrongroomError
@@ -118,6 +119,7 @@ def _examine_data(settings: Settings, *, quick: bool) -> "Findings":
             yield from check_content(snapshot, custodian, quick=quick)
             if custodian is not None:
                 yield from check_keeping(snapshot, custodian, settings.domain, now)
+                yield from check_rules(snapshot, custodian, now)
                 yield from check_endpoints(snapshot, custodian, settings)
                 authority = find_ca(snapshot, custodian, settings.domain)
     except (StrongroomError, sqlite3.Error) as error:

@@ -228,6 +228,7 @@ async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", d
 def _bodies(records: "SqlRecords", vault: "Vault", since: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
     """Return times and bodies of the records about a vault since then, newest first."""
     from strongroom.audit.log import LONGEST_REQUEST
+    from strongroom.cli.recordview import body_of
     from strongroom.ids import vault_scope
 
     place = vault_scope(vault.subscription_id, vault.resource_group, vault.name).upper()
@@ -236,13 +237,13 @@ def _bodies(records: "SqlRecords", vault: "Vault", since: datetime) -> Iterator[
     position, oldest = records.last_sequence() + 1, since - LONGEST_REQUEST
     for record in reversed(seen):
         if record.time >= since:
-            yield record.time, json.loads(record.body)
+            yield record.time, body_of(record)
     known = {record.record_id for record in seen}
     while (reached := records.time_before(position)) is not None and reached >= oldest:
         for entry in records.containing(position, SPAN, (needle,)):
             record = entry.record
             if record.time >= since and record.record_id not in known:
-                yield record.time, json.loads(record.body)
+                yield record.time, body_of(record)
         position -= SPAN
 
 

@@ -46,7 +46,7 @@ class Choice:
         """Answer whether a record is wanted."""
         if self.since is not None and record.time < self.since:
             return False
-        body = _body(record)
+        body = body_of(record)
         return (
             _same(self.category, body["category"])
             and _same(self.operation, body["operationName"])
@@ -56,7 +56,7 @@ class Choice:
         )
 
 
-def _body(record: Record) -> dict[str, Any]:
+def body_of(record: Record) -> dict[str, Any]:
     """Return what a record says; of one that was tampered with so that it says nothing, that."""
     try:
         body = json.loads(record.body)
@@ -67,7 +67,7 @@ def _body(record: Record) -> dict[str, Any]:
 
 def named(record: Record) -> str:
     """Return a record by its operation and its time."""
-    return printable(f"{_body(record)['operationName']} of {moment_of(record)}")
+    return printable(f"{body_of(record)['operationName']} of {moment_of(record)}")
 
 
 def moment_of(record: Record) -> str:
@@ -88,7 +88,7 @@ def _callers(body: Mapping[str, Any]) -> list[str]:
 
 def as_line(record: Record, names: Mapping[str, str]) -> str:
     """Return a record as one line of columns. names: what applications are called, by their application ids."""
-    body = _body(record)
+    body = body_of(record)
     properties = body["properties"]
     caller = next(iter(_callers(body)), "-")
     what = properties.get("requestUri") or body["resourceId"].lower() or properties.get("displayName", "")

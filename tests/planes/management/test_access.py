@@ -75,6 +75,22 @@ async def test_access_policies_are_told_on_behalf_of_whom(furnished):
     assert (road["by"], road["onBehalfOf"]) == ("accessPolicy", MISSING)
 
 
+async def test_from_where_all_of_them_must_come_is_told_where_it_matters(furnished):
+    deny = {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.0/24"}]}
+    for name, said, told in (
+        ("kv3", {}, ""),
+        ("kv4", {"networkAcls": deny | {"defaultAction": "Allow"}}, ""),
+        ("kv5", {"networkAcls": deny}, "And only from where the vault's network rules say: 1 of them"),
+        ("kv6", {"networkAcls": deny, "publicNetworkAccess": "Disabled"}, "And only by a private endpoint"),
+    ):
+        await furnished.a_vault(name, **said)
+        notes = (await ask(furnished, reach(vault_path(name)))).json["notes"]
+        assert [note for note in notes if note.startswith("And only")] == [
+            note for note in notes if told and told in note
+        ]
+        assert bool(told) is any(note.startswith("And only") for note in notes)
+
+
 async def test_a_principal_tells_what_it_reaches(furnished):
     user = await furnished.someone("Key Vault Secrets User", SECRET)
     (vault,) = (await ask(furnished, reached(user.object_id.upper()))).json["vaults"]

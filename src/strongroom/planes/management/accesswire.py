@@ -13,6 +13,7 @@ from strongroom.access.authorization.world import Atlas, Subject, path_of
 from strongroom.access.identity.model import PrincipalType
 from strongroom.planes.management.wire import Wire
 from strongroom.vaults.model import Vault
+from strongroom.vaults.network import DENY, DISABLED, NetworkRules
 
 OPERATOR = (
     "Whoever may run strongroom's commands on this machine with the master key can give anybody anything; so can "
@@ -173,6 +174,7 @@ def model_of(vault: Vault) -> str:
 def _notes(
     atlas: Atlas, vault: Vault, place: str | None, operations: Operations, grants: Iterable[SelfGrant]
 ) -> Iterator[str]:
+    yield from _whence(vault)
     other = replace(vault, rbac=not vault.rbac)
     idle = [each for each in find_roads(atlas, other, place=place, operations=operations) if each.counts]
     if idle:
@@ -181,6 +183,16 @@ def _notes(
     if any(step.way is Way.JOIN for grant in grants for step in grant.steps):
         yield OWNERS
     yield OPERATOR
+
+
+def _whence(vault: Vault) -> Iterator[str]:
+    """Return from where all of them must come, if not from anywhere."""
+    rules = vault.network or NetworkRules()
+    if vault.public_network_access == DISABLED:
+        yield "And only by a private endpoint, or as a trusted service: the vault has no public network access."
+    elif rules.default_action == DENY:
+        count = len(rules.ip_rules) + len(rules.subnet_rules)
+        yield f"And only from where the vault's network rules say: {count} of them, see strongroom network show."
 
 
 def _able(atlas: Atlas, roads: list[Road]) -> AbleAnswer:

@@ -1,0 +1,49 @@
+"""Network rules of vaults: those that change nothing, and proposals that were forgotten."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
+from strongroom.custody.sealing import Custodian
+from strongroom.errors import StrongroomError
+from strongroom.storage.commit import drive
+from strongroom.storage.inspection import stores_of
+from strongroom.storage.snapshot import Snapshot
+from strongroom.storage.sqlite import SqlStores
+from strongroom.vaults.model import Vault
+from strongroom.vaults.network import ALLOW, NetworkRules
+
+CHECK = "network rules"
+FORGOTTEN = timedelta(days=30)
+
+
+def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Findings:
+    """Look at the network rules of every living vault."""
+    try:
+        vaults = _living(stores_of(snapshot, custodian))
+    except (StrongroomError, sqlite3.Error) as error:
+        yield problem(CHECK, f"cannot be read: {error}", "restore a backup; find out who changed the data")
+        return
+    found = [finding for vault in vaults for finding in _look(vault, now)]
+    yield from found
+    if not found:
+        ruled = sum(vault.network is not None and vault.network.default_action != ALLOW for vault in vaults)
+        yield ok(CHECK, f"{ruled} of {len(vaults)} vaults are reached from where their rules say only")
+
+
+def _living(stores: SqlStores) -> list[Vault]:
+    subscriptions = drive(stores.resources.list_subscriptions())
+    return [vault for each in subscriptions for vault in drive(stores.vaults.list_living(each.subscription_id))]
+
+
+def _look(vault: Vault, now: datetime) -> Iterator[Finding]:
+    rules = vault.network or NetworkRules()
+    count = len(rules.ip_rules) + len(rules.subnet_rules)
+    if count and rules.default_action == ALLOW:
+        told = f"the vault '{vault.name}' has {count} rules that change nothing: its defaultAction is Allow"
+        yield warning(CHECK, told, f"az keyvault update -n {vault.name} --default-action Deny")
+    if vault.proposal is not None and now - vault.proposal.since > FORGOTTEN:
+        age = (now - vault.proposal.since).days
+        told = f"rules have been proposed for the vault '{vault.name}' for {age} days"
+        yield warning(CHECK, told, f"strongroom network report --vault {vault.name}; then adopt or withdraw them")
