@@ -26,6 +26,7 @@ from strongroom.ids import Scope
 from strongroom.objects.keys.store import Due
 from strongroom.objects.lifecycle import Kind
 from strongroom.objects.model import Held
+from strongroom.resources.networks.store import key_of_network
 from strongroom.sensitive import Sensitive
 from strongroom.storage.session import Unchanged
 from strongroom.vaults.connections import ANY_PORT
@@ -127,6 +128,7 @@ class MemoryStores:
         self.identity = MemoryIdentity()
         self.keyring = MemoryKeyring()
         self.locks = MemoryLocks()
+        self.networks = MemoryNetworks()
         self.resources = MemoryResources()
         self.roles = MemoryRoles()
         self.keys = MemoryKeys()
@@ -143,6 +145,7 @@ class MemoryStores:
             self.keyring,
             self.keys,
             self.locks,
+            self.networks,
             self.resources,
             self.roles,
             self.secrets,
@@ -282,6 +285,43 @@ class MemoryLocks(_Memory):
     async def remove_within(self, scope):
         scope = scope.lower().rstrip("/")
         self.rows = {key: row for key, row in self.rows.items() if not f"{key[0]}/".startswith(f"{scope}/")}
+
+
+class MemoryNetworks(_Memory):
+    held = ("rows",)
+
+    def __init__(self):
+        self.rows = {}
+
+    async def find(self, subscription_id, group, name):
+        return self.rows.get((subscription_id.lower(), group.lower(), name.lower()))
+
+    async def list_in(self, subscription_id, group=None, *, after="", limit=None):
+        found = [
+            row
+            for key, row in self.rows.items()
+            if key[0] == subscription_id.lower() and (group is None or key[1] == group.lower())
+        ]
+        past = [row for row in found if key_of_network(row) > after.lower()]
+        return tuple(sorted(past, key=key_of_network)[:limit])
+
+    async def count(self, subscription_id):
+        return len(await self.list_in(subscription_id))
+
+    async def put(self, network):
+        self.rows[_key_of(network)] = network
+
+    async def remove(self, network):
+        if self.rows.pop(_key_of(network), None) is None:
+            raise NotFound("There is no such network.", code="ResourceNotFound")
+
+    async def remove_group(self, subscription_id, group):
+        gone = (subscription_id.lower(), group.lower())
+        self.rows = {key: row for key, row in self.rows.items() if key[:2] != gone}
+
+
+def _key_of(network):
+    return network.subscription_id.lower(), network.resource_group.lower(), network.name.lower()
 
 
 class MemoryConnections(_Memory):

@@ -132,9 +132,9 @@ class ManagementWorld:
         found = await self.stores.vaults.find(vault)
         return keys_of(self.storage, found, real_now(), self.keepers)
 
-    async def all_pages(self, path, query):
+    async def all_pages(self, path, query, version=KEY_VAULT):
         """Return all items of a list, by following its links; each page has at most as many as the query says."""
-        page = (await self.ask("GET", path, query=query)).json
+        page = (await self.ask("GET", path, query=query, version=version)).json
         found = list(page["value"])
         while "nextLink" in page:
             target = page["nextLink"].removeprefix(f"https://{HOST}")

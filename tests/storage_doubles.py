@@ -26,6 +26,7 @@ from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import SecretVersion
 from strongroom.resources.locks import Level, Lock
 from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.resources.networks.model import ServiceEndpoint, Subnet, VirtualNetwork
 from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.directory import prepare
@@ -147,6 +148,25 @@ def a_lock(number=1, scope="/subscriptions/s1", **changes):
         "system_data": MADE,
     }
     return Lock(**described | changes)
+
+
+def a_network(number=1, group="rg", **changes):
+    described = {
+        "subscription_id": "s1",
+        "resource_group": group,
+        "name": f"Net-{number}",
+        "location": "westeurope",
+        "prefixes": ("10.0.0.0/16",),
+        "subnets": (
+            Subnet(name="Web", prefixes=("10.0.1.0/24",), endpoints=(ServiceEndpoint(service="Microsoft.KeyVault"),)),
+            Subnet(name="db", prefixes=("10.0.2.0/24", "10.0.3.0/24"), as_list=True),
+        ),
+        "tags": (("a", "b"),),
+        "resource_guid": f"guid-{number}",
+        "etag": f"etag-{number}",
+        "system_data": MADE,
+    }
+    return VirtualNetwork(**described | changes)
 
 
 def a_connection(number=1, vault="id-of-kv1", **changes):

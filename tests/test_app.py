@@ -17,7 +17,8 @@ class Recorder:
         self.requests = []
 
     async def serve(self, request, read_body):
-        request.body = await read_body(100)
+        if read_body is not None:
+            request.body = await read_body(100)
         self.requests.append(request)
         return Response(200, self.name.encode())
 

@@ -16,6 +16,7 @@ from storage_doubles import (
     a_data_directory,
     a_group,
     a_lock,
+    a_network,
     a_record,
     a_role,
     a_subscription,
@@ -111,6 +112,7 @@ async def fill(storage):
             lambda stores: stores.identity.add_group(a_security_group()),
             lambda stores: stores.identity.add_membership(a_membership()),
             lambda stores: stores.locks.put(a_lock()),
+            lambda stores: stores.networks.put(a_network()),
             lambda stores: stores.connections.put(a_connection()),
         )
     )

@@ -201,7 +201,8 @@ class Application:
                 operation = SERVER if response.status in {200, 503} else UNKNOWN
                 self._elsewhere.count(operation, response.status, time.perf_counter() - began)
         else:
-            read = no_body if request.method in BODILESS else partial(read_body, receive)
+            # One that comes all the same says nothing, and the connection throws it away.
+            read = None if request.method in BODILESS else partial(read_body, receive)
             response = await gate.serve(request, read)
         at_once = getattr(send, "at_once", None)  # `hosting.answer` has it, other servers need not
         if at_once is None or not at_once(response.status, response.headers, response.always, response.body):
@@ -314,11 +315,6 @@ def make_request(scope: Message) -> Request:
 def _tls_of(scope: Message) -> Mapping[str, str]:
     extensions = scope.get("extensions")
     return extensions.get("tls", NO_TLS) if extensions else NO_TLS
-
-
-async def no_body(_limit: int) -> bytes:
-    """Return no body: one that comes all the same says nothing, and the connection throws it away."""
-    return b""
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

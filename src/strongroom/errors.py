@@ -20,6 +20,7 @@ A plane renders the tree once (`planes/*/errors.py`); anything that is not in it
     ├── NotFound                404
     ├── MethodNotAllowed        405
     ├── Conflict                409
+    ├── PreconditionFailed      412
     ├── PayloadTooLarge         413
     ├── Throttled               429
     │   └── TooManyUnauthenticated   from one address
@@ -164,6 +165,13 @@ class Conflict(StrongroomError):
 
     status = 409
     code = "Conflict"
+
+
+class PreconditionFailed(StrongroomError):
+    """What is named is not as the request expects it: `If-Match`, `If-None-Match`."""
+
+    status = 412
+    code = "PreconditionFailed"
 
 
 class PayloadTooLarge(StrongroomError):

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.audit import event
-from strongroom.audit.event import new_record_id, wire_time
+from strongroom.audit.event import Category, Form, RecordBody, new_record, new_record_id, wire_time
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,26 @@ def test_record_ids_are_unique_and_sort_by_time(monkeypatch):
 def test_a_clock_of_before_1970_makes_ids_too(monkeypatch):
     monkeypatch.setattr(event.time, "time", lambda: -1.5)
     assert len({new_record_id() for _ in range(3)}) == 3
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(['"durationMs":0,', '{"time":""', '"correlationId":"",', '\\"'])
+
+
+@given(TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3), st.floats(0, 1e9))
+def test_a_form_that_is_filled_is_the_body_whatever_texts_are_in_it(resource, refusal, correlation, properties, ms):
+    def a_body(**late):
+        return RecordBody(
+            resource_id=resource,
+            operation_name=refusal,
+            category=Category.AUDIT,
+            result_description=refusal,
+            caller_ip_address=resource,
+            identity=properties,
+            properties=properties,
+            **late,
+        )
+
+    moment = datetime(2026, 1, 31, 12, 30, 0, 7, tzinfo=UTC)
+    whole = a_body(time=wire_time(moment), duration_ms=round(ms, 3), correlation_id=correlation)
+    filled = Form.of(a_body(time="")).fill(moment, ms=ms, correlation_id=correlation)
+    assert filled == new_record(moment, whole).body

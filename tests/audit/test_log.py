@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from storage_doubles import NOON, a_record, find_break
 from strongroom.audit.event import Record
@@ -50,9 +51,9 @@ def test_a_part_of_a_chain_is_whole_from_where_it_begins(chain, entries):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda record: replace(record, body=record.body.replace(b"Success", b"Failed ")),
-        lambda record: replace(record, time=record.time + timedelta(microseconds=1)),
-        lambda record: replace(record, record_id=bytes(16)),
+        lambda record: structs.replace(record, body=record.body.replace(b"Success", b"Failed ")),
+        lambda record: structs.replace(record, time=record.time + timedelta(microseconds=1)),
+        lambda record: structs.replace(record, record_id=bytes(16)),
     ],
 )
 def test_a_changed_record_is_found(chain, entries, change):
@@ -62,10 +63,10 @@ def test_a_changed_record_is_found(chain, entries, change):
 
 @pytest.mark.parametrize("change", [{"change": 2}, {"change": None}, {"rows": b"other"}, {"rows": b""}])
 def test_a_changed_note_is_found(change):
-    record = replace(a_record(), change=1, rows=b"noted")
+    record = structs.replace(a_record(), change=1, rows=b"noted")
     entry = Entry(1, record, KEYED(FIRST_LINK, record))
     assert find_break(CHAINS["keyed"], [entry]) is None
-    assert find_break(CHAINS["keyed"], [replace(entry, record=replace(record, **change))]) == 1
+    assert find_break(CHAINS["keyed"], [replace(entry, record=structs.replace(record, **change))]) == 1
 
 
 def test_what_stands_in_the_notes_and_what_in_the_body_is_linked():
@@ -78,7 +79,7 @@ def test_what_stands_in_the_notes_and_what_in_the_body_is_linked():
 
 
 def test_a_changed_record_with_a_link_to_match_is_found_at_the_next(chain, entries):
-    changed = replace(entries[2].record, body=b"{}")
+    changed = structs.replace(entries[2].record, body=b"{}")
     entries[2] = Entry(3, changed, chain.link(3, entries[1].link, changed))
     assert find_break(chain, entries) == 4
 
@@ -87,7 +88,7 @@ def test_who_has_no_key_cannot_link(chain, entries):
     """All from the changed record on is linked anew, as anybody can."""
     before = entries[3].link
     for place in (4, 5):
-        changed = replace(entries[place].record, body=b"{}")
+        changed = structs.replace(entries[place].record, body=b"{}")
         before = plain_link(before, changed)
         entries[place] = Entry(place + 1, changed, before)
     assert find_break(chain, entries) == (None if chain.plain_until > 5 else 5)

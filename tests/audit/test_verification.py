@@ -4,6 +4,7 @@ import hmac
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from storage_doubles import a_record
 from strongroom.audit.log import BEGINNING, Chain, Entry, Mark, keyed_link, plain_link
@@ -97,7 +98,7 @@ def test_removed_and_the_others_renumbered(log, found, first, count):
 @pytest.mark.parametrize("sequence", [1, 6, 10, LENGTH])
 def test_changed(chain, log, found, sequence):
     entry = log.kept[sequence]
-    other = replace(entry.record, body=entry.record.body.replace(b"Success", b"Failed "))
+    other = structs.replace(entry.record, body=entry.record.body.replace(b"Success", b"Failed "))
     before = log.kept[sequence - 1].link if sequence > 1 else BEGINNING.link
     for changed in (
         replace(entry, record=other),
@@ -114,7 +115,7 @@ def test_changed(chain, log, found, sequence):
 def test_changed_and_linked_anew_to_the_end_by_who_has_no_key(log, found):
     link = log.kept[7].link
     for sequence in range(8, LENGTH + 1):
-        record = replace(log.kept[sequence].record, body=b"{}") if sequence == 8 else log.kept[sequence].record
+        record = structs.replace(log.kept[sequence].record, body=b"{}") if sequence == 8 else log.kept[sequence].record
         link = plain_link(link, record)
         log.kept[sequence] = Entry(sequence, record, link)
     tampering, sequence, *_ = found()

@@ -236,6 +236,8 @@ def test_private_endpoints_that_lead_nowhere_are_told(installed, done, doctor):
     assert everywhere == ["'away' leads nowhere: the server does not listen on 203.0.113.7"]
     on_another_port = doctor("--listen", "0.0.0.0", "--port", "1")[1]["warning", "private endpoints"]
     assert len(on_another_port) == 2
+    own_port = ("--listen", "127.0.0.1", "--listen", "127.0.0.77:8443")
+    assert doctor(*own_port)[1]["warning", "private endpoints"] == everywhere
 
 
 def test_a_server_that_was_killed_is_told(installed, doctor):

@@ -1,8 +1,8 @@
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from strongroom.audit.event import Category, Record
 from strongroom.audit.log import Entry
@@ -58,7 +58,7 @@ def test_looking_back_ends_where_it_was_told_to():
 
 
 def test_a_slow_request_hides_none_that_ended_before_it():
-    slow = replace(record(9), time=NOON - timedelta(hours=2))
+    slow = structs.replace(record(9), time=NOON - timedelta(hours=2))
     records = Kept([*(record(number) for number in range(9)), slow])
     assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 10)) == [7, 8]
 

@@ -64,7 +64,9 @@ class Answer:
 
 
 class Connection(HTTPSConnection):
-    """One kept-alive connection to a host of the server."""
+    """One kept-alive connection to a host of the server. address: where the server is sought."""
+
+    address = "127.0.0.1"
 
     def __init__(self, connection, url, context):
         parts = urlsplit(url)
@@ -72,7 +74,7 @@ class Connection(HTTPSConnection):
         self.base = f"{parts.scheme}://{parts.netloc}"
 
     def connect(self):
-        plain = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS)
+        plain = socket.create_connection((self.address, self.port), TIMEOUT_SECONDS)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 

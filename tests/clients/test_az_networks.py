@@ -1,4 +1,4 @@
-"""The unmodified Azure CLI on the private endpoints of a vault, by the commands of vaults and by those of networks."""
+"""The unmodified Azure CLI on virtual networks, on rules for their subnets, and on private endpoints of a vault."""
 
 import pytest
 
@@ -53,3 +53,48 @@ def test_by_the_commands_of_networks(az, vault):
     az(f"{one} delete -y --id", shown["id"])
     # Its own list fails where a vault tells none.
     assert "ResourceNotFound" in az(f"{one} show {named}", fails=True)
+
+
+def test_networks_and_subnets(az, connection):
+    az(f"group create -n az-net -l {connection.location}")
+    space = "--address-prefixes 10.7.0.0/16 --subnet-name first --subnet-prefixes 10.7.1.0/24"
+    made = az(f"network vnet create -n az-vnet -g az-net -l {connection.location} {space}")["newVNet"]
+    assert made["addressSpace"]["addressPrefixes"] == ["10.7.0.0/16"]
+    assert [each["name"] for each in made["subnets"]] == ["first"]
+    named = "-g az-net --vnet-name az-vnet"
+    az(f"network vnet subnet create -n second {named} --address-prefixes 10.7.2.0/24")
+    updated = az(f"network vnet subnet update -n second {named} --service-endpoints Microsoft.KeyVault")
+    assert [each["service"] for each in updated["serviceEndpoints"]] == ["Microsoft.KeyVault"]
+    updated = az(f"network vnet subnet update -n second {named} --address-prefixes 10.7.2.0/24 127.0.0.0/8", fails=True)
+    assert "NetcfgSubnetRangeOutsideVnet" in updated
+    az("network vnet update -n az-vnet -g az-net --address-prefixes 10.7.0.0/16 127.0.0.0/8")
+    updated = az(f"network vnet subnet update -n second {named} --address-prefixes 10.7.2.0/24 127.0.0.0/8")
+    assert updated["addressPrefixes"] == ["10.7.2.0/24", "127.0.0.0/8"]
+    assert updated["serviceEndpoints"][0]["service"] == "Microsoft.KeyVault"
+    assert {each["name"] for each in az(f"network vnet subnet list {named}")} == {"first", "second"}
+    assert az(f"network vnet subnet show -n first {named}")["addressPrefix"] == "10.7.1.0/24"
+    assert "az-vnet" in {each["name"] for each in az("network vnet list")}
+    assert (
+        az("resource show -n az-vnet -g az-net --resource-type Microsoft.Network/virtualNetworks")["id"] == made["id"]
+    )
+    listed = az("resource list -g az-net --resource-type Microsoft.Network/virtualNetworks")
+    assert [each["id"] for each in listed] == [made["id"]]
+
+
+def test_rules_for_subnets(az, connection):
+    """Of the network of the test before; every request of this machine comes from its second subnet."""
+    vault = "-n az-net-vault -g az-net"
+    az(f"keyvault create {vault} -l {connection.location} --enable-rbac-authorization false --no-self-perms true "
+       "--default-action Deny")  # fmt: skip
+    assert "ForbiddenByFirewall" in az("keyvault secret list --vault-name az-net-vault", fails=True)
+    added = az(f"keyvault network-rule add {vault} --vnet-name az-vnet --subnet second")
+    (rule,) = added["properties"]["networkAcls"]["virtualNetworkRules"]
+    assert rule["id"].endswith("/virtualnetworks/az-vnet/subnets/second")
+    assert "ForbiddenByPolicy" in az("keyvault secret list --vault-name az-net-vault", fails=True)
+    refused = az(f"keyvault network-rule add {vault} --vnet-name az-vnet --subnet first", fails=True)
+    assert "SubnetsHaveNoServiceEndpointsConfigured" in refused
+    az("network vnet subnet delete -n second -g az-net --vnet-name az-vnet")
+    assert "ForbiddenByFirewall" in az("keyvault secret list --vault-name az-net-vault", fails=True)
+    assert az(f"keyvault network-rule list {vault}")["virtualNetworkRules"] == []
+    az("network vnet delete -n az-vnet -g az-net")
+    assert "ResourceNotFound" in az("network vnet show -n az-vnet -g az-net", fails=True)

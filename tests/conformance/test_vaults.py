@@ -7,7 +7,7 @@ from storage_doubles import CUSTODIAN, NOON, a_state, a_version
 from strongroom.custody.store import Purpose
 from strongroom.errors import Conflict, NotFound
 from strongroom.vaults.model import AccessPolicy, Deletion
-from strongroom.vaults.network import NetworkRules, SubnetRule
+from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
 from vault_doubles import SUBSCRIPTION, a_vault
 
 DELETION = Deletion(deleted=NOON, scheduled_purge=NOON + timedelta(days=7))
@@ -20,6 +20,7 @@ RULES = NetworkRules(
     ip_rules=("203.0.113.0/24",),
     subnet_rules=(SubnetRule(subnet_id="/subnets/n", ignore_missing_endpoint=True),),
 )
+PROPOSAL = NetworkProposal(rules=RULES, public_network_access="Disabled", since=NOON)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def add(change):
 
 
 async def test_a_vault_is_found_whatever_the_case_of_its_name_and_keeps_the_case_it_has(storage, add):
-    vault = a_vault("Vault", access_policies=(POLICY,), tags=(("a", "b"),), network=RULES, rbac=True)
+    vault = a_vault("Vault", access_policies=(POLICY,), tags=(("a", "b"),), network=RULES, proposal=PROPOSAL, rbac=True)
     await add(vault)
     assert await storage.read().vaults.find("vAULT") == vault
     assert await storage.read().vaults.find("vault2") is None

@@ -4,9 +4,9 @@ import asyncio
 import os
 import signal
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from storage_doubles import CUSTODIAN, a_record
 from storage_kinds import RecorderProcess, counting, is_whole
@@ -164,7 +164,7 @@ async def test_who_sends_nonsense_is_dropped_and_nobody_else(place, recorded):
 async def test_a_record_that_cannot_be_linked_fails_and_the_recorder_lives_on(place, recorder, recorded):
     with closing(dial(place)) as worker:
         worker.setblocking(True)
-        worker.sendall(encode_frame([replace(a_record(), change=-1)], behind=False))  # no number of a change
+        worker.sendall(encode_frame([structs.replace(a_record(), change=-1)], behind=False))  # no number of a change
         assert worker.recv(1) == FAILED
     await recorded.record(a_record(1))
     assert len(ids(recorded)) == 1

@@ -24,6 +24,7 @@ from storage_doubles import (
     a_data_directory,
     a_group,
     a_lock,
+    a_network,
     a_record,
     a_role,
     a_signing_key,
@@ -67,6 +68,7 @@ ALIKE = {
     "vaults": {"subscription_id", "resource_group", "deleted"},
     "assignments": {"scope", "role_id"},
     "locks": {"subscription_id"},
+    "virtual_networks": {"subscription_id"},
     "objects": {"vault_id", "kind", "name", "deleted", "purge"},
     "versions": {"kind", "document"},
     "memberships": {"group_id", "relation"},
@@ -123,6 +125,7 @@ async def fill(storage, custodian):
             lambda stores, number=number: stores.locks.put(
                 a_lock(number, f"/subscriptions/s1/resourceGroups/{number}")
             ),
+            lambda stores, number=number: stores.networks.put(a_network(number, f"rg-{number}")),
             lambda stores, number=number: stores.connections.put(a_connection(number, f"id-of-kv{number}")),
             lambda stores, number=number: stores.keys.put_policy(*a_stored_policy(number)),
             lambda stores, number=number: stores.identity.add_user(a_user(number)),
@@ -197,6 +200,7 @@ READS = {
     "security_groups": lambda stores, _: stores.identity.list_groups(),
     "memberships": lambda stores, _: all_memberships(stores.identity),
     "locks": lambda stores, _: stores.locks.list_in("s1"),
+    "virtual_networks": lambda stores, _: stores.networks.list_in("s1"),
     "private_endpoint_connections": lambda stores, _: stores.connections.list_all(),
     "objects": all_secrets,
     "versions": all_secrets,

@@ -131,18 +131,18 @@ def _show_explanation(answer: "ReachAnswer") -> None:
     click.echo(f"{short(answer.id)[4:]}: {answer.permission_model} decide".capitalize())
     click.echo("\nWho can:")
     able = [
-        [each.principal.display_name, _mark(each.principal, road), _listed(road.operations), _by(road)]
+        [each.principal.display_name, _mark(each.principal, road), listed(road.operations), _by(road)]
         for each in answer.able
         for road in each.roads
     ]
     show_table(["who", "", "what", "by"], able)
     if answer.able_as_resource:
         click.echo("\nWho can over the resource manager, whatever decides here (values never come out there):")
-        written = [[each.principal.display_name, _listed(each.operations)] for each in answer.able_as_resource]
+        written = [[each.principal.display_name, listed(each.operations)] for each in answer.able_as_resource]
         show_table(["who", "what"], written)
     click.echo("\nWho could give itself that:")
     could = [
-        [each.principal.display_name, _listed(each.operations), "; then ".join(step.text for step in each.steps)]
+        [each.principal.display_name, listed(each.operations), "; then ".join(step.text for step in each.steps)]
         for each in answer.could_give_itself
     ]
     show_table(["who", "what", "how"], could)
@@ -157,7 +157,7 @@ def _show_reach(answer: "PrincipalReachAnswer") -> None:
     if not answer.principal.enabled:
         click.echo(f"{answer.principal.display_name} is disabled and reaches nothing; were it enabled:")
     rows = [
-        [short(road.place)[4:], _mark(answer.principal, road), _listed(road.operations), _by(road)]
+        [short(road.place)[4:], _mark(answer.principal, road), listed(road.operations), _by(road)]
         for vault in answer.vaults
         for road in vault.roads
     ]
@@ -190,7 +190,7 @@ def _by(road: "RoadAnswer") -> str:
     return f"role '{road.role_name}' at {short(str(road.scope))}{through}{condition}"
 
 
-def _listed(operations: Iterable[str]) -> str:
+def listed(operations: Iterable[str]) -> str:
     """Return operations by their kinds: `secrets: get list`."""
     return "; ".join(_by_kind(operations))
 

@@ -1,7 +1,7 @@
 """Spans of time as people write them on a command line."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -29,4 +29,25 @@ class _Duration(click.ParamType[timedelta]):
             self.fail(f"'{value}': {error}", param, ctx)
 
 
+class _Moment(click.ParamType[datetime]):
+    """A time on the command line: how long ago, or when."""
+
+    name = "when"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from strongroom.clock import real_now
+
+        text = str(value)
+        try:
+            return real_now() - parse_duration(text)
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"'{text}' is neither a duration, such as 2h, nor a time, such as 2030-01-31T12:00Z", param, ctx)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 DURATION = _Duration()
+MOMENT = _Moment()

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from strongroom.cli.durations import parse_duration
+from strongroom.cli.durations import MOMENT
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.verification import command as verify
 
@@ -24,26 +24,6 @@ BATCH = 500
 FOLLOW_SECONDS = 0.5
 
 
-class _Moment(click.ParamType[datetime]):
-    """A time on the command line: how long ago, or when."""
-
-    name = "when"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        from strongroom.clock import real_now
-
-        text = str(value)
-        try:
-            return real_now() - parse_duration(text)
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"'{text}' is neither a duration, such as 2h, nor a time, such as 2030-01-31T12:00Z", param, ctx)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 @click.group(name="logs", invoke_without_command=True)
 @click.option(
     "-n", "count", type=click.IntRange(0), default=DEFAULT_COUNT, show_default=True, help="How many, at most."
@@ -54,7 +34,7 @@ class _Moment(click.ParamType[datetime]):
 @click.option("--vault", metavar="NAME", help="Only what concerns this vault.")
 @click.option("--caller", metavar="WHO", help="Only from this application (name or id), user or operator.")
 @click.option("--failed", is_flag=True, help="Only what was refused or failed.")
-@click.option("--since", type=_Moment(), help="Only from then on: 15m, 2h, 7d, or a time in ISO 8601 (UTC).")
+@click.option("--since", type=MOMENT, help="Only from then on: 15m, 2h, 7d, or a time in ISO 8601 (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as they are kept, one a line.")
 @settings_options(*PLACE)
 @click.pass_context

@@ -24,7 +24,7 @@ COMMANDS = {
     "subscription": "Add subscriptions, list them, rename them.",
     "role": "Give roles to applications, users and groups, list them, take them away.",
     "access": "Say who can reach a vault, a secret or a key, by which road, and who could give itself that.",
-    "network": "Say from where vaults are reached: private endpoints and trusted services.",
+    "network": "Say from where vaults are reached, and rehearse network rules before they count.",
     "rotate": "Put new keys in the place of old ones: the master key, a vault's, the one that signs tokens.",
     "logs": "Read and follow the records of what was asked and answered.",
     "openapi": "Print the OpenAPI document of a plane.",

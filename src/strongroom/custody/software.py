@@ -6,9 +6,11 @@ not wait: the making and the checking of RSA keys to threads of their own, since
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
+
+import msgspec
 
 from strongroom.custody import elliptic, lattice, rsa, symmetric, transfer
 from strongroom.custody.algorithms import Algorithm, Use, get_algorithm
@@ -117,7 +119,7 @@ class SoftwareProvider:
         """Return the key for another place; the handle for the old one stays good until it is thrown away."""
         material = self._custodian.open(place.key, key.handle, place.context)
         handle = self._custodian.seal(to.key, material, to.context)
-        return replace(key, handle=handle)
+        return msgspec.structs.replace(key, handle=handle)
 
     async def release(self, key: KeptKey, place: Place, form: TransferForm, to: TransferKey) -> bytes:
         """Return an exportable key wrapped to the holder of `to`; nothing of it is loaded here for that."""

@@ -108,8 +108,11 @@ class Gate:
         self._domain = domain
         self._strangers = strangers
 
-    async def serve(self, request: Request, read_body: ReadBody) -> Response:
-        """Answer a request; whatever happens, an answer that leaves has its record."""
+    async def serve(self, request: Request, read_body: ReadBody | None) -> Response:
+        """Answer a request; whatever happens, an answer that leaves has its record.
+
+        read_body: None where no body is waited for.
+        """
         started, ticks = real_now(), time.perf_counter()
         # A storage that cannot be read cannot record either: such a call ends before anything looks at its stores.
         call = Call(request, cast("Stores", None), self._custodian, started, started, self._domain)
@@ -119,7 +122,7 @@ class Gate:
             self._meter.count(run.operation_name(), response.status, time.perf_counter() - ticks)
         return response
 
-    async def _serve(self, run: "_Run", read_body: ReadBody) -> Response:
+    async def _serve(self, run: "_Run", read_body: ReadBody | None) -> Response:
         call = run.call
         try:
             await self._begin(call)
@@ -156,14 +159,15 @@ class Gate:
         if offset:
             call.now = shift(call.real_now, offset)
 
-    async def _answer(self, run: "_Run", read_body: ReadBody) -> Response:
+    async def _answer(self, run: "_Run", read_body: ReadBody | None) -> Response:
         call = run.call
         operation = await self._admit(call)
         if call.caller is not None:
             self._plane.throttle(call)
-        seen = call.stores.unchanged.generation
-        call.request.body = await read_body(operation.body_limit)
-        operation = await self._admit_after(call, operation, run.ticks, seen)
+        if read_body is not None:
+            seen = call.stores.unchanged.generation
+            call.request.body = await read_body(operation.body_limit)
+            operation = await self._admit_after(call, operation, run.ticks, seen)
         call.body = self._plane.parse_body(call)
         if operation.prepare is not None:
             operation = await self._prepare(operation, call)

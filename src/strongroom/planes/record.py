@@ -7,27 +7,30 @@ the request line, the caller and what handlers note by name.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from strongroom.access.identity.model import Caller
-from strongroom.audit.event import Category, Record, RecordBody, new_record, wire_time
+from strongroom.audit.event import Category, Form, Record, RecordBody, new_record, wire_time
 from strongroom.planes.call import Call
-from strongroom.planes.http import Response
+from strongroom.planes.http import Request, Response
 
 OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 # What strangers choose is cut: a record must cost its request more than it costs us.
 TEXT_LENGTH, URL_LENGTH, VERSION_LENGTH = 512, 2048, 64
 SELF_GRANT = "Strongroom.Access/selfGrant/write"
+REMEMBERED_LENGTH, REMEMBERED = 512, 256  # of what strangers ask: it must not fill the memory
 SIGNATURES = {status.value: status.phrase.replace(" ", "").replace("-", "") for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Subject:
     """What a record says of a request whatever is answered: the same for every request that asks the same.
 
     resource_id: the ARM id, as sent or found; operation, version: the operation's name in the log, and the api-version.
+    told, form: of the last of their records what it said beside that, and its form, which the next one mostly has too.
     """
 
     resource_id: str
@@ -36,47 +39,70 @@ class Subject:
     category: Category
     identity: Mapping[str, Any]
     url: str
+    told: tuple[Any, ...] | None = None
+    form: Form | None = None
 
     @classmethod
     def of(cls, call: Call, *, category: Category, operation: str, resource_id: str) -> "Subject":
         """Return the subject of a call as it stands."""
         request = call.request
-        return cls(
-            resource_id=resource_id[:URL_LENGTH].upper(),
-            operation=operation,
-            version=request.api_version[:VERSION_LENGTH],
-            category=category,
-            identity=_identity(call.caller),
-            url=request.url[:URL_LENGTH],
-        )
+        if call.caller is None and len(request.path) + len(request.raw_query) <= REMEMBERED_LENGTH:
+            line = request.host, request.path, request.raw_query
+            return _of_stranger(resource_id, operation, category, line)
+        return _subject(request, call.caller, resource_id, operation, category)
 
 
 def compose(call: Call, subject: Subject, response: Response, *, started: datetime, ms: float) -> Record:
     """Return the record of `call`, answered with `response` after `ms` milliseconds."""
     request = call.request
+    agent, object_id = request.header(b"user-agent")[:TEXT_LENGTH], (call.object_id or request.base + "/")[:URL_LENGTH]
+    told = (response.status, call.refusal[:TEXT_LENGTH], request.client, agent, object_id, request.tls, call.notes)
+    form = subject.form
+    if form is None or subject.told != told:
+        form = subject.form = _form(subject, told)
+        subject.told = (*told[:-1], dict(call.notes))
+    return Record(call.record_id, started, form.fill(started, ms=ms, correlation_id=request.correlation_id))
+
+
+def _form(subject: Subject, told: tuple[Any, ...]) -> Form:
+    status, refusal, client, agent, object_id, tls, notes = told
     body = RecordBody(
-        time=wire_time(started),
+        time="",
         resource_id=subject.resource_id,
         operation_name=subject.operation,
         operation_version=subject.version,
         category=subject.category,
-        result_type="Success" if response.status < 400 else "Failed",
-        result_signature=SIGNATURES.get(response.status, str(response.status)),
-        result_description=call.refusal[:TEXT_LENGTH],
-        duration_ms=round(ms, 3),
-        caller_ip_address=request.client,
-        correlation_id=request.correlation_id,
+        result_type="Success" if status < 400 else "Failed",
+        result_signature=SIGNATURES.get(status, str(status)),
+        result_description=refusal,
+        caller_ip_address=client,
         identity=subject.identity,
         properties={
-            "clientInfo": request.header(b"user-agent")[:TEXT_LENGTH],
+            "clientInfo": agent,
             "requestUri": subject.url,
-            "id": (call.object_id or request.base + "/")[:URL_LENGTH],
-            "httpStatusCode": response.status,
-            "tlsVersion": request.tls,
-            **call.notes,
+            "id": object_id,
+            "httpStatusCode": status,
+            "tlsVersion": tls,
+            **notes,
         },
     )
-    return new_record(started, body, call.record_id)
+    return Form.of(body)
+
+
+def _subject(request: Request, caller: Caller | None, resource_id: str, operation: str, category: Category) -> Subject:
+    return Subject(
+        resource_id=resource_id[:URL_LENGTH].upper(),
+        operation=operation,
+        version=request.api_version[:VERSION_LENGTH],
+        category=category,
+        identity=_identity(caller),
+        url=request.url[:URL_LENGTH],
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _of_stranger(resource_id: str, operation: str, category: Category, line: tuple[str, str, bytes]) -> Subject:
+    return _subject(Request("", *line, {}, ""), None, resource_id, operation, category)
 
 
 def self_grant(call: Call, subject: Subject, *, started: datetime) -> Record:

@@ -11,6 +11,7 @@ from strongroom.custody.store import KeyringStore
 from strongroom.objects.keys.store import KeyStore
 from strongroom.objects.secrets.store import SecretStore
 from strongroom.resources.facts import FactStore
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.connections import ConnectionStore
 from strongroom.vaults.store import VaultStore
@@ -53,6 +54,8 @@ class Stores(Protocol):
     def keys(self) -> KeyStore: ...
     @property
     def locks(self) -> LockStore: ...
+    @property
+    def networks(self) -> NetworkStore: ...
     @property
     def records(self) -> RecordSearch: ...
     @property

@@ -25,6 +25,7 @@ from strongroom.storage.keyring import KEYS, SqlKeyring, key_of
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
+from strongroom.storage.networks import NETWORKS
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.principals import MEMBERSHIPS
 from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
@@ -44,6 +45,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     **{kind.table: kind.columns[:1] for kind in DOCUMENTS},
     GROUPS.table: ("name",),
     LOCKS.table: ("scope", "name"),
+    NETWORKS.table: NETWORKS.columns,
     CONNECTIONS.table: ("vault_id", "name"),
     POLICIES.table: ("vault_id", "name"),
     MEMBERSHIPS.table: MEMBERSHIPS.shape.columns[:3],

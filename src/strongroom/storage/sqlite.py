@@ -35,6 +35,7 @@ from strongroom.storage.keys import SqlKeys
 from strongroom.storage.locks import SqlLocks
 from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
+from strongroom.storage.networks import SqlNetworks
 from strongroom.storage.notes import encode_notes
 from strongroom.storage.records import SqlRecords, put_in_outbox
 from strongroom.storage.resources import SqlFacts, SqlResources
@@ -74,6 +75,7 @@ class SqlStores:
         self.assignments = SqlAssignments(session)
         self.roles = SqlRoles(session)
         self.locks = SqlLocks(session)
+        self.networks = SqlNetworks(session)
         self.connections = SqlConnections(session)
         self.facts = SqlFacts(session)
         self.identity = SqlIdentity(session)

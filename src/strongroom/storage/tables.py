@@ -5,6 +5,7 @@ from strongroom.storage.grants import ASSIGNMENTS, ROLES
 from strongroom.storage.identity import APPLICATIONS, SIGNING_KEYS, TENANTS
 from strongroom.storage.keys import POLICIES
 from strongroom.storage.locks import LOCKS
+from strongroom.storage.networks import NETWORKS
 from strongroom.storage.principals import PRINCIPALS
 from strongroom.storage.resources import FACTS, GROUPS, SUBSCRIPTIONS
 from strongroom.storage.vaults import VAULTS
@@ -22,5 +23,6 @@ DOCUMENTS = (
     POLICIES,
     *PRINCIPALS,
     LOCKS,
+    NETWORKS,
     CONNECTIONS,
 )

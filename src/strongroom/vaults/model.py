@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from strongroom.resources.model import SystemData
-from strongroom.vaults.network import ENABLED, NetworkRules
+from strongroom.vaults.network import ENABLED, NetworkProposal, NetworkRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Vault:
 
     sku: standard or premium. retention_days: 7 to 90, fixed at creation.
     public_network_access: Enabled or Disabled. network: its rules, None when it was given none: then it is open.
+    proposal: rules that are rehearsed; they refuse nobody.
     network_bypass: only in rows that older versions wrote, which had no rules that restrict; see `as_now`.
     throttled: whether the limits of requests count; a rehearsal vault has none.
     """
@@ -61,6 +62,7 @@ class Vault:
     enabled_for_template_deployment: bool = False
     public_network_access: str = ENABLED
     network: NetworkRules | None = None
+    proposal: NetworkProposal | None = None
     network_bypass: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     deletion: Deletion | None = None

@@ -7,6 +7,7 @@ Sources: REST Vaults `NetworkRuleSet`, `IPRule`, `VirtualNetworkRule`, `publicNe
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from ipaddress import IPv4Network
 
 from strongroom.errors import BadRequest
@@ -75,6 +76,18 @@ class NetworkRules:
     bypass: str = AZURE_SERVICES
     ip_rules: tuple[str, ...] = ()
     subnet_rules: tuple[SubnetRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkProposal:
+    """Rules that a vault is to have, kept beside those that count: requests are judged by them, and none is refused.
+
+    public_network_access: Enabled or Disabled. since: when they were proposed.
+    """
+
+    rules: NetworkRules
+    public_network_access: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from strongroom.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
 from strongroom.ids import VAULT_NAME, group_scope, vault_scope
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.connections import ConnectionStore, disconnect_vault
@@ -35,7 +36,7 @@ from strongroom.vaults.request import (
     require_vault_name,
 )
 from strongroom.vaults.store import VaultStore
-from strongroom.vaults.subnets import Subnets, require_subnets
+from strongroom.vaults.subnets import forget_subnets, require_subnets, subnets_gone
 
 
 class Grants(Protocol):
@@ -57,6 +58,8 @@ class Places(Protocol):
     @property
     def keyring(self) -> KeyringStore: ...
     @property
+    def networks(self) -> NetworkStore: ...
+    @property
     def resources(self) -> ResourceStore: ...
     @property
     def vaults(self) -> VaultStore: ...
@@ -66,7 +69,8 @@ class Places(Protocol):
 class Change:
     """Who changes a vault, when, and whether that is one who may assign roles at it.
 
-    private_rules: whether its network rules may name addresses of private networks.
+    private_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case, of
+    the subnets that they may name.
     """
 
     author: Author
@@ -74,6 +78,7 @@ class Change:
     may_assign_roles: bool
     now: datetime
     private_rules: bool = True
+    joinable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +196,16 @@ async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
 
 
 async def delete_group(stores: Places, subscription_id: str, name: str, now: datetime) -> tuple[Vault, ...]:
-    """Remove a resource group; return its vaults, now deleted softly. NotFound (ResourceGroupNotFound)."""
+    """Remove a resource group with its networks; return its vaults, now deleted softly.
+
+    NotFound (ResourceGroupNotFound).
+    """
     group = await get_group(stores.resources, subscription_id, name)
     living = await stores.vaults.list_living(subscription_id, group.name)
     deleted = tuple([await delete_vault(stores, vault, now) for vault in living])
+    networks = await stores.networks.list_in(subscription_id, group.name)
+    await forget_subnets(stores, [gone for network in networks for gone in subnets_gone(network, None)])
+    await stores.networks.remove_group(subscription_id, group.name)
     await stores.resources.remove_group(subscription_id, group.name)
     await _forget_scope(stores, group_scope(subscription_id, group.name))
     return deleted
@@ -304,13 +315,9 @@ async def _apply(
     """Return the vault as the request wants it; what its network rules name must be there to be enforced."""
     changed = apply_request(vault, request, fixed_retention=fixed_retention, private_rules=change.private_rules)
     if request.network is not None and request.network.subnet_rules is not None:
-        await require_subnets(find_subnets(stores), changed.network)
+        who = (change.author.name, change.object_id)
+        await require_subnets(stores.networks, changed, joinable=change.joinable, caller=who)
     return changed
-
-
-def find_subnets(_stores: Places) -> Subnets | None:
-    """Return the subnets that network rules may name, None while there are no virtual networks."""
-    return None
 
 
 def _require_recoverable(

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from doubles import MemoryStores
+from storage_doubles import a_network
 from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.access.network.evaluation import NOT_PUBLIC, SHUT, NamedSubnet, Visitor
-from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, network_refusal
-from strongroom.vaults.network import NetworkRules, SubnetRule
+from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, named_subnets, network_refusal
+from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
 from vault_doubles import NOON, TENANT, a_vault
 
 DENY = NetworkRules(default_action="Deny", ip_rules=("203.0.113.0/24",))
@@ -45,6 +47,37 @@ def test_rules_are_compiled_anew_when_a_subnet_that_they_name_changes():
     assert firewall.rules_of(vault, (subnet,)).decide(visitor).allowed
     assert not firewall.rules_of(vault, (replace(subnet, has_endpoint=False),)).decide(visitor).allowed
     assert not firewall.rules_of(vault).decide(visitor).allowed
+
+
+def test_a_proposal_is_compiled_beside_the_rules_that_count():
+    firewall, visitor = Firewall(), Visitor(address="198.51.100.7")
+    vault = a_vault(network=DENY)
+    assert firewall.proposal_of(vault) is None
+    proposal = NetworkProposal(rules=NetworkRules(), public_network_access="Enabled", since=NOON)
+    vault = replace(vault, proposal=proposal)
+    rules, proposed = firewall.rules_of(vault), firewall.proposal_of(vault)
+    assert (rules.decide(visitor).allowed, proposed.decide(visitor).allowed) == (False, True)
+    assert firewall.rules_of(vault) is rules
+    assert firewall.proposal_of(vault) is proposed
+    shut = replace(vault, proposal=replace(proposal, public_network_access="Disabled"))
+    assert firewall.proposal_of(shut).decide(visitor) is NOT_PUBLIC
+
+
+SUBNETS = "/subscriptions/s1/resourcegroups/rg/providers/microsoft.network/virtualnetworks/net-1/subnets"
+
+
+async def test_the_subnets_that_a_vault_names_are_looked_up_as_they_are_now():
+    def rules(*names):
+        return NetworkRules(subnet_rules=tuple(SubnetRule(subnet_id=f"{SUBNETS}/{name}") for name in names))
+
+    networks = MemoryStores().networks
+    await networks.put(a_network(1))
+    proposal = NetworkProposal(rules=rules("web", "db"), public_network_access="Enabled", since=NOON)
+    vault = a_vault(network=rules("web", "gone"), proposal=proposal)
+    found = await named_subnets(networks, vault)
+    assert [each.subnet_id.rpartition("/")[2] for each in found] == ["web", "db"]
+    assert [each.has_endpoint for each in found] == [True, False]
+    assert await named_subnets(networks, a_vault()) == ()
 
 
 def test_rules_of_so_many_vaults_are_kept_and_no_more():

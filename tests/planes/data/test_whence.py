@@ -1,11 +1,15 @@
 """From where a vault may be used: every operation of the data plane, and what the record says of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from authorization_rows import DATA_ROWS
 from data_doubles import DataWorld, an_application, token_for
+from storage_doubles import a_network
 from strongroom.access.authorization.roles import BUILT_IN
-from strongroom.vaults.network import NetworkRules
+from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
+from vault_doubles import NOON
 
 INSIDE, OUTSIDE = "203.0.113.9", "198.51.100.7"
 DENY = NetworkRules(default_action="Deny", ip_rules=("203.0.113.0/24",))
@@ -108,3 +112,59 @@ async def test_a_refused_change_changes_nothing_and_says_which_rule_refused_it(w
     assert network_of(world.last_record) == ("PublicIP", False, rule)
     await world.change_vault(network=None, public_network_access="Enabled")
     assert (await world.ask("GET", "/secrets/new", client=OUTSIDE)).status == 404
+
+
+@pytest.mark.parametrize("access", ["Enabled", "Disabled"])
+async def test_a_proposal_refuses_nobody_and_the_record_says_whom_it_would(world, access):
+    await world.change_vault(proposal=NetworkProposal(rules=DENY, public_network_access=access, since=NOON))
+    rule = {"Enabled": "defaultAction: Deny", "Disabled": "publicNetworkAccess: Disabled"}[access]
+    for _ in range(2):
+        assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 200
+        assert world.last_record["properties"]["networkProposal"] == rule
+        assert network_of(world.last_record) == ("PublicIP", True, None)
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    assert ("networkProposal" in world.last_record["properties"]) is (access == "Disabled")
+
+
+async def test_a_proposal_lets_nobody_in_whom_the_rules_refuse(world):
+    proposal = NetworkProposal(rules=NetworkRules(), public_network_access="Enabled", since=NOON)
+    await world.change_vault(network=DENY, proposal=proposal)
+    assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).says(403, "Forbidden", INNER["firewall"])
+    assert "networkProposal" not in world.last_record["properties"]
+
+
+SUBNET = "/subscriptions/s1/resourcegroups/rg/providers/microsoft.network/virtualnetworks/net-1/subnets/web"
+FROM_SUBNET = NetworkRules(default_action="Deny", subnet_rules=(SubnetRule(subnet_id=SUBNET),))
+
+
+async def test_a_subnet_that_a_rule_names_is_let_in_while_it_has_the_address_and_the_endpoint(world):
+    networks = world.storage.stores.networks
+    await world.change_vault(network=FROM_SUBNET)
+
+    async def asked(client="10.0.1.7"):
+        return (await world.ask("GET", "/secrets/there", client=client)).status
+
+    assert await asked() == 403, "there is no such subnet"
+    network = a_network(1)
+    await networks.put(network)
+    inside, outside = ("10.0.1.7", "::ffff:10.0.1.7"), ("10.0.2.7", OUTSIDE)
+    assert [await asked(client) for client in (*inside, *outside)] == [200, 200, 403, 403]
+    assert await asked() == 200
+    assert network_of(world.last_record) == ("Subnet", True, None)
+    assert world.last_record["properties"]["subnetId"] == SUBNET
+    web, db = network.subnets
+    await networks.put(replace(network, subnets=(replace(web, endpoints=()), db)))
+    assert await asked() == 403, "it has no endpoint any more"
+    await networks.put(replace(network, subnets=(replace(web, prefixes=("10.0.9.0/24",)), db)))
+    assert [await asked(client) for client in ("10.0.1.7", "10.0.9.7")] == [403, 200]
+    await world.change_vault(network=FROM_SUBNET, public_network_access="Disabled")
+    assert await asked("10.0.9.7") == 403
+
+
+async def test_a_proposal_is_asked_with_the_subnets_that_it_names(world):
+    await world.storage.stores.networks.put(a_network(1))
+    proposal = NetworkProposal(rules=FROM_SUBNET, public_network_access="Enabled", since=NOON)
+    await world.change_vault(proposal=proposal)
+    for client, refused in (("10.0.1.7", False), (OUTSIDE, True)):
+        assert (await world.ask("GET", "/secrets/there", client=client)).status == 200
+        assert ("networkProposal" in world.last_record["properties"]) is refused

@@ -1,5 +1,7 @@
 """Network rules of a vault as the management plane takes, keeps, tells and records them."""
 
+from dataclasses import replace
+
 import pytest
 
 from management_doubles import vault_body, vault_path
@@ -8,7 +10,8 @@ from strongroom.planes.gate import Gate
 from strongroom.planes.management.networkchange import rules_change
 from strongroom.planes.management.plane import ManagementPlane
 from strongroom.resources.locations import Locations
-from strongroom.vaults.network import NetworkRules
+from strongroom.vaults.network import NetworkProposal, NetworkRules
+from vault_doubles import NOON
 
 SUBNET = (
     "/subscriptions/5b1c7c0e-7f0a-4d0c-9d0e-3f6a2b1c0d9e/resourceGroups/rg/providers/Microsoft.Network"
@@ -82,7 +85,7 @@ async def test_a_patch_changes_what_it_says_of_the_rules(furnished):
         ({"publicNetworkAccess": "SecuredByPerimeter"}, "no network security perimeters"),
         ({"networkAcls": {"ipRules": [{"value": "1.2.3.4/24"}]}}, "did you mean 1.2.3.0/24, or 1.2.3.4/32?"),
         ({"networkAcls": {"ipRules": [{"value": "1.2.3.4"}] * 1001}}, "at most 1000 ipRules"),
-        ({"networkAcls": {"virtualNetworkRules": [{"id": SUBNET}]}}, "knows no virtual networks"),
+        ({"networkAcls": {"virtualNetworkRules": [{"id": SUBNET}]}}, "was not found"),
         ({"networkAcls": {"virtualNetworkRules": [{"id": "x"}]}}, "virtualNetworkRules[0].id: x is not"),
     ],
 )
@@ -121,6 +124,18 @@ async def test_a_vault_comes_back_with_its_rules(furnished):
     await furnished.ask("DELETE", vault_path())
     back = await furnished.ask("PUT", vault_path(), vault_body(createMode="recover", networkAcls=OPEN))
     assert back.json["properties"] == made["properties"]
+
+
+async def test_a_change_over_the_plane_leaves_what_is_proposed_and_does_not_tell_it(furnished):
+    await furnished.a_vault(networkAcls=ASKED)
+    proposal = NetworkProposal(rules=NetworkRules(), public_network_access="Disabled", since=NOON)
+    vaults = furnished.stores.vaults
+    await vaults.replace(replace(await vaults.find("kv1"), proposal=proposal))
+    answer = await furnished.ask("PUT", vault_path(), vault_body(networkAcls=ASKED))
+    assert network_of(answer) == (KEPT, "Enabled")
+    assert b"proposal" not in answer.raw.lower()
+    await patch(furnished, publicNetworkAccess="Disabled")
+    assert (await vaults.find("kv1")).proposal == proposal
 
 
 async def test_who_may_write_the_vault_may_set_its_rules_and_nobody_else(furnished):

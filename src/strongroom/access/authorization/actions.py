@@ -5,6 +5,7 @@ The names that access policies may hold are in `vaults.policies`. Sources: Azure
 """
 
 from strongroom.access.authorization.model import Action
+from strongroom.resources.networks.model import JOIN
 
 PROVIDER = "Microsoft.KeyVault"
 PREFIX = PROVIDER + "/vaults/"
@@ -47,6 +48,13 @@ ROLE_ASSIGNMENT_READ = "Microsoft.Authorization/roleAssignments/read"
 ROLE_ASSIGNMENT_WRITE = "Microsoft.Authorization/roleAssignments/write"
 ROLE_DEFINITION_WRITE = "Microsoft.Authorization/roleDefinitions/write"
 ACCESS_POLICY_WRITE = "Microsoft.KeyVault/vaults/accessPolicies/write"
+NETWORK_PROVIDER = "Microsoft.Network"
+NETWORK_READ = "Microsoft.Network/virtualNetworks/read"
+NETWORK_WRITE = "Microsoft.Network/virtualNetworks/write"
+NETWORK_DELETE = "Microsoft.Network/virtualNetworks/delete"
+SUBNET_READ = "Microsoft.Network/virtualNetworks/subnets/read"
+SUBNET_WRITE = "Microsoft.Network/virtualNetworks/subnets/write"
+SUBNET_DELETE = "Microsoft.Network/virtualNetworks/subnets/delete"
 VAULT_DELETE = "Microsoft.KeyVault/vaults/delete"
 VAULT_PURGE = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
 KEYS_WRITE = PREFIX + "keys/write"
@@ -115,3 +123,16 @@ KNOWN_ACTIONS = _spelled(
     managedHSMs/providers/Microsoft.Insights/metricDefinitions: read
     """,
 )
+NETWORK_ACTIONS = (
+    f"{NETWORK_PROVIDER}/register/action",
+    f"{NETWORK_PROVIDER}/unregister/action",
+    f"{NETWORK_PROVIDER}/operations/read",
+    NETWORK_READ,
+    NETWORK_WRITE,
+    NETWORK_DELETE,
+    SUBNET_READ,
+    SUBNET_WRITE,
+    SUBNET_DELETE,
+    JOIN,
+)
+"""What is asked here of Microsoft.Network. Roles may name its other actions too: roles are brought along."""

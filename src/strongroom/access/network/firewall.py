@@ -6,6 +6,9 @@ Texts: as the service writes them, see `docs/errors.md`. Lines part with CRLF.
 from strongroom.access.identity.model import Caller
 from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision, Visitor
 from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
+from strongroom.resources.networks.model import KEY_VAULT_SERVICE
+from strongroom.resources.networks.service import find_subnet
+from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
 
@@ -23,21 +26,48 @@ class Firewall:
     """Compiled rules, one for each vault; compiled anew when the vault's rules, or a subnet that they name, change."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Sources, CompiledRules]] = {}
+        self._known: dict[tuple[str, bool], tuple[Sources, CompiledRules]] = {}
 
     def rules_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules:
         """Return the rules of a vault, ready to be asked. subnets: those that they name."""
-        known = self._known.get(vault.vault_id)
-        if known is not None:
-            (rules, access, seen), compiled = known
-            same = rules is vault.network or rules == vault.network  # the same object while the vault is unchanged
-            if same and access == vault.public_network_access and seen == subnets:
-                return compiled
+        return self._compiled((vault.vault_id, True), (vault.network, vault.public_network_access, subnets))
+
+    def proposal_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules | None:
+        """Return the rules that are proposed for a vault, None when there are none. subnets: those that they name."""
+        proposal = vault.proposal
+        if proposal is None:
+            return None
+        return self._compiled((vault.vault_id, False), (proposal.rules, proposal.public_network_access, subnets))
+
+    def _compiled(self, key: tuple[str, bool], wanted: Sources) -> CompiledRules:
+        known = self._known.get(key)
+        if known is not None and (known[0][0] is wanted[0] or known[0][0] == wanted[0]) and known[0][1:] == wanted[1:]:
+            return known[1]  # the rules are the same object while the vault is unchanged
         if len(self._known) >= REMEMBERED_VAULTS:
             self._known.clear()
-        compiled = CompiledRules(vault.network, vault.public_network_access, subnets)
-        self._known[vault.vault_id] = (vault.network, vault.public_network_access, subnets), compiled
+        compiled = CompiledRules(*wanted)
+        self._known[key] = wanted, compiled
         return compiled
+
+
+async def named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that the rules of a vault name, and those of its proposal, as they are now.
+
+    One that is gone is left out: it lets nobody in.
+    """
+    proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
+    rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
+    named = [await _named(networks, subnet_id, vault) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
+    return tuple([subnet for subnet in named if subnet is not None])
+
+
+async def _named(networks: NetworkStore, subnet_id: str, vault: Vault) -> NamedSubnet | None:
+    found = await find_subnet(networks, subnet_id)
+    if found is None:
+        return None
+    subnet = found[1]
+    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, vault.location)
+    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
 
 
 def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:

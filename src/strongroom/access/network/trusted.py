@@ -18,7 +18,11 @@ class Directory(Protocol):
 
 async def find_trusted_service(directory: Directory, caller: Caller) -> str | None:
     """Return the name of the trusted service that is calling, None when it is none, or is not enabled any more."""
-    application = await directory.find_principal(caller.object_id)
+    return trusted_name(await directory.find_principal(caller.object_id))
+
+
+def trusted_name(application: Application | None) -> str | None:
+    """Return the name of an application that is a trusted service, None when it is none or is not enabled."""
     if application is None or not application.enabled or not application.trusted:
         return None
     return application.display_name

@@ -4,7 +4,6 @@ import errno
 import ipaddress
 import socket
 import sqlite3
-from collections.abc import Sequence
 
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.failure import CommandFailed
@@ -15,6 +14,7 @@ from strongroom.settings import Settings
 from strongroom.storage.commit import drive
 from strongroom.storage.inspection import stores_of
 from strongroom.storage.snapshot import Snapshot
+from strongroom.values import split_place
 from strongroom.vaults.connections import ANY_PORT, PrivateEndpointConnection, place_of
 
 CHECK = "private endpoints"
@@ -32,27 +32,30 @@ def check_endpoints(snapshot: Snapshot, custodian: Custodian, settings: Settings
     except (StrongroomError, sqlite3.Error) as error:
         yield problem(CHECK, f"cannot be read: {error}", "restore a backup; find out who changed the data")
         return
-    addresses, port = _listening(settings)
-    lost = [each for each in found if not _is_reached(each, addresses, port)]
+    places = _listening(settings)
+    lost = [each for each in found if not any(_is_reached(each, *place) for place in places)]
     yield from [_told(each) for each in lost]
     if not lost:
         yield ok(CHECK, f"{len(found)}, each at an address that the server listens on" if found else "none")
 
 
-def _listening(settings: Settings) -> tuple[Sequence[str], int]:
-    """Return where the server listens that runs, else where one would, at port 0 for one that is not known."""
+def _listening(settings: Settings) -> frozenset[tuple[str, int]]:
+    """Return where the server that runs listens, else where one would: addresses and ports, 0 for one not yet known."""
     try:
         server = find_server(settings.data_dir)
     except (CommandFailed, OSError):
-        return settings.listen, settings.port
-    return server.addresses, server.port
+        return frozenset(split_place(place, settings.port) for place in settings.listen)
+    own = {split_place(place, server.port) for place in settings.listen}
+    return frozenset({(address, server.port) for address in server.addresses} | own)
 
 
-def _is_reached(endpoint: PrivateEndpointConnection, addresses: Sequence[str], port: int) -> bool:
+def _is_reached(endpoint: PrivateEndpointConnection, address: str, port: int) -> bool:
+    """Answer whether who listens at an address and port is reached at an endpoint."""
     if port and endpoint.port not in {ANY_PORT, port}:
         return False
-    everywhere = ANYWHERE[ipaddress.ip_address(endpoint.address).version]
-    return endpoint.address in addresses or (everywhere in addresses and _is_here(endpoint.address))
+    if address == ANYWHERE[ipaddress.ip_address(endpoint.address).version]:
+        return _is_here(endpoint.address)
+    return address == endpoint.address
 
 
 def _is_here(address: str) -> bool:

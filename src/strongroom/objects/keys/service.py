@@ -5,8 +5,10 @@ Making a key takes its time, so it is made before the change that adds it (`make
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+import msgspec
 
 from strongroom.clock import whole_seconds
 from strongroom.custody.provider import (
@@ -41,8 +43,7 @@ from strongroom.vaults.model import Vault
 from strongroom.vaults.service import Grants
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """A key that may do what is asked of it now, with who does it."""
 
     key: Key

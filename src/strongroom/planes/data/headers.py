@@ -29,9 +29,9 @@ def own_headers(call: Call) -> Headers:
     return (request_id,)
 
 
-def standing_headers(call: Call) -> Headers:
-    """Return the headers that every answer carries, to this client from the call's vault."""
-    return _standing(call.vault.location if call.vault else "", call.request.client)
+def standing_headers(call: Call, headers: Headers) -> Headers:
+    """Return `headers` and those that every answer carries, to this client from the call's vault."""
+    return _standing(call.vault.location if call.vault else "", call.request.client, headers)
 
 
 @lru_cache(maxsize=1024)
@@ -50,8 +50,8 @@ def challenge(host: str, domain: str, tenant_id: str) -> Headers:
 
 
 @lru_cache(maxsize=4096)
-def _standing(location: str, client: str) -> Headers:
+def _standing(location: str, client: str, headers: Headers) -> Headers:
     kind, family = (b"Ipv6", b"InterNetworkV6") if ":" in client else (b"Ipv4", b"InterNetwork")
     network = b"conn_type=%s;addr=%s;act_addr_fam=%s;" % (kind, client.encode(), family)
     region = ((b"x-ms-keyvault-region", location.encode()),) if location else ()
-    return (*ALWAYS, *region, (b"x-ms-keyvault-network-info", network))
+    return (*headers, *ALWAYS, *region, (b"x-ms-keyvault-network-info", network))

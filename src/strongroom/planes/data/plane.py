@@ -114,8 +114,7 @@ class DataPlane:
 
     def finish(self, response: Response, call: Call) -> Response:
         """Return the response with the headers that every answer carries."""
-        headers = (*response.headers, *own_headers(call))
-        return Response(response.status, response.body, headers, standing_headers(call))
+        return Response(response.status, response.body, own_headers(call), standing_headers(call, response.headers))
 
 
 def unverified_bearer_token(request: Request) -> str:

@@ -1,7 +1,7 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
 from strongroom.access.network.evaluation import PRIVATE, NamedSubnet, NetworkDecision, Visitor
-from strongroom.access.network.firewall import Firewall, network_refusal
+from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
 from strongroom.access.network.trusted import find_trusted_service
 from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
@@ -14,12 +14,16 @@ STRAYED = NetworkDecision(allowed=False, address_type=PRIVATE, rule="privateEndp
 async def require_network(call: Call, firewall: Firewall) -> None:
     """Raise ForbiddenByFirewall or ForbiddenByConnection unless the vault may be reached from where the caller is.
 
-    Where that is, and what was decided, goes into the record.
+    Where that is, and what was decided, goes into the record; so does that a proposal would refuse the request.
     """
     vault = call.known_vault()
     visitor = await find_visitor(call)
-    decision = firewall.rules_of(vault, await find_subnets(call)).decide(visitor)
+    subnets = await find_subnets(call)
+    decision = firewall.rules_of(vault, subnets).decide(visitor)
     note_network(call, decision)
+    proposal = firewall.proposal_of(vault, subnets)
+    if proposal is not None:
+        _note_proposal(call, proposal.decide(visitor))
     if not decision.allowed:
         raise network_refusal(vault, call.known_caller(), visitor, decision)
 
@@ -47,9 +51,19 @@ async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
         raise
 
 
-async def find_subnets(_call: Call) -> tuple[NamedSubnet, ...]:
-    """Return the subnets that the vault's rules name, as they are now: none while there are no virtual networks."""
-    return ()
+async def find_subnets(call: Call) -> tuple[NamedSubnet, ...]:
+    """Return the subnets that rules of the vault name, those that are proposed too, as they are now."""
+    vault, unchanged = call.known_vault(), call.stores.unchanged
+    known: tuple[NamedSubnet, ...] | None = unchanged.get(("subnets", vault.vault_id))
+    if known is None:
+        known = await named_subnets(call.stores.networks, vault)
+        unchanged.keep(("subnets", vault.vault_id), known)
+    return known
+
+
+def _note_proposal(call: Call, decision: NetworkDecision) -> None:
+    if not decision.allowed:
+        call.notes["networkProposal"] = decision.rule
 
 
 def note_network(call: Call, decision: NetworkDecision) -> None:

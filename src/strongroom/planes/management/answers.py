@@ -14,6 +14,7 @@ from strongroom.planes.http import Response
 from strongroom.planes.management import linkwire
 from strongroom.planes.management.wire import IpRule, Wire, render
 from strongroom.resources.model import ResourceGroup, SystemData
+from strongroom.resources.networks.model import VirtualNetwork, id_of_network
 from strongroom.vaults.connections import PrivateEndpointConnection
 from strongroom.vaults.model import AccessPolicy, Vault
 from strongroom.vaults.network import NetworkRules
@@ -23,6 +24,7 @@ from strongroom.vaults.request import SKU_FAMILY
 T = TypeVar("T")
 
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
+NETWORK_TYPE = "Microsoft.Network/virtualNetworks"
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
 Tags = dict[str, str]
@@ -334,12 +336,17 @@ def deleted_vault(value: Vault) -> DeletedVaultAnswer:
     )
 
 
-def resource(value: Vault, expand: frozenset[str]) -> Resource:
-    """Return a vault as the lists of all resources write it; expand: names of the fields to add."""
+def type_of(value: Vault | VirtualNetwork) -> str:
+    """Return the type of a resource."""
+    return VAULT_TYPE if isinstance(value, Vault) else NETWORK_TYPE
+
+
+def resource(value: Vault | VirtualNetwork, expand: frozenset[str]) -> Resource:
+    """Return a resource as the lists of all resources write it; expand: names of the fields to add."""
     return Resource(
-        id=vault_id(value),
+        id=vault_id(value) if isinstance(value, Vault) else id_of_network(value),
         name=value.name,
-        type=VAULT_TYPE,
+        type=type_of(value),
         location=value.location,
         tags=dict(value.tags),
         created_time=wire_date(value.system_data.created_at) if "createdtime" in expand else UNSET,

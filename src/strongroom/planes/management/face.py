@@ -12,6 +12,7 @@ from strongroom.planes.management.wire import Guid
 from strongroom.planes.openapi import Face, bounds_of
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources.locks import MAX_NAME, may_be_locked
+from strongroom.resources.networks.request import NETWORK_NAME, SUBNET_NAME
 from strongroom.resources.service import MAX_TAG_NAME, MAX_TAG_VALUE
 from strongroom.vaults.policies import PolicyChange
 
@@ -120,6 +121,16 @@ FACE = Face(
             name="value",
             kind=Annotated[str, Meta(min_length=1, max_length=MAX_TAG_VALUE)],
             text="The value of a tag.",
+        ),
+        Parameter(
+            name="network",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(NETWORK_NAME))],
+            text="The name of a virtual network.",
+        ),
+        Parameter(
+            name="subnet",
+            kind=Annotated[str, Meta(extra_json_schema=bounds_of(SUBNET_NAME))],
+            text="The name of a subnet.",
         ),
         Parameter(name="hsm", kind=Word, text="The name of a managed HSM; there are none."),
         Parameter(name="deletedHsm", kind=Word, text="The name of a deleted managed HSM; there are none."),

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from functools import partial
 
+from strongroom.access.authorization.actions import NETWORK_READ
 from strongroom.errors import NotFound
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.filters import parse_filter
-from strongroom.planes.management.listing import FILTER, PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.listing import FILTER, PAGE, Located, key_of, page, page_of, read_enough, read_window
 from strongroom.planes.management.places import GROUP, author, subscription_id
 from strongroom.planes.management.progress import accepted, operation_result
-from strongroom.planes.management.sight import find_sight, read_seen
+from strongroom.planes.management.sight import find_sight, read_networks, read_seen
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources import service
 from strongroom.resources.locations import Locations
-from strongroom.vaults.model import Vault
 from strongroom.vaults.service import delete_group
 
 GROUP_FIELDS = frozenset({"tagname", "tagvalue"})
@@ -92,21 +92,26 @@ async def list_resources(call: Call) -> Response:
         await service.get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
 
-    sight = await find_sight(call)
+    vaults, networks = await find_sight(call), await find_sight(call, NETWORK_READ)
 
-    def keep(vaults: Sequence[Vault]) -> Sequence[Vault]:
-        return [vault for vault in vaults if kept.keeps(_fields(vault), dict(vault.tags))]
+    async def read(after: str, limit: int) -> Sequence[Located]:
+        found: list[Located] = [*await read_seen(call, vaults, after, limit)]
+        found += await read_networks(call, networks, after, limit)
+        return sorted(found, key=key_of)[:limit]
 
-    living = await enough_vaults(window, partial(read_seen, call, sight), keep)
-    return await page_of(call, window, living, lambda v: v.name, lambda v: answers.resource(v, expand))
+    def keep(resources: Sequence[Located]) -> Sequence[Located]:
+        return [each for each in resources if kept.keeps(_fields(each), dict(each.tags))]
+
+    listed = await read_enough(window, read, keep)
+    return await page_of(call, window, listed, key_of, lambda each: answers.resource(each, expand))
 
 
-def _fields(vault: Vault) -> dict[str, str]:
+def _fields(resource: Located) -> dict[str, str]:
     return {
-        "resourcetype": answers.VAULT_TYPE,
-        "name": vault.name,
-        "resourcegroup": vault.resource_group,
-        "location": vault.location,
+        "resourcetype": answers.type_of(resource),
+        "name": resource.name,
+        "resourcegroup": resource.resource_group,
+        "location": resource.location,
     }
 
 

@@ -12,12 +12,16 @@ from strongroom.planes.http import Response
 from strongroom.planes.management import answers
 from strongroom.planes.operation import Parameter
 from strongroom.planes.paging import next_link, open_skip_token
+from strongroom.resources.networks.model import VirtualNetwork
+from strongroom.resources.networks.store import key_of_network
 from strongroom.vaults.model import Vault
 
 T = TypeVar("T")
 
-Keep = Callable[[Sequence[Vault]], Sequence[Vault]]
-Read = Callable[[str, int], Awaitable[Sequence[Vault]]]
+Located = Vault | VirtualNetwork
+L = TypeVar("L", bound=Located)
+Keep = Callable[[Sequence[L]], Sequence[L]]
+Read = Callable[[str, int], Awaitable[Sequence[L]]]
 READ_AT_LEAST = 50
 
 MAX_TOP = 1000
@@ -80,19 +84,24 @@ async def page_of(
     return answers.render_list([write(item) for item in shown], link)
 
 
-async def enough_vaults(window: Window, read: Read, keep: Keep | None = None) -> list[Vault]:
-    """Return vaults past `window.after`, enough for the page; as many are read as that takes.
+def key_of(resource: Located) -> str:
+    """Return what lists of resources are ordered by; no two of a subscription have the same."""
+    return resource.name.lower() if isinstance(resource, Vault) else key_of_network(resource)
 
-    read: returns vaults past a name, so many or all there are. keep: returns those of some vaults that the list has,
-    all of them if there is none; of few that are wanted many may have to be read.
+
+async def read_enough(window: Window, read: Read[L], keep: Keep[L] | None = None) -> list[L]:
+    """Return resources past `window.after`, enough for the page; as many are read as that takes.
+
+    read: returns those past a key, by `key_of`, so many or all there are. keep: returns those of some that the list
+    has, all of them if there is none; of few that are wanted many may have to be read.
     """
-    found: list[Vault] = []
+    found: list[L] = []
     after: str | None = window.after
     limit = window.enough
     while after is not None and len(found) < window.enough:
         several = await read(after, limit)
         found += keep(several) if keep else several
-        after = several[-1].name.lower() if len(several) == limit else None
+        after = key_of(several[-1]) if len(several) == limit else None
         limit = max(limit, READ_AT_LEAST)
     return found
 

@@ -11,7 +11,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers
 from strongroom.planes.management.listing import PAGE, page
-from strongroom.planes.management.places import PLACES, author, subscription_id
+from strongroom.planes.management.places import RESOURCE_PLACES, author, subscription_id
 from strongroom.planes.management.scopes import get_place, id_of
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation, Parameter
@@ -174,4 +174,4 @@ def _row(kind: str, method: str, path: str, handler: Any, verb: str, **said: Any
     return Operation(method=method, path=path, handler=handler, **said)
 
 
-OPERATIONS = tuple(row for kind, path in PLACES.items() for row in _rows(path + EXTENSION, kind))
+OPERATIONS = tuple(row for kind, path in RESOURCE_PLACES.items() for row in _rows(path + EXTENSION, kind))

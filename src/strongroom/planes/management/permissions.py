@@ -6,7 +6,13 @@ Source: REST Permissions, Deny Assignments, Provider Operations Metadata, Classi
 
 from functools import partial
 
-from strongroom.access.authorization.actions import KNOWN_ACTIONS, KNOWN_DATA_ACTIONS, PROVIDER
+from strongroom.access.authorization.actions import (
+    KNOWN_ACTIONS,
+    KNOWN_DATA_ACTIONS,
+    NETWORK_ACTIONS,
+    NETWORK_PROVIDER,
+    PROVIDER,
+)
 from strongroom.access.authorization.evaluation import ancestors
 from strongroom.errors import NotFound
 from strongroom.planes.call import Call
@@ -19,6 +25,11 @@ from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation, Parameter
 
 AUTHORIZATION = "/providers/Microsoft.Authorization"
+GRANTED = {
+    PROVIDER: ("Microsoft Key Vault", KNOWN_ACTIONS, KNOWN_DATA_ACTIONS),
+    NETWORK_PROVIDER: ("Microsoft Network", NETWORK_ACTIONS, ()),
+}
+"""Providers with actions that roles grant here: their shown name, actions, and data actions."""
 EXPAND = Parameter(name="$expand", kind=str, text="`resourceTypes`: what is told in any case.")
 
 
@@ -78,29 +89,31 @@ async def get_denial(call: Call) -> Response:
 
 async def list_provider_operations(call: Call) -> Response:  # noqa: ARG001 - the same for everyone
     """List the actions that roles may grant, of every provider that has some here."""
-    return render_list([_key_vault()])
+    return render_list([_operations_of(name) for name in GRANTED])
 
 
 async def get_provider_operations(call: Call) -> Response:
     """Return the actions of a provider; NotFound (ProviderNotFound) for one that has none here."""
     asked = call.parameters["namespace"]
-    if asked.lower() != PROVIDER.lower():
+    found = next((name for name in GRANTED if name.lower() == asked.lower()), None)
+    if found is None:
         raise NotFound(f"Provider '{asked}' not found.", code="ProviderNotFound")
-    return render(_key_vault())
+    return render(_operations_of(found))
 
 
-def _key_vault() -> ProviderOperations:
+def _operations_of(provider: str) -> ProviderOperations:
     found: dict[str, list[ProviderOperation]] = {}
-    for actions, data in ((KNOWN_ACTIONS, False), (KNOWN_DATA_ACTIONS, True)):
+    shown, control, data_actions = GRANTED[provider]
+    for actions, data in ((control, False), (data_actions, True)):
         for action in actions:
             kind, verb = _split(action)
             told = ProviderOperation(name=action, display_name=verb, description=action, is_data_action=data)
             found.setdefault(kind, []).append(told)
     own = found.pop("", [])
     return ProviderOperations(
-        id=f"{AUTHORIZATION}/providerOperations/{PROVIDER}",
-        name=PROVIDER,
-        display_name="Microsoft Key Vault",
+        id=f"{AUTHORIZATION}/providerOperations/{provider}",
+        name=provider,
+        display_name=shown,
         resource_types=[OperationsType(name=kind, display_name=kind, operations=each) for kind, each in found.items()],
         operations=own,
     )

@@ -1,7 +1,7 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
 Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm,
-lock; collection and object where a row is for objects of every kind.
+lock, network, subnet; collection and object where a row is for objects of every kind.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from strongroom.errors import BadRequest
 from strongroom.ids import group_scope, subscription_scope, vault_scope
 from strongroom.planes.call import Call
 from strongroom.planes.operation import split_path
+from strongroom.resources.networks.model import network_scope
 from strongroom.resources.service import Author
 
 OBJECTS = ("secret", "key", "certificate")
@@ -19,7 +20,12 @@ GROUP = SUBSCRIPTION + "/resourceGroups/{group}"
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vault}"
 PLACES = {"subscription": SUBSCRIPTION, "group": GROUP, "vault": VAULT}
 """Paths of what locks and tags are set on, and roles given at, by the words that names of operations end in."""
-SCOPES = tuple(PLACES.values())
+NETWORK = GROUP + "/providers/Microsoft.Network/virtualNetworks/{network}"
+SUBNET = NETWORK + "/subnets/{subnet}"
+RESOURCE_PLACES = PLACES | {"network": NETWORK}
+"""The same for locks and tags, which are set on virtual networks too."""
+SCOPES = (*RESOURCE_PLACES.values(), SUBNET)
+"""Paths of what is deleted with all that lies below it."""
 OBJECT_SCOPES = tuple(f"{VAULT}/{kind}s/{{{kind}}}" for kind in OBJECTS)
 """Paths of the objects in a vault, by their kind."""
 OBJECT = VAULT + "/{collection}/{object}"
@@ -46,6 +52,9 @@ def _place(parameters: Mapping[str, str]) -> str:
         return subscription_scope(subscription)
     if "vault" in parameters:
         return vault_scope(subscription, group, parameters["vault"]) + _object_in(parameters)
+    if "network" in parameters:
+        place = network_scope(subscription, group, parameters["network"])
+        return f"{place}/subnets/{parameters['subnet']}" if "subnet" in parameters else place
     hsm = f"/providers/Microsoft.KeyVault/managedHSMs/{parameters['hsm']}" if "hsm" in parameters else ""
     return group_scope(subscription, group) + hsm
 

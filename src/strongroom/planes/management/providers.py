@@ -18,6 +18,7 @@ from strongroom.planes.management.versions import (
     KEYS_SINCE,
     LINKS_SINCE,
     LOCKS,
+    NETWORK,
     RESOURCES,
     SOFT_DELETE_SINCE,
     versions_since,
@@ -61,6 +62,11 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
         ("subscriptions/locations", RESOURCES, False),
         ("tags", RESOURCES, False),
     ),
+    "Microsoft.Network": (
+        ("virtualNetworks", NETWORK, True),
+        ("virtualNetworks/subnets", NETWORK, False),
+        ("operations", NETWORK, False),
+    ),
     "Microsoft.Insights": (("eventtypes/values", ACTIVITY, False),),
     "Microsoft.Authorization": (
         ("roleDefinitions", AUTHORIZATION, False),
@@ -72,6 +78,7 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
         ("locks", LOCKS, False),
     ),
 }
+REGISTERED = frozenset({"Microsoft.KeyVault", "Microsoft.Network"})
 _BY_NAME = {name.lower(): name for name in PROVIDERS}
 
 CONTROL_ACTIONS = (
@@ -158,6 +165,11 @@ async def register(call: Call, locations: Locations) -> Response:
     return render(_provider(_named(call), call, locations))
 
 
+async def list_network_operations(call: Call) -> Response:  # noqa: ARG001 - the same for everyone
+    """List the actions of Microsoft.Network that roles may grant here."""
+    return render_list([_network_operation(name) for name in actions.NETWORK_ACTIONS])
+
+
 async def list_operations(call: Call) -> Response:  # noqa: ARG001 - the same for everyone
     """List the actions of Microsoft.KeyVault that roles may grant here."""
     control = [_operation(name, text, data=False) for name, text in CONTROL_ACTIONS]
@@ -180,7 +192,7 @@ def _provider(name: str, call: Call, locations: Locations) -> Provider:
     return Provider(
         id=f"{place}/providers/{name}",
         namespace=name,
-        registration_policy="RegistrationRequired" if name == "Microsoft.KeyVault" else "RegistrationFree",
+        registration_policy="RegistrationRequired" if name in REGISTERED else "RegistrationFree",
         resource_types=[
             ProviderType(
                 resource_type=kind,
@@ -197,6 +209,12 @@ def _provider(name: str, call: Call, locations: Locations) -> Provider:
 def _operation(name: str, text: str, *, data: bool) -> ActionAnswer:
     display = ActionDisplay(resource=name.split("/")[1], operation=text, description=text)
     return ActionAnswer(name=name, is_data_action=data, display=display)
+
+
+def _network_operation(name: str) -> ActionAnswer:
+    text = name.split("/", 1)[1]
+    display = ActionDisplay(provider="Microsoft Network", resource=text, operation=text, description=text)
+    return ActionAnswer(name=name, is_data_action=False, display=display)
 
 
 IN_SUBSCRIPTION = "/subscriptions/{subscription}/providers"
@@ -228,6 +246,13 @@ def operations(locations: Locations) -> tuple[Operation, ...]:
             path="/providers/Microsoft.KeyVault/operations",
             handler=list_operations,
             log="Microsoft.KeyVault/operations/read",
+            gives=Page[ActionAnswer],
+        ),
+        Operation(
+            method="GET",
+            path="/providers/Microsoft.Network/operations",
+            handler=list_network_operations,
+            log="Microsoft.Network/operations/read",
             gives=Page[ActionAnswer],
         ),
         *(

@@ -6,18 +6,22 @@ from strongroom.planes.call import Call
 from strongroom.planes.management import answers
 from strongroom.planes.management.places import scope_of, subscription_id
 from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.resources.networks.model import VirtualNetwork, id_of_network
+from strongroom.resources.networks.service import get_network
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults.model import Vault
 from strongroom.vaults.service import get_vault
 
-Place = Subscription | ResourceGroup | Vault
+Place = Subscription | ResourceGroup | Vault | VirtualNetwork
 
 
 async def get_place(call: Call) -> Place:
-    """Return the subscription, group or vault that the path names; NotFound with the code of what is missing."""
+    """Return the subscription, group, vault or network of the path; NotFound with the code of what is missing."""
     stores, subscription, group = call.stores, subscription_id(call), call.parameters.get("group")
     if group is None:
         return await require_subscription(stores.resources, subscription)
+    if "network" in call.parameters:
+        return await get_network(stores, subscription, group, call.parameters["network"])
     if "vault" not in call.parameters:
         return await get_group(stores.resources, subscription, group)
     return await get_vault(stores, subscription, group, call.parameters["vault"])
@@ -34,4 +38,6 @@ def id_of(place: Place) -> str:
         return subscription_scope(place.subscription_id)
     if isinstance(place, ResourceGroup):
         return group_scope(place.subscription_id, place.name)
+    if isinstance(place, VirtualNetwork):
+        return id_of_network(place)
     return answers.vault_id(place)

@@ -1,4 +1,4 @@
-"""Which vaults of a list may the caller read? Found from what it was given, not by asking of each vault there is."""
+"""Which resources of a list may the caller read? Found from what it was given, not by asking of each vault there is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from strongroom.access.authorization.evaluation import ancestors
 from strongroom.access.authorization.service import find_scopes
 from strongroom.planes.call import Call
 from strongroom.planes.management.places import scope_of, subscription_id
+from strongroom.resources.networks.model import VirtualNetwork
+from strongroom.resources.networks.store import key_of_network
 from strongroom.vaults.model import Vault
 
 GROUP_DEPTH, VAULT_DEPTH = 4, 8
@@ -27,10 +29,10 @@ class Sight:
 EVERYTHING = Sight(everything=True)
 
 
-async def find_sight(call: Call) -> Sight:
-    """Return what the caller may read of what lies in the scope that the path names."""
+async def find_sight(call: Call, action: str = VAULT_READ) -> Sight:
+    """Return what the caller may read of what lies in the scope that the path names; action: that reads it."""
     place = scope_of(call.parameters).lower()
-    scopes = await find_scopes(call.stores, call.known_caller(), VAULT_READ, now=call.now)
+    scopes = await find_scopes(call.stores, call.known_caller(), action, now=call.now)
     if not scopes.isdisjoint(ancestors(place)):
         return EVERYTHING
     below = [scope.split("/")[1:] for scope in scopes if scope.startswith(place + "/")]
@@ -49,6 +51,21 @@ async def read_seen(call: Call, sight: Sight, after: str, limit: int) -> Sequenc
     for each in sight.groups:
         found += await call.stores.vaults.list_living(subscription, each, after=after, limit=limit)
     return sorted(found, key=lambda vault: vault.name.lower())[:limit]
+
+
+async def read_networks(call: Call, sight: Sight, after: str, limit: int) -> Sequence[VirtualNetwork]:
+    """Return the networks past a key that the caller may read, by `key_of_network`: `limit`, or all there are.
+
+    Roles are given at groups and above, not at networks.
+    """
+    subscription, group = subscription_id(call), call.parameters.get("group")
+    networks = call.stores.networks
+    if sight.everything:
+        return await networks.list_in(subscription, group, after=after, limit=limit)
+    found: list[VirtualNetwork] = []
+    for each in sight.groups:
+        found += await networks.list_in(subscription, each, after=after, limit=limit)
+    return sorted(found, key=key_of_network)[:limit]
 
 
 async def _read_named(call: Call, sight: Sight, after: str, limit: int) -> list[Vault]:

@@ -10,11 +10,14 @@ from msgspec import Meta
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import wire
-from strongroom.planes.management.places import PLACES, author, subscription_id
+from strongroom.planes.management.places import RESOURCE_PLACES, author, subscription_id
 from strongroom.planes.management.scopes import Place, get_place, id_of
 from strongroom.planes.management.wire import Wire, render
 from strongroom.planes.operation import Operation
 from strongroom.resources.model import ResourceGroup, Subscription
+from strongroom.resources.networks import service as networks
+from strongroom.resources.networks.model import VirtualNetwork
+from strongroom.resources.networks.service import update_tags
 from strongroom.resources.service import update_group
 from strongroom.resources.tags import TagChange, change_tags, require_tag_change
 from strongroom.vaults.request import VaultRequest
@@ -101,6 +104,8 @@ async def _keep(call: Call, place: Place, tags: Mapping[str, str]) -> Place:
             author=author(caller),
             now=call.now,
         )
+    if isinstance(place, VirtualNetwork):
+        return await update_tags(stores, place, tags, networks.Change(author=author(caller), now=call.now))
     vault, _ = await update_vault(
         stores,
         subscription_id=subscription_id(call),
@@ -131,4 +136,4 @@ def _row(path: str, kind: str, method: str, handler: Any, verb: str, **said: Any
     return Operation(method=method, path=path, handler=handler, name=f"{handler.__name__}_tags_of_{kind}", **said)
 
 
-OPERATIONS = tuple(row for kind, path in PLACES.items() for row in _rows(path + EXTENSION, kind))
+OPERATIONS = tuple(row for kind, path in RESOURCE_PLACES.items() for row in _rows(path + EXTENSION, kind))

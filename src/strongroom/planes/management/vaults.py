@@ -20,21 +20,24 @@ from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
-from strongroom.planes.management.listing import PAGE, enough_vaults, page, page_of, read_window
+from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
 from strongroom.planes.management.networkchange import note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
+from strongroom.planes.management.policychange import note_policy_change
 from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.sight import EVERYTHING, read_seen
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
 from strongroom.resources.locations import Locations
+from strongroom.resources.networks.model import JOIN
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
 from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
-from strongroom.vaults.policies import KINDS, PolicyChange
+from strongroom.vaults.network import MAX_SUBNET_RULES
+from strongroom.vaults.policies import PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
 VAULTS = VAULT.rpartition("/")[0]
@@ -135,7 +138,7 @@ async def list_vaults(call: Call) -> Response:
     if group is not None:
         await get_group(call.stores.resources, subscription_id(call), group)
     window = await read_window(call)
-    living = await enough_vaults(window, partial(read_seen, call, EVERYTHING))
+    living = await read_enough(window, partial(read_seen, call, EVERYTHING))
     connected = await connections_by_vault(call.stores)
 
     def write(vault: Vault) -> answers.VaultAnswer:
@@ -189,7 +192,16 @@ async def _change(call: Call, *, private_rules: bool = True) -> service.Change:
         may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),
         now=call.now,
         private_rules=private_rules,
+        joinable=await _find_joinable(call),
     )
+
+
+async def _find_joinable(call: Call) -> frozenset[str]:
+    """Return those of the subnets that the body names which the caller may join, by their ids in lower case."""
+    properties = getattr(call.body, "properties", None)
+    acls = getattr(properties, "network_acls", None)
+    named = {entry.id.lower() for entry in (acls.virtual_network_rules or ())[:MAX_SUBNET_RULES]} if acls else set()
+    return frozenset([each for each in named if await is_allowed(call, JOIN, each)])
 
 
 async def _deleted_vault(call: Call) -> Vault:
@@ -225,33 +237,7 @@ def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
     """Note in the record who gains and loses what: permissions, the permission model, and from where it may be used."""
     _note_vault(call, vault)
     note_network_change(call, before, vault)
-    if before is None or before.rbac != vault.rbac:
-        call.notes["enableRbacAuthorization"] = vault.rbac
-    held = _grants(before)
-    holds = _grants(vault)
-    changes = [
-        {
-            "tenantId": tenant,
-            "objectId": principal,
-            "applicationId": application,
-            "granted": sorted(holds.get(who, frozenset()) - held.get(who, frozenset())),
-            "revoked": sorted(held.get(who, frozenset()) - holds.get(who, frozenset())),
-        }
-        for who in sorted(held.keys() | holds.keys(), key=str)
-        if holds.get(who) != held.get(who)
-        for tenant, principal, application in (who,)
-    ]
-    if changes:
-        call.notes["accessPolicyChanges"] = changes
-
-
-def _grants(vault: Vault | None) -> dict[tuple[str, str, str | None], frozenset[str]]:
-    return {
-        (entry.tenant_id, entry.object_id, entry.application_id): frozenset(
-            f"{kind}/{name}" for kind in KINDS for name in getattr(entry, kind)
-        )
-        for entry in (vault.access_policies if vault else ())
-    }
+    note_policy_change(call, before, vault)
 
 
 ROW = partial(Operation, category=Category.AUDIT)

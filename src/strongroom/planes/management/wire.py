@@ -221,14 +221,13 @@ def vault_request(body: VaultBody | VaultPatch, recover: bool) -> VaultRequest: 
         enabled_for_disk_encryption=asked.enabled_for_disk_encryption,
         enabled_for_template_deployment=asked.enabled_for_template_deployment,
         public_network_access=asked.public_network_access,
-        network=_network_of(asked.network_acls),
+        network=None if asked.network_acls is None else network_of(asked.network_acls),
         recover=recover,
     )
 
 
-def _network_of(acls: NetworkAcls | None) -> NetworkRequest | None:
-    if acls is None:
-        return None
+def network_of(acls: NetworkAcls) -> NetworkRequest:
+    """Return network rules as a request asks for them."""
     given, subnets = acls.ip_rules, acls.virtual_network_rules
     return NetworkRequest(
         bypass=acls.bypass,

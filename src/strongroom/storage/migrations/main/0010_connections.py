@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 STATEMENT = """CREATE TABLE private_endpoint_connections (vault_id TEXT NOT NULL, name TEXT NOT NULL,
     address TEXT NOT NULL, port INTEGER NOT NULL, document BLOB NOT NULL, mac BLOB NOT NULL,

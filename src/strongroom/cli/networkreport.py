@@ -1,0 +1,285 @@
+"""`strongroom network check` and `report`: who is let in from where, and who would lose access by what is proposed."""
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.durations import MOMENT
+from strongroom.cli.failure import CommandFailed
+from strongroom.cli.networkrules import vault_option
+from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.shown import columns, format_option, printable, show_one, shown_time
+
+if TYPE_CHECKING:
+    from strongroom.access.network.evaluation import CompiledRules, NetworkDecision
+    from strongroom.access.network.rehearsal import Report
+    from strongroom.cli.data import Data
+    from strongroom.storage.records import SqlRecords
+    from strongroom.vaults.model import Vault
+
+DEFAULT_DAYS = 7
+SPAN = 50_000
+REFUSED = 1
+
+
+@click.command(name="check")
+@vault_option
+@click.option("--from", "address", metavar="ADDRESS", required=True, help="The caller's own IP address.")
+@click.option("--as", "principal", metavar="PRINCIPAL", help="Who calls, to say what it may do: an id or a name.")
+@format_option
+@settings_options(*PLACE)
+@click.pass_context
+def check(
+    context: click.Context, /, vault: str, *, address: str, principal: str | None, as_json: bool, **flags: Any
+) -> None:
+    """Say whether a vault may be reached from an address, by which rule, and what to change if not.
+
+    The rules that decide on requests decide here; what is proposed is asked too. Exit code 1: it is refused.
+
+    \b
+    strongroom network check --vault pay --from 198.51.100.7
+    strongroom network check --vault pay --from 198.51.100.7 --as payments
+    """
+    from strongroom.cli.data import on_data
+
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise CommandFailed(f"'{address}' is no IP address") from None
+
+    async def work(data: "Data") -> dict[str, Any]:
+        return await _checked(data, vault, address, principal)
+
+    found = on_data(settings_from(flags), work)
+    if as_json:
+        show_one(found, as_json=True)
+    else:
+        for line in _lines(found):
+            click.echo(printable(line))
+    context.exit(0 if found["allowed"] else REFUSED)
+
+
+async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
+    from strongroom.access.network.evaluation import Visitor
+    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.vaults.proposals import get_living
+
+    stores, firewall = data.storage.read(), Firewall()
+    visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
+    vault = await get_living(stores.vaults, name)
+    subnets = await named_subnets(stores.networks, vault)
+    found: dict[str, Any] = {"vault": vault.name, "from": address}
+    found |= _told(vault.name, address, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
+    proposed = firewall.proposal_of(vault, subnets)
+    found["proposal"] = None if proposed is None else _told(vault.name, address, proposed.decide(visitor), TO_PROPOSE)
+    if principal is not None:
+        found |= await _abilities(data, vault, principal)
+    return found
+
+
+async def _trusted_service(data: "Data", principal: str | None) -> str:
+    """Return the name of the trusted service that somebody is, "" when it is none."""
+    from strongroom.access.identity.directory import Directory
+    from strongroom.access.network.trusted import trusted_name
+
+    if principal is None:
+        return ""
+    identity = data.storage.read().identity
+    found = await Directory(identity).get_principal(principal)
+    return trusted_name(await identity.find_principal(found.object_id)) or ""
+
+
+TO_ALLOW = {
+    "range": "az keyvault network-rule add -n {vault} --ip-address {address}",
+    "public": "az keyvault update -n {vault} --public-network-access Enabled",
+}
+TO_PROPOSE = {
+    "range": "strongroom network propose --vault {vault} --allow {address}",
+    "public": "strongroom network propose --vault {vault} --public-network-access Enabled",
+}
+
+
+def _told(vault: str, address: str, decision: "NetworkDecision", advice: Mapping[str, str]) -> dict[str, Any]:
+    """Return a decision for a program, with what lets the caller in where it is refused."""
+    from strongroom.access.network.evaluation import address_number
+    from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
+
+    rule = decision.rule or f"bypass, as the trusted service '{decision.trusted_service}'"
+    told: dict[str, Any] = {"allowed": decision.allowed, "rule": rule}
+    if decision.allowed:
+        return told
+    error = ForbiddenByConnection if decision.by_connection else ForbiddenByFirewall
+    if decision.by_connection:
+        change = advice["public"]
+    elif address_number(address) is None:
+        change = "there are no rules for IPv6: let the caller come over IPv4"
+    else:
+        change = advice["range"]
+    return told | {"error": error.inner, "toLetIn": change.format(vault=vault, address=address)}
+
+
+async def _abilities(data: "Data", vault: "Vault", principal: str) -> dict[str, Any]:
+    """Return what somebody may do with the vault once it is let in."""
+    from strongroom.access.authorization.operations import OPERATIONS
+    from strongroom.access.authorization.reach import decide_for
+    from strongroom.access.authorization.world import path_of
+    from strongroom.access.identity.directory import Directory
+    from strongroom.cli.worlds import read_atlas
+
+    found = await Directory(data.storage.read().identity).get_principal(principal)
+    atlas = await read_atlas(data)
+    subject = atlas.subject(found.object_id)
+    may = [
+        name
+        for name, action in OPERATIONS.items()
+        if subject.acts and decide_for(atlas, vault, subject, action, path_of(vault)).allowed
+    ]
+    return {"as": {"objectId": subject.object_id, "displayName": subject.display_name, "enabled": subject.enabled}} | {
+        "operations": may
+    }
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Return what was found as lines for a person."""
+    yield f"{found['vault']} from {found['from']}: {_verdict(found)}"
+    if "toLetIn" in found:
+        yield f"  to let it in: {found['toLetIn']}"
+    proposal = found["proposal"]
+    if proposal is not None:
+        yield f"as proposed: {_verdict(proposal)}"
+        if "toLetIn" in proposal:
+            yield f"  to let it in: {proposal['toLetIn']}"
+    if "as" in found:
+        who = found["as"]["displayName"]
+        if not found["as"]["enabled"]:
+            yield f"{who} is disabled: it is refused wherever it comes from"
+        else:
+            from strongroom.cli.access import listed
+
+            may = listed(found["operations"]) or "nothing at the vault as a whole"
+            yield f"once let in, {who} may: {may}"
+            yield f"  by which road, and at single secrets: strongroom access reach '{who}'"
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    if found["allowed"]:
+        return f"let in by {found['rule']}"
+    return f"refused by {found['rule']} ({found['error']})"
+
+
+@click.command(name="report")
+@vault_option
+@click.option(
+    "--since",
+    type=MOMENT,
+    help=f"Requests from then on: 15m, 2h, 7d, or a time in ISO 8601. [default: {DEFAULT_DAYS}d]",
+)
+@format_option
+@settings_options(*PLACE)
+def report(vault: str, *, since: datetime | None, as_json: bool, **flags: Any) -> None:
+    """Sum up who would lose access to a vault if what is proposed for it counted.
+
+    Every request that was let in since then is judged by the proposal as it is now, those of before it was made too.
+
+    \b
+    strongroom network report --vault pay
+    strongroom network report --vault pay --since 24h --json
+    """
+    from strongroom.cli.data import on_data
+    from strongroom.clock import real_now
+
+    start = since or real_now() - timedelta(days=DEFAULT_DAYS)
+
+    async def work(data: "Data") -> tuple["Report", dict[str, str]]:
+        return await _report(data, vault, start)
+
+    found, names = on_data(settings_from(flags), work)
+    if as_json:
+        show_one(_as_json(vault, start, found, names), as_json=True)
+        return
+    _show(vault, start, found, names)
+
+
+async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", dict[str, str]]:
+    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.access.network.rehearsal import sum_up
+    from strongroom.access.network.trusted import trusted_name
+    from strongroom.vaults.proposals import get_living, get_proposal
+
+    stores = data.storage.read()
+    vault = await get_living(stores.vaults, name)
+    get_proposal(vault)
+    rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(stores.networks, vault))
+    assert rules is not None  # there is a proposal
+    applications = await stores.identity.list_applications()
+    services = {each.object_id: trusted_name(each) for each in applications}
+    trusted = {object_id: service for object_id, service in services.items() if service is not None}
+    bodies = _bodies(data.storage.records, vault, since)
+    found = sum_up(bodies, rules, f"{vault.name.lower()}.vault.", trusted)
+    names = {each.object_id: each.display_name for each in applications}
+    names |= {each.object_id: each.user_principal_name for each in await stores.identity.list_users()}
+    return found, names
+
+
+def _bodies(records: "SqlRecords", vault: "Vault", since: datetime) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    """Return times and bodies of the records about a vault since then, newest first."""
+    from strongroom.audit.log import LONGEST_REQUEST
+    from strongroom.ids import vault_scope
+
+    place = vault_scope(vault.subscription_id, vault.resource_group, vault.name).upper()
+    needle = json.dumps(place, ensure_ascii=False).encode()
+    seen = [record for record in records.pending() if needle in record.body]
+    position, oldest = records.last_sequence() + 1, since - LONGEST_REQUEST
+    for record in reversed(seen):
+        if record.time >= since:
+            yield record.time, json.loads(record.body)
+    known = {record.record_id for record in seen}
+    while (reached := records.time_before(position)) is not None and reached >= oldest:
+        for entry in records.containing(position, SPAN, (needle,)):
+            record = entry.record
+            if record.time >= since and record.record_id not in known:
+                yield record.time, json.loads(record.body)
+        position -= SPAN
+
+
+def _as_json(vault: str, since: datetime, found: "Report", names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "vault": vault,
+        "since": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "requests": found.judged,
+        "refused": found.refused,
+        "callers": [
+            {
+                "displayName": names.get(loss.object_id, ""),
+                "objectId": loss.object_id,
+                "appId": loss.app_id,
+                "address": loss.address,
+                "requests": loss.requests,
+                "first": loss.first.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "last": loss.last.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "rule": loss.rule,
+                "operations": loss.operations,
+            }
+            for loss in found.losses
+        ],
+    }
+
+
+def _show(vault: str, since: datetime, found: "Report", names: Mapping[str, str]) -> None:
+    click.echo(
+        f"{vault}: of {found.judged:,} requests that were let in since {shown_time(since)}, "
+        f"the proposal would refuse {found.refused:,}."
+    )
+    if not found.losses:
+        return
+    rows = [["caller", "address", "requests", "last", "mostly", "by"]]
+    for loss in found.losses:
+        who = names.get(loss.object_id) or loss.app_id or loss.object_id or "unknown"
+        rows.append([who, loss.address, f"{loss.requests:,}", shown_time(loss.last), loss.example, loss.rule])
+    click.echo()
+    for line in columns(rows):
+        click.echo(line)

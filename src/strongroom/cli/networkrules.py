@@ -1,0 +1,212 @@
+"""`strongroom network show`, `propose`, `adopt`, `withdraw`: network rules of a vault, and those that are rehearsed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strongroom.cli.failure import CommandFailed
+from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.shown import format_option, show_one, shown_time
+
+if TYPE_CHECKING:
+    from strongroom.audit.event import Record
+    from strongroom.cli.data import Data
+    from strongroom.planes.stores import Stores
+    from strongroom.vaults.model import Vault
+    from strongroom.vaults.network import NetworkRequest
+
+vault_option = click.option("--vault", metavar="NAME", required=True, help="The vault.")
+
+
+@click.command(name="show")
+@vault_option
+@format_option
+@settings_options(*PLACE)
+def show(vault: str, *, as_json: bool, **flags: Any) -> None:
+    """Show the network rules of a vault, and those that are proposed."""
+    from strongroom.cli.data import on_data
+    from strongroom.vaults.proposals import get_living
+
+    async def work(data: "Data") -> "Vault":
+        return await get_living(data.storage.read().vaults, vault)
+
+    _show(on_data(settings_from(flags), work), as_json=as_json)
+
+
+@click.command(name="propose")
+@vault_option
+@click.option("--default-action", metavar="Allow|Deny", help="What becomes of those whom no rule lets in.")
+@click.option("--allow", metavar="RANGE", multiple=True, help="An IPv4 address or range to let in; repeatable.")
+@click.option("--drop", metavar="RANGE", multiple=True, help="A range to let in no longer; repeatable.")
+@click.option("--subnet", metavar="ID", multiple=True, help="A subnet to let in, by its resource id; repeatable.")
+@click.option("--bypass", metavar="AzureServices|None", help="Whether trusted services pass.")
+@click.option("--public-network-access", metavar="Enabled|Disabled", help="Whether anybody passes otherwise.")
+@click.option(
+    "--file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Begin anew: from the networkAcls in this JSON file, or of the vault that it describes.",
+)
+@format_option
+@settings_options(*PLACE)
+def propose(vault: str, *, file: Path | None, as_json: bool, **flags: Any) -> None:
+    """Propose network rules for a vault: requests are judged by them from now on, and none is refused.
+
+    They are those that are proposed already, else those that count, or those of --file, with what is said changed.
+    Each record of a request that they
+    would refuse says so; `strongroom network report` sums up who that is.
+
+    \b
+    strongroom network propose --vault pay --default-action Deny --allow 203.0.113.0/24 --allow 198.51.100.7
+    strongroom network propose --vault pay --file acls.json
+    """
+    from strongroom.clock import real_now
+    from strongroom.vaults.proposals import Wish, propose
+
+    settings = settings_from({name: value for name, value in flags.items() if name not in WISHED})
+    said = {name: flags[name] for name in WISHED}
+    if file is None and not any(said.values()):
+        raise CommandFailed("say what the rules are to be: --default-action Deny --allow 203.0.113.0/24, or --file")
+    whole, access = (None, None) if file is None else _read(file)
+    wish = Wish(
+        whole=whole,
+        public_network_access=said["public_network_access"] or access,
+        default_action=said["default_action"],
+        bypass=said["bypass"],
+        allow=said["allow"],
+        drop=said["drop"],
+        subnets=said["subnet"],
+    )
+
+    def change(found: "Vault") -> "Vault":
+        return propose(found, wish, private=settings.private_ip_rules, now=real_now())
+
+    _show(_change(settings, vault, "Strongroom.NetworkRules/propose", change), as_json=as_json)
+    if not as_json:
+        click.echo(f"\nNobody is refused by it. Who would be: strongroom network report --vault {vault}")
+
+
+WISHED = ("default_action", "allow", "drop", "subnet", "bypass", "public_network_access")
+
+
+@click.command(name="adopt")
+@vault_option
+@format_option
+@settings_options(*PLACE)
+def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
+    """Make the rules that are proposed for a vault those that count."""
+    from strongroom.vaults.proposals import adopt
+
+    _show(_change(settings_from(flags), vault, "Strongroom.NetworkRules/adopt", adopt), as_json=as_json)
+
+
+@click.command(name="withdraw")
+@vault_option
+@format_option
+@settings_options(*PLACE)
+def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
+    """Drop the rules that are proposed for a vault; those that count stay as they are."""
+    from strongroom.vaults.proposals import withdraw
+
+    _show(_change(settings_from(flags), vault, "Strongroom.NetworkRules/withdraw", withdraw), as_json=as_json)
+
+
+def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> "Vault":
+    """Change a vault, with its record in the same transaction, and return it."""
+    from strongroom.cli.data import on_data
+    from strongroom.vaults.proposals import get_living, rehearsed
+    from strongroom.vaults.subnets import require_subnets
+
+    async def work(data: "Data") -> "Vault":
+        async def unit(stores: "Stores") -> tuple["Vault", "Record"]:
+            before = await get_living(stores.vaults, name)
+            after = change(before)
+            wanted = rehearsed(after)
+            if wanted.network is not None and wanted.network != before.network:
+                # Who runs the server may join every subnet; whether it is there, with the endpoint, is asked as ever.
+                every = frozenset([rule.subnet_id for rule in wanted.network.subnet_rules])
+                await require_subnets(stores.networks, wanted, joinable=every, caller=("", ""))
+            await stores.vaults.replace(after)
+            return after, _record(operation, before, after)
+
+        return await data.storage.change(unit)
+
+    return on_data(settings, work)
+
+
+def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
+    """Return the record of a change: what it makes, or would make, of the rules that count."""
+    from strongroom.audit.local import local_record
+    from strongroom.clock import real_now
+    from strongroom.ids import vault_scope
+    from strongroom.planes.management.networkchange import rules_change
+    from strongroom.vaults.proposals import rehearsed
+
+    wanted = rehearsed(after)
+    properties: dict[str, Any] = {"vault": after.name}
+    if change := rules_change(before.network, wanted.network):
+        properties["networkAclsChange"] = change
+    if wanted.public_network_access != before.public_network_access:
+        properties["publicNetworkAccess"] = wanted.public_network_access
+    scope = vault_scope(after.subscription_id, after.resource_group, after.name)
+    return local_record(operation, now=real_now(), resource_id=scope, properties=properties)
+
+
+def _read(file: Path) -> tuple["NetworkRequest", str | None]:
+    """Return the rules in a file: networkAcls as the resource manager writes them, or a vault that has them."""
+    import msgspec
+
+    from strongroom.planes.management.wire import NetworkAcls, network_of
+
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(document, dict):
+            document = document.get("properties", document)
+        access = document.get("publicNetworkAccess") if isinstance(document, dict) else None
+        if isinstance(document, dict):
+            document = document.get("networkAcls", document)
+        return network_of(msgspec.convert(document, NetworkAcls)), access
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise CommandFailed(f"{file} holds no network rules: {error}") from None
+
+
+def _show(vault: "Vault", *, as_json: bool) -> None:
+    import msgspec
+
+    from strongroom.planes.management.answers import network
+    from strongroom.vaults.network import NetworkRules
+
+    proposal = vault.proposal
+    row = {
+        "vault": vault.name,
+        "publicNetworkAccess": vault.public_network_access,
+        "networkAcls": msgspec.to_builtins(network(vault.network or NetworkRules())),
+        "proposal": None
+        if proposal is None
+        else {
+            "since": shown_time(proposal.since),
+            "publicNetworkAccess": proposal.public_network_access,
+            "networkAcls": msgspec.to_builtins(network(proposal.rules)),
+        },
+    }
+    if as_json:
+        show_one(row, as_json=True)
+        return
+    _show_rules(f"{vault.name}: the rules that count", row)
+    if row["proposal"] is not None:
+        _show_rules(f"\nproposed since {row['proposal']['since']}", row["proposal"])
+
+
+def _show_rules(title: str, row: dict[str, Any]) -> None:
+    acls = row["networkAcls"]
+    click.echo(title)
+    click.echo(f"  publicNetworkAccess  {row['publicNetworkAccess']}")
+    click.echo(f"  defaultAction        {acls['defaultAction']}")
+    click.echo(f"  bypass               {acls['bypass']}")
+    for rule in acls["ipRules"]:
+        click.echo(f"  lets in              {rule['value']}")
+    for rule in acls["virtualNetworkRules"]:
+        click.echo(f"  lets in              {rule['id']}")

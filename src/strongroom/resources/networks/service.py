@@ -1,0 +1,265 @@
+"""Virtual networks and subnets: made, changed, found, removed, and what a vault that names a subnet must find.
+
+Texts: as the resource manager and the network provider write them, see `docs/errors.md`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from strongroom.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from strongroom.ids import new_guid
+from strongroom.resources.locations import Locations
+from strongroom.resources.networks.model import (
+    JOIN,
+    KEY_VAULT_SERVICE,
+    Subnet,
+    VirtualNetwork,
+    id_of_network,
+    id_of_subnet,
+    network_scope,
+)
+from strongroom.resources.networks.request import (
+    MAX_NETWORKS,
+    NETWORK_DEFAULTS,
+    NetworkRequest,
+    SubnetRequest,
+    read_space,
+    read_subnet,
+    require_consistent,
+    require_defaults,
+    require_few,
+    require_network_location,
+    require_network_name,
+    require_subnet_name,
+)
+from strongroom.resources.networks.store import NetworkStore
+from strongroom.resources.service import Author, get_group, require_tags, touched
+from strongroom.resources.store import LockStore, ResourceStore
+
+SUBNET_DEPTH = 10
+"""Segments of a subnet's resource id."""
+
+
+class Places(Protocol):
+    """The stores that the life of a network touches."""
+
+    @property
+    def locks(self) -> LockStore: ...
+    @property
+    def networks(self) -> NetworkStore: ...
+    @property
+    def resources(self) -> ResourceStore: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Who changes a network, when, and under which conditions: `If-Match`, `If-None-Match`; "" for none."""
+
+    author: Author
+    now: datetime
+    if_match: str = ""
+    if_none_match: str = ""
+
+
+async def put_network(
+    stores: Places, locations: Locations, *, subscription_id: str, group: str, name: str, request: NetworkRequest,
+    change: Change,
+) -> tuple[VirtualNetwork, VirtualNetwork | None]:  # fmt: skip
+    """Make a network or replace it; return it and what it was before, None when it is new.
+
+    Subnets of which the request says nothing stay. Raises NotFound (ResourceGroupNotFound), PreconditionFailed,
+    Conflict (NetworkCountLimitReached) and what `networks.request` raises.
+    """
+    require_network_name(name)
+    place = await get_group(stores.resources, subscription_id, group)
+    before = await stores.networks.find(subscription_id, place.name, name)
+    resource_id = id_of_network(before) if before else network_scope(subscription_id, place.name, name)
+    require_condition(before.etag if before else None, change, resource_id)
+    if before is None:
+        await _require_room(stores.networks, subscription_id)
+    location = require_network_location(locations, request.location, before)
+    require_defaults(request.others, NETWORK_DEFAULTS, resource_id)
+    network = VirtualNetwork(
+        subscription_id=subscription_id,
+        resource_group=place.name,
+        name=before.name if before else name,
+        location=location,
+        prefixes=read_space(request.prefixes, resource_id),
+        subnets=_read_subnets(request, before, resource_id, locations),
+        tags=require_tags(request.tags),
+        resource_guid=before.resource_guid if before else new_guid(),
+        etag=new_guid(),
+        system_data=touched(before.system_data if before else None, change.author, change.now),
+    )
+    require_consistent(network)
+    await stores.networks.put(network)
+    return network, before
+
+
+async def put_subnet(
+    stores: Places, locations: Locations, network: VirtualNetwork, name: str, *, request: SubnetRequest,
+    change: Change,
+) -> tuple[VirtualNetwork, Subnet, bool]:  # fmt: skip
+    """Make a subnet or replace it; return the network, the subnet and whether it is new; raises as `put_network`."""
+    require_subnet_name(name)
+    before = network.find_subnet(name)
+    resource_id = id_of_subnet(network, before.name if before else name)
+    require_condition(network.etag if before else None, change, resource_id)
+    subnet = read_subnet(request, before.name if before else name, resource_id, locations)
+    subnets = [subnet if each is before else each for each in network.subnets] + ([] if before else [subnet])
+    require_few(len(subnets), sum(len(each.prefixes) for each in subnets), network.name)
+    return await _keep_subnets(stores, network, tuple(subnets), change), subnet, before is None
+
+
+async def remove_subnet(stores: Places, network: VirtualNetwork, subnet: Subnet, change: Change) -> VirtualNetwork:
+    """Remove a subnet and return its network; PreconditionFailed. Whoever calls it sees to the rules that name it."""
+    require_condition(network.etag, change, id_of_subnet(network, subnet.name))
+    return await _keep_subnets(stores, network, tuple(each for each in network.subnets if each != subnet), change)
+
+
+async def update_tags(
+    stores: Places, network: VirtualNetwork, tags: Mapping[str, str], change: Change
+) -> VirtualNetwork:
+    """Give a network these tags and no others; PreconditionFailed, BadRequest (InvalidTags)."""
+    require_condition(network.etag, change, id_of_network(network))
+    return await _keep(stores, replace(network, tags=require_tags(tags)), change)
+
+
+async def remove_network(stores: Places, network: VirtualNetwork, change: Change) -> None:
+    """Remove a network, its subnets and the locks on it; PreconditionFailed.
+
+    Whoever calls it sees to the rules that name its subnets.
+    """
+    require_condition(network.etag, change, id_of_network(network))
+    await stores.networks.remove(network)
+    await stores.locks.remove_within(id_of_network(network))
+
+
+async def get_network(stores: Places, subscription_id: str, group: str, name: str) -> VirtualNetwork:
+    """Return a network; NotFound (ResourceGroupNotFound, ResourceNotFound)."""
+    place = await get_group(stores.resources, subscription_id, group)
+    network = await stores.networks.find(subscription_id, place.name, name)
+    if network is None:
+        raise NotFound(
+            f"The Resource 'Microsoft.Network/virtualNetworks/{name}' under resource group '{group}' was not found. "
+            "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+            code="ResourceNotFound",
+        )
+    return network
+
+
+def get_subnet(network: VirtualNetwork, name: str) -> Subnet:
+    """Return a subnet of a network; NotFound."""
+    subnet = network.find_subnet(name)
+    if subnet is None:
+        raise NotFound(f"Resource {id_of_subnet(network, name)} not found.", code="NotFound")
+    return subnet
+
+
+async def find_subnet(networks: NetworkStore, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | None:
+    """Return the subnet of a resource id in any case, with its network; None for one that is not there or is no id."""
+    segments = subnet_id.strip("/").split("/")
+    if len(segments) != SUBNET_DEPTH:
+        return None
+    subscription_id, group, network_name, name = segments[1], segments[3], segments[7], segments[9]
+    network = await networks.find(subscription_id, group, network_name)
+    subnet = network.find_subnet(name) if network else None
+    if network is None or subnet is None or id_of_subnet(network, name).lower() != f"/{'/'.join(segments)}".lower():
+        return None
+    return network, subnet
+
+
+def require_condition(etag: str | None, change: Change, resource_id: str) -> None:
+    """Raise PreconditionFailed unless a resource is as its change expects it. etag: None when there is no resource."""
+    held = None if etag is None else shown_etag(etag)
+    if change.if_match and (held is None or not _matches(change.if_match, held)):
+        raise PreconditionFailed(
+            f"Etag provided in if-match header {change.if_match[:90]} does not match etag {held or 'null'} of resource "
+            f"{resource_id} in NRP data store."
+        )
+    if change.if_none_match and held is not None and _matches(change.if_none_match, held):
+        raise PreconditionFailed(f"Resource {resource_id} is there already, with etag {held}.")
+
+
+def shown_etag(etag: str) -> str:
+    """Return an etag as answers have it."""
+    return f'W/"{etag}"'
+
+
+def require_joinable(
+    subnet: Subnet | None, subnet_id: str, *, may_join: bool, ignore_missing_endpoint: bool, location: str,
+    action: str, scope: str, caller: tuple[str, str],
+) -> None:  # fmt: skip
+    """Raise unless the rules of a vault may name a subnet.
+
+    subnet: None when there is none of that id. may_join: whether the caller may do `JOIN` at it. location: the
+    vault's. action, scope: what is done, at the vault. caller: its name and object id.
+    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether the subnet is there; BadRequest for one that
+    is not, or (SubnetsHaveNoServiceEndpointsConfigured) has no way to vaults and that is not to be ignored.
+    """
+    if not may_join:
+        raise Forbidden(
+            f"The client '{caller[0]}' with object id '{caller[1]}' has permission to perform action '{action}' on "
+            f"scope '{scope}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) "
+            f"'{subnet_id}' or the linked scope(s) are invalid.",
+            code="LinkedAuthorizationFailed",
+        )
+    if subnet is None:
+        raise BadRequest(f"The subnet '{subnet_id}' was not found.", code="BadRequest")
+    if not ignore_missing_endpoint and not subnet.leads_to(KEY_VAULT_SERVICE, location):
+        network, _, name = subnet_id.partition("/subnets/")
+        raise BadRequest(
+            f"Subnets {name} of virtual network {network} do not have ServiceEndpoints for {KEY_VAULT_SERVICE} "
+            f"resources configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints collection before trying to "
+            f"ACL {KEY_VAULT_SERVICE} resources to these subnets.",
+            code="SubnetsHaveNoServiceEndpointsConfigured",
+        )
+
+
+def _matches(condition: str, held: str) -> bool:
+    given = [each.strip() for each in condition.split(",")]
+    return "*" in given or held in given or held.removeprefix("W/") in given
+
+
+async def _require_room(networks: NetworkStore, subscription_id: str) -> None:
+    if await networks.count(subscription_id) >= MAX_NETWORKS:
+        raise Conflict(
+            f"Cannot create more than {MAX_NETWORKS} virtual networks for this subscription.",
+            code="NetworkCountLimitReached",
+        )
+
+
+def _read_subnets(
+    request: NetworkRequest, before: VirtualNetwork | None, resource_id: str, locations: Locations
+) -> tuple[Subnet, ...]:
+    if request.subnets is None:
+        return before.subnets if before else ()
+    blocks = sum([max(1, len(asked.prefixes)) for _, asked in request.subnets])
+    require_few(len(request.subnets), blocks, resource_id.rpartition("/")[2])
+    return tuple([_read_one(name, asked, before, resource_id, locations) for name, asked in request.subnets])
+
+
+def _read_one(
+    name: str | None, asked: SubnetRequest, before: VirtualNetwork | None, resource_id: str, locations: Locations
+) -> Subnet:
+    if not name:
+        raise BadRequest(f"A subnet of resource {resource_id} has no name.", code="InvalidResourceName")
+    known = before.find_subnet(name) if before else None
+    kept = known.name if known else name
+    return read_subnet(asked, kept, f"{resource_id}/subnets/{kept}", locations)
+
+
+async def _keep_subnets(
+    stores: Places, network: VirtualNetwork, subnets: tuple[Subnet, ...], change: Change
+) -> VirtualNetwork:
+    changed = replace(network, subnets=subnets)
+    require_consistent(changed)
+    return await _keep(stores, changed, change)
+
+
+async def _keep(stores: Places, network: VirtualNetwork, change: Change) -> VirtualNetwork:
+    kept = replace(network, etag=new_guid(), system_data=touched(network.system_data, change.author, change.now))
+    await stores.networks.put(kept)
+    return kept

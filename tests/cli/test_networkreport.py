@@ -1,0 +1,190 @@
+"""Who is let in from where, and who would lose access: asked by command."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from strongroom.audit.event import Category, RecordBody, new_record, wire_time
+from strongroom.cli.data import on_data
+from strongroom.clock import real_now
+from strongroom.settings import load_settings
+
+OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+DENY = ("--default-action", "Deny", "--allow", "203.0.113.0/24")
+
+
+@pytest.fixture
+def rules(data, done):
+    def adopt(*said):
+        done("network", "propose", "--vault", "dev", *said)
+        done("network", "adopt", "--vault", "dev")
+
+    return adopt
+
+
+@pytest.fixture
+def asked(data, done):
+    """Record requests to the vault: ages in hours, addresses, and what the records say beside."""
+    me = done("app", "list", "--json")[0]
+
+    def record(*requests):
+        async def work(opened):
+            vault = await opened.storage.read().vaults.find("dev")
+            place = f"/subscriptions/{vault.subscription_id}/resourceGroups/dev/providers/Microsoft.KeyVault/vaults/dev"
+            for hours, address, said in requests:
+                moment = real_now() - timedelta(hours=hours)
+                body = RecordBody(
+                    time=wire_time(moment),
+                    resource_id=place.upper(),
+                    operation_name="SecretGet",
+                    category=Category.AUDIT,
+                    result_type="Success",
+                    result_signature="OK",
+                    caller_ip_address=address,
+                    identity={"claim": {OBJECT_CLAIM: me["objectId"], "appid": me["clientId"]}},
+                    properties={"requestUri": "https://dev.vault.localhost/secrets/s", "isAccessPolicyMatch": True}
+                    | said,
+                )
+                await opened.storage.record(new_record(moment, body))
+
+        on_data(load_settings({}, {}), work)
+
+    return record
+
+
+# ---- check
+
+
+def test_an_open_vault_lets_everybody_in(data, done):
+    found = done("network", "check", "--vault", "dev", "--from", "198.51.100.7", "--json")
+    assert found == {
+        "vault": "dev",
+        "from": "198.51.100.7",
+        "allowed": True,
+        "rule": "defaultAction: Allow",
+        "proposal": None,
+    }
+    assert (
+        done("network", "check", "--vault", "DEV", "--from", "::1") == "dev from ::1: let in by defaultAction: Allow\n"
+    )
+
+
+def test_rules_are_asked_as_for_a_request_and_a_refusal_says_what_to_change(rules, strongroom, done):
+    rules(*DENY)
+    assert done("network", "check", "--vault", "dev", "--from", "203.0.113.9", "--json")["rule"] == "203.0.113.0/24"
+    code, out, err = strongroom("network", "check", "--vault", "dev", "--from", "198.51.100.7")
+    assert (code, err) == (1, "")
+    assert out.splitlines() == [
+        "dev from 198.51.100.7: refused by defaultAction: Deny (ForbiddenByFirewall)",
+        "  to let it in: az keyvault network-rule add -n dev --ip-address 198.51.100.7",
+    ]
+    code, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "2001:db8::1", "--json")
+    found = json.loads(out)
+    assert (code, found["error"]) == (1, "ForbiddenByFirewall")
+    assert "no rules for IPv6" in found["toLetIn"]
+    assert done("network", "check", "--vault", "dev", "--from", "::ffff:203.0.113.9", "--json")["allowed"]
+
+
+def test_without_public_access_that_is_what_to_change(rules, strongroom):
+    rules("--public-network-access", "Disabled")
+    _, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "203.0.113.9")
+    assert out.splitlines() == [
+        "dev from 203.0.113.9: refused by publicNetworkAccess: Disabled (ForbiddenByConnection)",
+        "  to let it in: az keyvault update -n dev --public-network-access Enabled",
+    ]
+
+
+def test_what_is_proposed_is_asked_beside(data, done):
+    done("network", "propose", "--vault", "dev", *DENY)
+    assert done("network", "check", "--vault", "dev", "--from", "198.51.100.7").splitlines() == [
+        "dev from 198.51.100.7: let in by defaultAction: Allow",
+        "as proposed: refused by defaultAction: Deny (ForbiddenByFirewall)",
+        "  to let it in: strongroom network propose --vault dev --allow 198.51.100.7",
+    ]
+    done("network", "propose", "--vault", "dev", "--allow", "198.51.100.7")
+    found = done("network", "check", "--vault", "dev", "--from", "198.51.100.7", "--json")
+    assert found["proposal"] == {"allowed": True, "rule": "198.51.100.7/32"}
+
+
+def test_who_calls_is_told_what_it_may_once_let_in(data, done):
+    found = done("network", "check", "--vault", "dev", "--from", "198.51.100.7", "--as", "bootstrap", "--json")
+    assert found["as"]["displayName"] == "bootstrap"
+    assert {"secrets/get", "keys/sign"} <= set(found["operations"])
+    assert "once let in, bootstrap may: " in done(
+        "network", "check", "--vault", "dev", "--from", "::1", "--as", "bootstrap"
+    )
+    done("app", "create", "other")
+    out = done("network", "check", "--vault", "dev", "--from", "::1", "--as", "other")
+    assert "may: nothing at the vault as a whole" in out
+    done("app", "disable", "other")
+    out = done("network", "check", "--vault", "dev", "--from", "::1", "--as", "other")
+    assert "other is disabled: it is refused wherever it comes from" in out
+
+
+def test_a_trusted_service_passes_where_it_may_bypass_the_rules(rules, strongroom, done):
+    rules(*DENY)
+    done("network", "trust", "add", "bootstrap")
+    asked = ("network", "check", "--vault", "dev", "--from", "198.51.100.7", "--as")
+    assert done(*asked, "bootstrap").startswith(
+        "dev from 198.51.100.7: let in by bypass, as the trusted service 'bootstrap'\n"
+    )
+    done("app", "create", "other")
+    assert strongroom(*asked, "other")[0] == 1
+    rules("--bypass", "None")
+    assert strongroom(*asked, "bootstrap")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--vault", "dev", "--from", "here"), "'here' is no IP address"),
+        (("--vault", "dev", "--from", "203.0.113.0/24"), "'203.0.113.0/24' is no IP address"),
+        (("--vault", "none", "--from", "203.0.113.1"), "There is no vault 'none'."),
+        (("--vault", "dev", "--from", "203.0.113.1", "--as", "nobody"), "There is no user, group or application"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_in_one_line(data, strongroom, arguments, message):
+    code, out, err = strongroom("network", "check", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+# ---- report
+
+
+def test_requests_of_before_the_proposal_are_judged_by_it(asked, done):
+    asked(
+        (1, "198.51.100.7", {}),
+        (30, "198.51.100.7", {}),
+        (2, "203.0.113.9", {}),
+        (3, "198.51.100.8", {"isAccessPolicyMatch": False}),
+        (24 * 8, "198.51.100.9", {}),
+    )
+    done("network", "propose", "--vault", "dev", *DENY)
+    found = done("network", "report", "--vault", "dev", "--json")
+    assert (found["vault"], found["requests"], found["refused"]) == ("dev", 3, 2)
+    (loss,) = found["callers"]
+    assert (loss["displayName"], loss["address"], loss["requests"]) == ("bootstrap", "198.51.100.7", 2)
+    assert (loss["rule"], loss["operations"]) == ("defaultAction: Deny", {"SecretGet": 2})
+    assert loss["first"] < loss["last"]
+    assert done("network", "report", "--vault", "dev", "--since", "24h", "--json")["refused"] == 1
+    assert done("network", "report", "--vault", "dev", "--since", "9d", "--json")["refused"] == 3
+    head, empty, names, row = done("network", "report", "--vault", "dev").splitlines()
+    assert head.startswith("dev: of 3 requests that were let in since ")
+    assert head.endswith("the proposal would refuse 2.")
+    assert (empty, names.split()) == ("", ["caller", "address", "requests", "last", "mostly", "by"])
+    assert row.split()[:3] == ["bootstrap", "198.51.100.7", "2"]
+
+
+def test_nobody_loses_access_by_what_lets_all_of_them_in(asked, done):
+    asked((1, "203.0.113.9", {}))
+    done("network", "propose", "--vault", "dev", *DENY)
+    (line,) = done("network", "report", "--vault", "dev").splitlines()
+    assert line.endswith("the proposal would refuse 0.")
+
+
+def test_without_a_proposal_there_is_nothing_to_report(data, strongroom):
+    code, out, err = strongroom("network", "report", "--vault", "dev")
+    assert (code, out) == (1, "")
+    assert "No network rules are proposed for the vault 'dev'." in err

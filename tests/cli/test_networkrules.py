@@ -1,0 +1,101 @@
+"""Network rules that are proposed, adopted and withdrawn by command."""
+
+import json
+
+import pytest
+
+DENY = ("--default-action", "Deny", "--allow", "203.0.113.0/24", "--allow", "198.51.100.7")
+ACLS = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
+PROPOSED = ACLS | {"defaultAction": "Deny", "ipRules": [{"value": "203.0.113.0/24"}, {"value": "198.51.100.7/32"}]}
+
+
+def test_rules_are_proposed_beside_those_that_count_and_then_count(data, done, records):
+    shown = done("network", "show", "--vault", "dev", "--json")
+    assert shown == {"vault": "dev", "publicNetworkAccess": "Enabled", "networkAcls": ACLS, "proposal": None}
+    proposed = done("network", "propose", "--vault", "DEV", *DENY, "--public-network-access", "disabled", "--json")
+    assert proposed["networkAcls"] == ACLS
+    told = proposed["proposal"]
+    assert (told["networkAcls"], told["publicNetworkAccess"]) == (PROPOSED, "Disabled")
+    assert done("network", "show", "--vault", "dev", "--json") == proposed
+    adopted = done("network", "adopt", "--vault", "dev", "--json")
+    assert adopted == shown | {"networkAcls": PROPOSED, "publicNetworkAccess": "Disabled"}
+    first, second = records()[-2:]
+    assert [each["operationName"].rpartition("/")[2] for each in (first, second)] == ["propose", "adopt"]
+    for body in (first, second):
+        assert body["resourceId"].endswith("/VAULTS/DEV")
+        said = body["properties"]
+        added = ["198.51.100.7/32", "203.0.113.0/24"]
+        assert said["networkAclsChange"] == {"added": added, "defaultAction": "Deny"}
+        assert (said["publicNetworkAccess"], said["actor"]) == ("Disabled", "operator")
+
+
+def test_a_proposal_is_changed_step_by_step_and_withdrawn(data, done, records):
+    done("network", "propose", "--vault", "dev", *DENY)
+    changed = done("network", "propose", "--vault", "dev", "--drop", "198.51.100.7/32", "--bypass", "none", "--json")
+    expected = PROPOSED | {"ipRules": PROPOSED["ipRules"][:1], "bypass": "None"}
+    assert changed["proposal"]["networkAcls"] == expected
+    assert done("network", "withdraw", "--vault", "dev", "--json")["proposal"] is None
+    body = records()[-1]
+    assert (body["operationName"], "networkAclsChange" in body["properties"]) == (
+        "Strongroom.NetworkRules/withdraw",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        PROPOSED,
+        {"networkAcls": PROPOSED, "publicNetworkAccess": "Enabled"},
+        {"name": "dev", "properties": {"networkAcls": PROPOSED, "publicNetworkAccess": "Enabled"}},
+    ],
+)
+def test_rules_are_read_from_a_file_as_az_writes_it(data, done, home, document):
+    done("network", "propose", "--vault", "dev", "--allow", "1.2.3.4")
+    (home / "acls.json").write_text(json.dumps(document))
+    proposed = done("network", "propose", "--vault", "dev", "--file", "acls.json", "--json")
+    assert proposed["proposal"]["networkAcls"] == PROPOSED
+
+
+def test_a_person_is_shown_both_and_told_how_to_go_on(data, done):
+    out = done("network", "propose", "--vault", "dev", *DENY)
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["dev:", "the", "rules", "that", "count"]
+    assert ["lets", "in", "203.0.113.0/24"] in lines
+    assert "strongroom network report --vault dev" in out
+    assert "proposed since" in done("network", "show", "--vault", "dev")
+
+
+def test_private_addresses_are_refused_where_the_server_refuses_them(data, strongroom, done, monkeypatch):
+    done("network", "propose", "--vault", "dev", "--allow", "10.0.0.0/8")
+    monkeypatch.setenv("STRONGROOM_PRIVATE_IP_RULES", "false")
+    code, _, err = strongroom("network", "propose", "--vault", "dev", "--allow", "10.1.0.0/16")
+    assert code == 1
+    assert "forbidden range 10.0.0.0–10.255.255.255" in err
+    assert done("network", "adopt", "--vault", "dev", "--json")["networkAcls"]["ipRules"] == [{"value": "10.0.0.0/8"}]
+
+
+SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
+REFUSED = [
+    (("show", "--vault", "none"), "There is no vault 'none'."),
+    (("propose", "--vault", "none", "--allow", "1.2.3.4"), "There is no vault 'none'."),
+    (("propose", "--vault", "dev"), "say what the rules are to be"),
+    (("propose", "--vault", "dev", "--allow", "1.2.3"), "1.2.3 is not an IPv4 address"),
+    (("propose", "--vault", "dev", "--drop", "1.2.3.4"), "No rule says 1.2.3.4/32; there are: none."),
+    (("propose", "--vault", "dev", "--default-action", "Maybe"), "networkAcls.defaultAction"),
+    (("propose", "--vault", "dev", "--subnet", SUBNET), "was not found"),
+    (("propose", "--vault", "dev", "--file", "broken.json"), "broken.json holds no network rules"),
+    (("propose", "--vault", "dev", "--file", "list.json"), "list.json holds no network rules"),
+    (("adopt", "--vault", "dev"), "No network rules are proposed for the vault 'dev'."),
+    (("withdraw", "--vault", "dev"), "No network rules are proposed for the vault 'dev'."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(data, strongroom, done, home, arguments, message):
+    (home / "broken.json").write_text("{")
+    (home / "list.json").write_text("[]")
+    code, out, err = strongroom("network", *arguments)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert message in err
+    assert done("network", "show", "--vault", "dev", "--json")["proposal"] is None
