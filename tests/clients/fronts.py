@@ -34,6 +34,7 @@ http {{
       proxy_set_header Forwarded "";
       proxy_ssl_server_name on;
       proxy_ssl_name $host;
+      proxy_ssl_session_reuse off;
       proxy_ssl_verify on;
       proxy_ssl_trusted_certificate {ca};
     }}

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from clients import fronts, networks
-from clients.harness import start_server
+from clients.harness import execute, start_server
 from strongroom.clock import real_now
 from strongroom.hosting.ca import new_authority
 
@@ -19,6 +20,31 @@ pytestmark = pytest.mark.xdist_group("networks")
 DOMAIN = "strong.test"
 TRUSTED = ("--trusted-proxies", "10.77.9.0/24", "--trusted-proxies", "fd77:9::/64")
 EVERYWHERE = ("--listen", "0.0.0.0", "--listen", "::")
+READ = """
+import os
+from azure.core.exceptions import HttpResponseError
+from azure.identity import EnvironmentCredential
+from azure.keyvault.secrets import SecretClient
+client = SecretClient(os.environ["VAULT_URL"], EnvironmentCredential(disable_instance_discovery=True))
+try:
+    print("read", len(list(client.list_properties_of_secrets())))
+except HttpResponseError as error:
+    print("refused", error.status_code, error.error.innererror.get("code"), error.message)
+"""
+RULE = """
+import json, os, sys, urllib.request
+from azure.identity import EnvironmentCredential
+scope = os.environ["MANAGEMENT"] + "/.default"
+token = EnvironmentCredential(disable_instance_discovery=True).get_token(scope).token
+acls = {"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": each} for each in sys.argv[1:]]}
+asked = urllib.request.Request(
+    os.environ["MANAGEMENT"] + os.environ["VAULT_ID"] + "?api-version=2023-07-01",
+    json.dumps({"properties": {"networkAcls": acls}}).encode(),
+    {"authorization": "Bearer " + token, "content-type": "application/json"},
+    method="PATCH",
+)
+print(urllib.request.urlopen(asked).status)
+"""
 FORGED = ("X-Forwarded-For: 10.77.1.7", "Forwarded: for=10.77.1.7", "X-Real-IP: 10.77.1.7", "Client-IP: 10.77.1.7")
 WAYS = {
     "straight": (networks.SERVER, networks.SERVER_6, fronts.PLAIN),
@@ -59,7 +85,7 @@ def net(tmp_path_factory):
 
 
 def start(made, folder, port, *flags):
-    place = ("--domain", DOMAIN, "--port", str(port), "--listen", "0.0.0.0", "--listen", "::", "--no-proxy")
+    place = ("--domain", DOMAIN, "--port", str(port), *EVERYWHERE, "--no-proxy")
     return start_server(folder, "--dev", *place, *TRUSTED, *flags, within=made.server.prefix)
 
 
@@ -131,3 +157,94 @@ def test_a_name_that_is_not_the_connections_is_misdirected(net, way):
     assert curl(net, net.outside, address, port, f"Host: {address}:{port}")[0] == 421
     said = net.outside.run("curl", "-sSk", "-o", "/dev/null", "-w", "%{http_code}", f"https://{address}:{port}/secrets")
     assert said == "421"
+
+
+def environ_of(net, server):
+    """Return what unmodified clients are told in order to use a server."""
+    told = SimpleNamespace(**server.connection)
+    group = f"/subscriptions/{told.subscriptionId}/resourceGroups/{told.resourceGroup}"
+    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(net.trust))
+    return (
+        server.environ
+        | trust
+        | {
+            "AZURE_TENANT_ID": told.tenantId,
+            "AZURE_CLIENT_ID": told.clientId,
+            "AZURE_CLIENT_SECRET": told.clientSecret,
+            "AZURE_AUTHORITY_HOST": told.authority,
+            "VAULT_URL": told.vaultUrl,
+            "VAULT_ID": f"{group}/providers/Microsoft.KeyVault/vaults/dev",
+            "MANAGEMENT": told.managementUrl,
+        }
+    )
+
+
+def run_client(net, caller, server, address, *command, check=True):
+    """Run a client in a namespace in which the names of a server lead to an address; return what it said."""
+    hosts = net.folder / "hosts"
+    hosts.write_text("".join(f"{address} {name}.{DOMAIN}\n" for name in ("login", "management", "dev.vault")))
+    bound = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts))
+    return execute([*caller.prefix, *bound, *command], environ_of(net, server), check=check)
+
+
+@pytest.fixture
+def ruled(net):
+    """Return `ruled(server, *ranges)`: only they reach its vault then, until the end of the test."""
+    touched = []
+
+    def rule(server, *ranges):
+        touched.append(server)
+        address = "10.77.0.1"
+        # The management plane is reached from anywhere: here from where nobody reads secrets.
+        assert run_client(net, net.outside, server, address, sys.executable, "-c", RULE, *ranges).stdout == "200\n"
+
+    yield rule
+    for server in tuple(touched):
+        rule(server, "0.0.0.0/1", "128.0.0.0/1")
+
+
+@pytest.mark.parametrize("way", ["nginx, requests", "nginx, connections", "haproxy, connections", "haproxy, requests"])
+def test_the_sdk_reads_from_where_the_rules_let_it_and_from_nowhere_else(net, ruled, way):
+    """The address of the proxy, which is the socket's peer, lets nobody in; a changed rule counts at once."""
+    address, _, port = WAYS[way]
+    server = net.plain if port == fronts.PLAIN else net.proxied
+
+    def read(caller):
+        return run_client(net, caller, server, address, sys.executable, "-c", READ).stdout
+
+    ruled(server, "10.77.1.0/24", "198.51.100.0/24")
+    assert read(net.inside).startswith("read ")
+    refused = read(net.outside)
+    assert refused.startswith("refused 403 ForbiddenByFirewall")
+    assert net.outside.addresses[0] in refused
+    ruled(server, net.outside.addresses[0])
+    assert read(net.outside).startswith("read ")
+    assert read(net.inside).startswith("refused 403 ForbiddenByFirewall")
+    ruled(server, "10.77.9.0/24")  # the proxies
+    for each in (net.inside, net.outside):
+        assert read(each).startswith("refused 403 ForbiddenByFirewall")
+
+
+def test_az_lists_the_vault_from_outside_and_its_secrets_from_inside_only(net, ruled):
+    ruled(net.plain, net.inside.addresses[0])
+    told, config = SimpleNamespace(**net.plain.connection), net.folder / "az"
+
+    def az(caller, line, *more, check=True):
+        command = (
+            "env",
+            f"AZURE_CONFIG_DIR={config}",
+            "AZURE_CORE_COLLECT_TELEMETRY=false",
+            "AZURE_CORE_INSTANCE_DISCOVERY=false",
+            "az",
+            *line.split(),
+            *more,
+        )
+        return run_client(net, caller, net.plain, networks.SERVER, *command, check=check)
+
+    az(net.outside, "cloud register -n Strongroom --endpoint-resource-manager", told.managementUrl)
+    az(net.outside, "cloud set -n Strongroom")
+    az(net.outside, f"login --service-principal -u {told.clientId} -t {told.tenantId} -p", told.clientSecret)
+    assert '"dev"' in az(net.outside, "keyvault list").stdout
+    assert '"Deny"' in az(net.outside, "keyvault show -n dev").stdout
+    assert "ForbiddenByFirewall" in az(net.outside, "keyvault secret list --vault-name dev", check=False).stderr
+    assert az(net.inside, "keyvault secret list --vault-name dev").stdout.strip() == "[]"
