@@ -47,6 +47,8 @@ NAMES = {
     "deleted": "kv1",
     "hsm": "hsm1",
     "lock": "lock1",
+    "network": "net1",
+    "subnet": "web",
 }
 PLACE, GROUP, VAULT = (text.format_map(NAMES) for text in (S, G, V))
 SECRET, KEY = (O.format_map(NAMES | {"collection": kind}) for kind in ("secrets", "keys"))
