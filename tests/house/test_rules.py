@@ -122,10 +122,8 @@ def tracked_files():
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
-def test_no_file_carries_a_path_of_one_machine_or_an_address_of_a_registry():
-    pattern = re.compile(
-        r"/(?:root|work|Users)/\w|" + "|".join(["pypi" + r"\.org", "registry" + r"\.npmjs", "python" + "hosted"])
-    )
+def found_anywhere(pattern):
+    """Say in which files of the repository a pattern is found, and what it found."""
     found = []
     for path in tracked_files():
         try:
@@ -133,4 +131,15 @@ def test_no_file_carries_a_path_of_one_machine_or_an_address_of_a_registry():
         except UnicodeDecodeError:
             continue
         found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in pattern.finditer(text)]
-    assert not found
+    return found
+
+
+def test_no_file_carries_a_path_of_one_machine_or_an_address_of_a_registry():
+    pattern = re.compile(
+        r"/(?:root|work|Users)/\w|" + "|".join(["pypi" + r"\.org", "registry" + r"\.npmjs", "python" + "hosted"])
+    )
+    assert not found_anywhere(pattern)
+
+
+def test_no_file_carries_two_sides_of_a_merge():
+    assert not found_anywhere(re.compile(r"^(?:<{7}|>{7}) .*$", re.MULTILINE))

@@ -30,6 +30,13 @@ def test_a_document_names_the_server_as_it_was_reached(plane, host, domain):
     assert answer.body == document(plane, domain)
 
 
+@pytest.mark.parametrize("plane", PLANES)
+def test_a_document_names_no_module_of_the_server(plane):
+    """Two types of one name are told apart by where they lie: names of ours that clients would be made from."""
+    names = json.loads(document(plane, "vault.test"))["components"]["schemas"]
+    assert [name for name in names if "." in name] == []
+
+
 def test_a_document_that_is_known_is_not_sent_again():
     tag = dict(find_document(a_request("/openapi/data.json"), "localhost").headers)[b"etag"]
     again = find_document(a_request("/openapi/data.json", if_none_match=tag), "localhost")

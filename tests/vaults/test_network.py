@@ -11,8 +11,8 @@ from strongroom.vaults.model import as_now
 from strongroom.vaults.network import (
     MAX_IP_RULES,
     MAX_SUBNET_RULES,
-    NetworkRequest,
     NetworkRules,
+    RulesRequest,
     SubnetRule,
     change_rules,
     normal_ranges,
@@ -37,7 +37,7 @@ def refusal(asked, *, private=True, rules=None):
 
 
 def refused_range(text, *, private=True):
-    message = refusal(NetworkRequest(ip_rules=("1.2.3.4", text)), private=private)
+    message = refusal(RulesRequest(ip_rules=("1.2.3.4", text)), private=private)
     place = "Invalid value found at properties.networkAcls.ipRules[1].value: "
     assert message.startswith(place)
     return message.removeprefix(place)
@@ -130,16 +130,16 @@ def test_a_range_that_holds_more_than_a_forbidden_one_is_kept(text):
 def test_there_are_at_most_a_thousand_ranges():
     many = tuple(f"1.{number >> 8}.{number & 255}.0/24" for number in range(MAX_IP_RULES))
     assert normal_ranges(many, private=False) == many
-    told = refusal(NetworkRequest(ip_rules=(*many, "1.2.3.4")))
+    told = refusal(RulesRequest(ip_rules=(*many, "1.2.3.4")))
     assert told == "A vault holds at most 1000 ipRules in networkAcls; 1001 were given."
 
 
 def test_subnets_are_kept_in_lower_case_each_once_and_at_most_two_hundred():
     given = (SubnetRule(subnet_id=SUBNET, ignore_missing_endpoint=True), SubnetRule(subnet_id=SUBNET.upper()))
-    rules = change_rules(None, NetworkRequest(subnet_rules=given), private=True)
+    rules = change_rules(None, RulesRequest(subnet_rules=given), private=True)
     assert rules.subnet_rules == (SubnetRule(subnet_id=SUBNET.lower(), ignore_missing_endpoint=True),)
     many = tuple(SubnetRule(subnet_id=f"{SUBNET}{number}") for number in range(MAX_SUBNET_RULES + 1))
-    told = refusal(NetworkRequest(subnet_rules=many))
+    told = refusal(RulesRequest(subnet_rules=many))
     assert told == "A vault holds at most 200 virtualNetworkRules in networkAcls; 201 were given."
 
 
@@ -151,7 +151,7 @@ def test_subnets_are_kept_in_lower_case_each_once_and_at_most_two_hundred():
     ],
 )
 def test_what_names_no_subnet_is_refused(text):
-    told = refusal(NetworkRequest(subnet_rules=(SubnetRule(subnet_id=text),)))
+    told = refusal(RulesRequest(subnet_rules=(SubnetRule(subnet_id=text),)))
     place = "Invalid value found at properties.networkAcls.virtualNetworkRules[0].id: "
     assert told.startswith(place)
     assert told.endswith(" is not the resource id of a subnet")
@@ -160,15 +160,15 @@ def test_what_names_no_subnet_is_refused(text):
 def test_what_a_request_does_not_say_stays():
     subnet = SubnetRule(subnet_id=SUBNET.lower())
     rules = NetworkRules(default_action="Deny", bypass="None", ip_rules=("1.2.3.4/32",), subnet_rules=(subnet,))
-    assert change_rules(rules, NetworkRequest(), private=True) == rules
-    assert change_rules(rules, NetworkRequest(default_action="aLLOW"), private=True).ip_rules == rules.ip_rules
-    changed = change_rules(rules, NetworkRequest(ip_rules=(), bypass="AZUREservices"), private=True)
+    assert change_rules(rules, RulesRequest(), private=True) == rules
+    assert change_rules(rules, RulesRequest(default_action="aLLOW"), private=True).ip_rules == rules.ip_rules
+    changed = change_rules(rules, RulesRequest(ip_rules=(), bypass="AZUREservices"), private=True)
     assert changed == NetworkRules(default_action="Deny", bypass="AzureServices", subnet_rules=(subnet,))
 
 
 def test_words_that_are_none_are_refused():
-    assert "'networkAcls.defaultAction'" in refusal(NetworkRequest(default_action="Maybe"))
-    assert "'networkAcls.bypass'" in refusal(NetworkRequest(bypass="Everyone"))
+    assert "'networkAcls.defaultAction'" in refusal(RulesRequest(default_action="Maybe"))
+    assert "'networkAcls.bypass'" in refusal(RulesRequest(bypass="Everyone"))
 
 
 def test_public_access_is_kept_in_one_spelling():

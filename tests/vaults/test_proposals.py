@@ -5,7 +5,7 @@ import pytest
 from doubles import MemoryStorage
 from strongroom.errors import BadRequest, NotFound
 from strongroom.vaults.model import Deletion
-from strongroom.vaults.network import NetworkProposal, NetworkRequest, NetworkRules, SubnetRule
+from strongroom.vaults.network import NetworkProposal, NetworkRules, RulesRequest, SubnetRule
 from strongroom.vaults.proposals import Wish, adopt, get_living, propose, withdraw
 from vault_doubles import NOON, a_vault, put_vault
 
@@ -46,7 +46,7 @@ def test_subnets_go_as_ranges_do():
 
 
 def test_a_whole_begins_anew():
-    whole = NetworkRequest(default_action="Deny", ip_rules=("198.51.100.0/24",))
+    whole = RulesRequest(default_action="Deny", ip_rules=("198.51.100.0/24",))
     rules = proposed(proposed(bypass="None"), whole=whole, allow=("1.2.3.4",)).proposal.rules
     assert rules == NetworkRules(default_action="Deny", ip_rules=("198.51.100.0/24", "1.2.3.4/32"))
 
@@ -70,7 +70,7 @@ def test_what_could_not_count_cannot_be_proposed(said, told):
 
 def test_where_private_addresses_are_refused_those_that_are_there_may_stay():
     assert proposed(private=False, allow=("1.2.3.4",)).proposal.rules.ip_rules[1] == "10.0.0.0/8"
-    for said in ({"allow": ("10.1.0.0/16",)}, {"whole": NetworkRequest(ip_rules=("10.1.0.0/16",))}):
+    for said in ({"allow": ("10.1.0.0/16",)}, {"whole": RulesRequest(ip_rules=("10.1.0.0/16",))}):
         with pytest.raises(BadRequest, match="forbidden range"):
             proposed(private=False, **said)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from strongroom.cli.data import Data
     from strongroom.planes.stores import Stores
     from strongroom.vaults.model import Vault
-    from strongroom.vaults.network import NetworkRequest
+    from strongroom.vaults.network import RulesRequest
 
 # A vault, and the ids of the subnets that its rules or its proposal name and that let nobody in now.
 Shown = tuple["Vault", frozenset[str]]
@@ -153,7 +153,7 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
     from strongroom.ids import vault_scope
-    from strongroom.planes.management.networkchange import rules_change
+    from strongroom.planes.management.rulechange import rules_change
     from strongroom.vaults.proposals import rehearsed
 
     wanted = rehearsed(after)
@@ -166,11 +166,11 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)
 
 
-def _read(file: Path) -> tuple["NetworkRequest", str | None]:
+def _read(file: Path) -> tuple["RulesRequest", str | None]:
     """Return the rules in a file: networkAcls as the resource manager writes them, or a vault that has them."""
     import msgspec
 
-    from strongroom.planes.management.wire import NetworkAcls, network_of
+    from strongroom.planes.management.wire import NetworkAcls, rules_request
 
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -179,7 +179,7 @@ def _read(file: Path) -> tuple["NetworkRequest", str | None]:
         access = document.get("publicNetworkAccess") if isinstance(document, dict) else None
         if isinstance(document, dict):
             document = document.get("networkAcls", document)
-        return network_of(msgspec.convert(document, NetworkAcls)), access
+        return rules_request(msgspec.convert(document, NetworkAcls)), access
     except (ValueError, msgspec.MsgspecError) as error:
         raise CommandFailed(f"{file} holds no network rules: {error}") from None
 
@@ -187,7 +187,7 @@ def _read(file: Path) -> tuple["NetworkRequest", str | None]:
 def _show(shown: Shown, *, as_json: bool) -> None:
     import msgspec
 
-    from strongroom.planes.management.answers import network
+    from strongroom.planes.management.answers import rules_answer
     from strongroom.vaults.network import NetworkRules
 
     vault, idle = shown
@@ -195,13 +195,13 @@ def _show(shown: Shown, *, as_json: bool) -> None:
     row = {
         "vault": vault.name,
         "publicNetworkAccess": vault.public_network_access,
-        "networkAcls": msgspec.to_builtins(network(vault.network or NetworkRules())),
+        "networkAcls": msgspec.to_builtins(rules_answer(vault.network or NetworkRules())),
         "proposal": None
         if proposal is None
         else {
             "since": proposal.since.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "publicNetworkAccess": proposal.public_network_access,
-            "networkAcls": msgspec.to_builtins(network(proposal.rules)),
+            "networkAcls": msgspec.to_builtins(rules_answer(proposal.rules)),
         },
     }
     if as_json:

@@ -91,7 +91,7 @@ class NetworkProposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkRequest:
+class RulesRequest:
     """The `networkAcls` that a request asks for, as it writes them; None means that it says nothing."""
 
     default_action: str | None = None
@@ -100,7 +100,7 @@ class NetworkRequest:
     subnet_rules: tuple[SubnetRule, ...] | None = None
 
 
-def change_rules(rules: NetworkRules | None, asked: NetworkRequest, *, private: bool) -> NetworkRules:
+def change_rules(rules: NetworkRules | None, asked: RulesRequest, *, private: bool) -> NetworkRules:
     """Return rules with what a request says changed and all else kept; BadRequest where a rule is none.
 
     rules: None for a vault that has none. private: whether a rule may name addresses of private networks.

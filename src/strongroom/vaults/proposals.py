@@ -8,8 +8,8 @@ from strongroom.errors import BadRequest, NotFound
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import (
     NetworkProposal,
-    NetworkRequest,
     NetworkRules,
+    RulesRequest,
     SubnetRule,
     change_rules,
     normal_ranges,
@@ -26,7 +26,7 @@ class Wish:
     subnets: ids of subnets that come; drop: ranges and ids of subnets that go.
     """
 
-    whole: NetworkRequest | None = None
+    whole: RulesRequest | None = None
     public_network_access: str | None = None
     default_action: str | None = None
     bypass: str | None = None
@@ -43,7 +43,7 @@ def propose(vault: Vault, wish: Wish, *, private: bool, now: datetime) -> Vault:
     held, access = _begin(vault)
     if wish.whole is not None:
         held = change_rules(None, wish.whole, private=private)
-    asked = NetworkRequest(
+    asked = RulesRequest(
         default_action=wish.default_action,
         bypass=wish.bypass,
         ip_rules=_changed(held.ip_rules, wish, private=private),

@@ -12,7 +12,7 @@ from strongroom.ids import VAULT_NAME
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.service import require_tags
 from strongroom.vaults.model import AccessPolicy, Vault
-from strongroom.vaults.network import NetworkRequest, change_rules, public_access_of
+from strongroom.vaults.network import RulesRequest, change_rules, public_access_of
 from strongroom.vaults.policies import require_policies, require_tenant
 
 SKUS = ("standard", "premium")
@@ -39,7 +39,7 @@ class VaultRequest:
     enabled_for_disk_encryption: bool | None = None
     enabled_for_template_deployment: bool | None = None
     public_network_access: str | None = None
-    network: NetworkRequest | None = None
+    network: RulesRequest | None = None
     recover: bool = False
 
 

@@ -145,11 +145,6 @@ def test_a_subnet_lets_nobody_in_that_is_gone_or_without_endpoint_or_not_named(k
     assert decide(BY_PLANT, "10.1.2.3", subnets=known) is SHUT
 
 
-def test_who_is_known_to_come_from_a_subnet_that_no_rule_names_is_told_so():
-    found = decide(BY_PLANT, "10.2.0.1", subnets=(a_subnet(),), subnet_id=OFFICE)
-    assert (found.allowed, found.address_type, found.subnet_id) == (False, SUBNET, OFFICE)
-
-
 def test_a_rule_for_addresses_is_asked_before_one_for_subnets():
     rules = deny("10.1.0.0/24", subnet_rules=BY_PLANT.subnet_rules)
     assert decide(rules, "10.1.0.1", subnets=(a_subnet(),)).address_type == PUBLIC

@@ -11,7 +11,7 @@ service endpoints".
 import socket
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from strongroom.vaults.network import ALLOW, AZURE_SERVICES, DISABLED, NetworkRules
@@ -40,13 +40,12 @@ class NamedSubnet:
 class Visitor:
     """Who wants in, as far as the network tells.
 
-    address: the caller's own, as text; one that is none matches no rule. subnet_id: the subnet that it is known to come
-    from. private_endpoint_id: the endpoint of this vault that it came by, with an approved connection.
-    trusted_service: the name of the service that the caller is, where the operator trusts it. "" for each: none.
+    address: the caller's own, as text; one that is none matches no rule. private_endpoint_id: the endpoint of this
+    vault that it came by, with an approved connection. trusted_service: the name of the service that the caller is,
+    where the operator trusts it. "" for each: none.
     """
 
     address: str
-    subnet_id: str = ""
     private_endpoint_id: str = ""
     trusted_service: str = ""
 
@@ -144,11 +143,7 @@ class CompiledRules:
             return NOT_PUBLIC
         number = address_number(visitor.address)
         found = None if number is None else self._addresses.find(number) or self._subnets.find(number)
-        if found is not None:
-            return found
-        if self._default.allowed or not visitor.subnet_id:
-            return self._default
-        return replace(self._default, address_type=SUBNET, subnet_id=visitor.subnet_id)
+        return self._default if found is None else found
 
     def _pass(self, visitor: Visitor) -> NetworkDecision | None:
         """Return the decision on who passes whatever the rules for addresses say, None for everybody else."""

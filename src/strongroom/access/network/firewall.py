@@ -77,5 +77,5 @@ def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: Ne
     if decision.by_connection:
         return ForbiddenByConnection(f"{NO_PUBLIC_ACCESS}\r\n{who}\r\n{where}")
     bypasses = vault.network is None or vault.network.bypass == AZURE_SERVICES
-    address = f"Client address: {visitor.address}" + (" from unknown subnet" if visitor.subnet_id else "")
+    address = f"Client address: {visitor.address}"
     return ForbiddenByFirewall("\r\n".join((NOT_TRUSTED if bypasses else NO_BYPASS, address, who, where)))

@@ -35,7 +35,7 @@ class PrincipalAnswer(Wire, kw_only=True):
     known: bool
 
 
-class GroupAnswer(Wire, kw_only=True):
+class ThroughAnswer(Wire, kw_only=True):
     """A group between a principal and what it has."""
 
     id: str
@@ -53,7 +53,7 @@ class RoadAnswer(Wire, kw_only=True):
     operations: list[str]
     place: str
     standing: str
-    through: list[GroupAnswer]
+    through: list[ThroughAnswer]
     role_name: str | UnsetType = UNSET
     role_definition_id: str | UnsetType = UNSET
     role_assignment_id: str | UnsetType = UNSET
@@ -226,7 +226,7 @@ def _road(atlas: Atlas, road: Road) -> RoadAnswer:
         operations=list(road.operations),
         place=road.place,
         standing=road.standing.value,
-        through=[GroupAnswer(id=each, display_name=atlas.subject(each).display_name) for each in road.through],
+        through=[ThroughAnswer(id=each, display_name=atlas.subject(each).display_name) for each in road.through],
     )
     if road.policy is not None and road.policy.application_id is not None:
         answer.on_behalf_of = road.policy.application_id

@@ -124,7 +124,7 @@ class SubnetRuleAnswer(Wire, kw_only=True):
     ignore_missing_vnet_service_endpoint: bool
 
 
-class NetworkAnswer(Wire, kw_only=True):
+class RulesAnswer(Wire, kw_only=True):
     """Network rules."""
 
     bypass: str
@@ -156,7 +156,7 @@ class VaultAnswerProperties(Wire, kw_only=True):
     provisioning_state: Literal["Succeeded"] = "Succeeded"
     public_network_access: str
     enable_purge_protection: bool | UnsetType = UNSET
-    network_acls: NetworkAnswer | UnsetType = UNSET
+    network_acls: RulesAnswer | UnsetType = UNSET
     private_endpoint_connections: list[linkwire.ConnectionItem] | UnsetType = UNSET
 
 
@@ -299,14 +299,14 @@ def _vault_properties(
         vault_uri=uri,
         public_network_access=value.public_network_access,
         enable_purge_protection=True if value.purge_protection else UNSET,
-        network_acls=UNSET if value.network is None else network(value.network),
+        network_acls=UNSET if value.network is None else rules_answer(value.network),
         private_endpoint_connections=linkwire.items(vault_id(value), connections),
     )
 
 
-def network(rules: NetworkRules) -> NetworkAnswer:
+def rules_answer(rules: NetworkRules) -> RulesAnswer:
     """Return network rules: each address rule as a network, ids of subnets in lower case."""
-    return NetworkAnswer(
+    return RulesAnswer(
         bypass=rules.bypass,
         default_action=rules.default_action,
         ip_rules=[IpRule(value=rule) for rule in rules.ip_rules],

@@ -55,7 +55,7 @@ class ConnectionBody(Wire, kw_only=True):
     properties: ConnectionProperties
 
 
-class EndpointAnswer(Wire, kw_only=True):
+class PrivateEndpointAnswer(Wire, kw_only=True):
     """The private endpoint of a connection."""
 
     id: str
@@ -72,7 +72,7 @@ class StateAnswer(Wire, kw_only=True):
 class ConnectionAnswerProperties(Wire, kw_only=True):
     """What a connection is."""
 
-    private_endpoint: EndpointAnswer
+    private_endpoint: PrivateEndpointAnswer
     private_link_service_connection_state: StateAnswer
     provisioning_state: str = "Succeeded"
 
@@ -116,6 +116,6 @@ def _connection_id(vault_id: str, value: PrivateEndpointConnection) -> str:
 
 def _properties(value: PrivateEndpointConnection) -> ConnectionAnswerProperties:
     return ConnectionAnswerProperties(
-        private_endpoint=EndpointAnswer(id=value.endpoint_id),
+        private_endpoint=PrivateEndpointAnswer(id=value.endpoint_id),
         private_link_service_connection_state=StateAnswer(status=value.status.value, description=value.description),
     )

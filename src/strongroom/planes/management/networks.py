@@ -192,7 +192,7 @@ OPERATIONS = (
         handler=patch,
         needs=NETWORK_WRITE,
         log=NETWORK_WRITE,
-        takes=networkwire.TagsBody,
+        takes=networkwire.NetworkTags,
         gives=networkwire.NetworkAnswer,
         name="update_network",
     ),

@@ -36,7 +36,7 @@ Disabled = Annotated[Any, Meta(extra_json_schema={"enum": [None, "Disabled"]})]
 Enabled = Annotated[Any, Meta(extra_json_schema={"enum": [None, "Enabled"]})]
 
 
-class EndpointBody(Wire):
+class ServiceEndpointBody(Wire):
     """A service endpoint that a subnet is asked to have; without locations it is for all."""
 
     service: Service
@@ -49,7 +49,7 @@ class SubnetProperties(Wire):
 
     address_prefix: str | None = None
     address_prefixes: Prefixes | None = None
-    service_endpoints: list[EndpointBody] | None = None
+    service_endpoints: list[ServiceEndpointBody] | None = None
     application_gateway: NoItems = field(default=None, name="applicationGatewayIPConfigurations")
     default_outbound_access: OnlyTrue = None
     delegations: NoItems = None
@@ -111,13 +111,13 @@ class NetworkBody(Wire):
     properties: NetworkProperties | None = None
 
 
-class TagsBody(Wire):
+class NetworkTags(Wire):
     """The body of a network's PATCH: all the tags that it shall have."""
 
     tags: wire.Tags | None = None
 
 
-class EndpointAnswer(Wire, kw_only=True):
+class ServiceEndpointAnswer(Wire, kw_only=True):
     """A service endpoint."""
 
     provisioning_state: Literal["Succeeded"] = "Succeeded"
@@ -131,7 +131,7 @@ class SubnetAnswerProperties(Wire, kw_only=True):
     provisioning_state: Literal["Succeeded"] = "Succeeded"
     address_prefix: str | msgspec.UnsetType = msgspec.UNSET
     address_prefixes: list[str] | msgspec.UnsetType = msgspec.UNSET
-    service_endpoints: list[EndpointAnswer]
+    service_endpoints: list[ServiceEndpointAnswer]
     delegations: tuple[()] = ()
     private_endpoint_network_policies: Literal["Disabled"] = "Disabled"
     private_link_service_network_policies: Literal["Enabled"] = "Enabled"
@@ -241,5 +241,5 @@ def subnet(holder: VirtualNetwork, value: Subnet) -> SubnetAnswer:
     )
 
 
-def _endpoint(value: ServiceEndpoint) -> EndpointAnswer:
-    return EndpointAnswer(service=value.service, locations=list(value.locations))
+def _endpoint(value: ServiceEndpoint) -> ServiceEndpointAnswer:
+    return ServiceEndpointAnswer(service=value.service, locations=list(value.locations))

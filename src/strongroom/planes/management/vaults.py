@@ -21,11 +21,11 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Response
 from strongroom.planes.management import answers, wire
 from strongroom.planes.management.listing import PAGE, page, page_of, read_enough, read_window
-from strongroom.planes.management.networkchange import find_joinable, note_network_change
 from strongroom.planes.management.permission import is_allowed
 from strongroom.planes.management.places import VAULT, author, scope_of, subscription_id, vault_uri
 from strongroom.planes.management.policychange import note_policy_change
 from strongroom.planes.management.progress import accepted, operation_result
+from strongroom.planes.management.rulechange import find_joinable, note_rule_change
 from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.sight import EVERYTHING, read_seen
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
@@ -35,6 +35,7 @@ from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
 from strongroom.vaults.connections import connections_by_vault, list_connections
 from strongroom.vaults.model import Vault
+from strongroom.vaults.network import RulesRequest
 from strongroom.vaults.policies import PolicyChange
 
 PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
@@ -52,6 +53,7 @@ async def put(call: Call, locations: Locations, *, private_rules: bool = True) -
     if recover:
         assert call.operation is not None  # a handler runs for an operation
         call.operation = replace(call.operation, log="VaultRecover")
+    request = wire.vault_request(call.body, recover)
     vault, before = await service.put_vault(
         call.stores,
         call.custodian,
@@ -59,9 +61,9 @@ async def put(call: Call, locations: Locations, *, private_rules: bool = True) -
         subscription=await require_subscription(call.stores.resources, subscription_id(call)),
         group=call.parameters["group"],
         name=call.parameters["vault"],
-        request=wire.vault_request(call.body, recover),
+        request=request,
         rbac_by_default=rbac_by_default(call.request.api_version),
-        change=await _change(call, private_rules=private_rules),
+        change=await _change(call, request.network, private_rules=private_rules),
     )
     return await _changed(call, vault, before)
 
@@ -70,13 +72,14 @@ async def patch(call: Call, *, private_rules: bool = True) -> Response:
     """Change what the request says of a vault."""
     properties = call.body.properties
     _is_recovery(properties.create_mode if properties else None)
+    request = wire.vault_request(call.body, recover=False)
     vault, before = await service.update_vault(
         call.stores,
         subscription_id=subscription_id(call),
         group=call.parameters["group"],
         name=call.parameters["vault"],
-        request=wire.vault_request(call.body, recover=False),
-        change=await _change(call, private_rules=private_rules),
+        request=request,
+        change=await _change(call, request.network, private_rules=private_rules),
     )
     return await _changed(call, vault, before)
 
@@ -182,7 +185,7 @@ def _is_recovery(create_mode: str | None) -> bool:
     return mode == "recover"
 
 
-async def _change(call: Call, *, private_rules: bool = True) -> service.Change:
+async def _change(call: Call, rules: RulesRequest | None = None, *, private_rules: bool = True) -> service.Change:
     caller = call.known_caller()
     return service.Change(
         author=author(caller),
@@ -190,7 +193,7 @@ async def _change(call: Call, *, private_rules: bool = True) -> service.Change:
         may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),
         now=call.now,
         private_rules=private_rules,
-        joinable=await find_joinable(call),
+        joinable=await find_joinable(call, rules),
     )
 
 
@@ -226,7 +229,7 @@ def _note_vault(call: Call, vault: Vault) -> None:
 def _note_changes(call: Call, vault: Vault, before: Vault | None) -> None:
     """Note in the record who gains and loses what: permissions, the permission model, and from where it may be used."""
     _note_vault(call, vault)
-    note_network_change(call, before, vault)
+    note_rule_change(call, before, vault)
     note_policy_change(call, before, vault)
 
 

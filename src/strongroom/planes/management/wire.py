@@ -20,7 +20,7 @@ from strongroom.vaults.network import (
     MAX_IP_RULES,
     MAX_SUBNET_RULES,
     PUBLIC_ACCESS,
-    NetworkRequest,
+    RulesRequest,
     SubnetRule,
 )
 from strongroom.vaults.policies import PERMISSIONS, permission_names
@@ -221,15 +221,15 @@ def vault_request(body: VaultBody | VaultPatch, recover: bool) -> VaultRequest: 
         enabled_for_disk_encryption=asked.enabled_for_disk_encryption,
         enabled_for_template_deployment=asked.enabled_for_template_deployment,
         public_network_access=asked.public_network_access,
-        network=None if asked.network_acls is None else network_of(asked.network_acls),
+        network=None if asked.network_acls is None else rules_request(asked.network_acls),
         recover=recover,
     )
 
 
-def network_of(acls: NetworkAcls) -> NetworkRequest:
+def rules_request(acls: NetworkAcls) -> RulesRequest:
     """Return network rules as a request asks for them."""
     given, subnets = acls.ip_rules, acls.virtual_network_rules
-    return NetworkRequest(
+    return RulesRequest(
         bypass=acls.bypass,
         default_action=acls.default_action,
         ip_rules=None if given is None else tuple([rule.value for rule in given]),

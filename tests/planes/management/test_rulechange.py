@@ -7,8 +7,8 @@ import pytest
 from management_doubles import vault_body, vault_path
 from strongroom.access.identity.verifier import Verifier
 from strongroom.planes.gate import Gate
-from strongroom.planes.management.networkchange import rules_change
 from strongroom.planes.management.plane import ManagementPlane
+from strongroom.planes.management.rulechange import rules_change
 from strongroom.resources.locations import Locations
 from strongroom.vaults.network import NetworkProposal, NetworkRules
 from vault_doubles import NOON

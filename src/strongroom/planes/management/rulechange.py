@@ -6,10 +6,10 @@ from strongroom.planes.call import Call
 from strongroom.planes.management.permission import is_allowed
 from strongroom.resources.networks.model import JOIN
 from strongroom.vaults.model import Vault
-from strongroom.vaults.network import ENABLED, MAX_SUBNET_RULES, NetworkRules
+from strongroom.vaults.network import ENABLED, MAX_SUBNET_RULES, NetworkRules, RulesRequest
 
 
-def note_network_change(call: Call, before: Vault | None, vault: Vault) -> None:
+def note_rule_change(call: Call, before: Vault | None, vault: Vault) -> None:
     """Note in the record from where a vault may be reached, if that is another than before.
 
     before: None for a vault that is new, which was reached from nowhere; only what restricts it is noted.
@@ -38,9 +38,8 @@ def _names(rules: NetworkRules) -> frozenset[str]:
     return frozenset(rules.ip_rules) | {rule.subnet_id for rule in rules.subnet_rules}
 
 
-async def find_joinable(call: Call) -> frozenset[str]:
-    """Return those of the subnets that the body names which the caller may join, by their ids in lower case."""
-    properties = getattr(call.body, "properties", None)
-    acls = getattr(properties, "network_acls", None)
-    named = {entry.id.lower() for entry in (acls.virtual_network_rules or ())[:MAX_SUBNET_RULES]} if acls else set()
+async def find_joinable(call: Call, asked: RulesRequest | None) -> frozenset[str]:
+    """Return those of the subnets that a request names which the caller may join, by their ids in lower case."""
+    rules = () if asked is None else asked.subnet_rules or ()
+    named = {rule.subnet_id.lower() for rule in rules[:MAX_SUBNET_RULES]}
     return frozenset([each for each in named if await is_allowed(call, JOIN, each)])
