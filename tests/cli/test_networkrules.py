@@ -125,6 +125,13 @@ def test_private_addresses_are_refused_where_the_server_refuses_them(data, stron
     assert done("network", "adopt", "--vault", "dev", "--json")["networkAcls"]["ipRules"] == [{"value": "10.0.0.0/8"}]
 
 
+@pytest.mark.parametrize("option", ["--default-action", "--bypass", "--public-network-access"])
+def test_a_word_that_is_none_is_told_with_those_that_are(data, strongroom, done, option):
+    code, _, err = strongroom("network", "propose", "--vault", "dev", option, "Maybe")
+    assert (code, "'Maybe' is not one of" in err) == (2, True)
+    assert done("network", "show", "--vault", "dev", "--json")["proposal"] is None
+
+
 SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
 REFUSED = [
     (("show", "--vault", "none"), "There is no vault 'none'."),
@@ -132,7 +139,6 @@ REFUSED = [
     (("propose", "--vault", "dev"), "say what the rules are to be"),
     (("propose", "--vault", "dev", "--allow", "1.2.3"), "1.2.3 is not an IPv4 address"),
     (("propose", "--vault", "dev", "--drop", "1.2.3.4"), "No rule says 1.2.3.4/32; there are: none."),
-    (("propose", "--vault", "dev", "--default-action", "Maybe"), "networkAcls.defaultAction"),
     (("propose", "--vault", "dev", "--subnet", SUBNET), "was not found"),
     (("propose", "--vault", "dev", "--file", "broken.json"), "broken.json holds no network rules"),
     (("propose", "--vault", "dev", "--file", "list.json"), "list.json holds no network rules"),
