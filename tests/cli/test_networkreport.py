@@ -95,6 +95,18 @@ def test_without_public_access_that_is_what_to_change(rules, strongroom):
     ]
 
 
+def test_private_endpoints_are_told_as_another_way_in_once_they_are_approved(rules, done, strongroom):
+    rules("--public-network-access", "Disabled")
+    make = ("network", "endpoint", "add", "--vault", "dev", "--address")
+    done(*make, "127.0.0.6", "pending")
+    ask = ("network", "check", "--vault", "dev", "--from", "203.0.113.9")
+    assert "endpoint" not in strongroom(*ask)[1]
+    done(*make, "127.0.0.7:1", "approved", "--approve")
+    code, out, _ = strongroom(*ask)
+    assert (code, out.splitlines()[-1]) == (1, "  let in as it is by a private endpoint, at 127.0.0.7:1")
+    assert json.loads(strongroom(*ask, "--json")[1])["privateEndpoints"] == ["127.0.0.7:1"]
+
+
 def test_what_is_proposed_is_asked_beside(data, done):
     done("network", "propose", "--vault", "dev", *DENY)
     assert done("network", "check", "--vault", "dev", "--from", "198.51.100.7").splitlines() == [

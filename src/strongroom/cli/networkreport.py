@@ -67,6 +67,7 @@ def check(
 async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
     from strongroom.access.network.evaluation import Visitor
     from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.vaults import connections
     from strongroom.vaults.proposals import get_living
 
     stores, firewall = data.storage.read(), Firewall()
@@ -81,6 +82,9 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     if proposed is not None and vault.proposal is not None:
         place["subnet"] = _idle_subnet(vault.proposal.rules, subnets, address)
         found["proposal"] = _told(place, proposed.decide(visitor), TO_PROPOSE)
+    ways = [] if found["allowed"] else await connections.list_connections(stores, vault.vault_id)
+    if private := [connections.place_of(each) for each in ways if each.status is connections.Status.APPROVED]:
+        found["privateEndpoints"] = private
     if principal is not None:
         found |= await _abilities(data, vault, principal)
     return found
@@ -171,6 +175,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['vault']} from {found['from']}: {_verdict(found)}"
     if "toLetIn" in found:
         yield f"  to let it in: {found['toLetIn']}"
+    if "privateEndpoints" in found:
+        yield f"  let in as it is by a private endpoint, at {', '.join(found['privateEndpoints'])}"
     proposal = found["proposal"]
     if proposal is not None:
         yield f"as proposed: {_verdict(proposal)}"
