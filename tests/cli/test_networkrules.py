@@ -98,6 +98,7 @@ def test_a_subnet_without_the_endpoint_is_shown_as_what_it_is_and_told_how_to_le
     lines = done("network", "show", "--vault", "dev").splitlines()
     told = "nobody now: it has no service endpoint Microsoft.KeyVault"
     assert (lines[-2].split(), lines[-1].strip()) == (["lets", "in", web], told)
+    assert f"a rule of the vault 'dev' lets nobody in: {web}" in strongroom("doctor", "--port", "0")[1]
     assert strongroom("network", "check", "--vault", "dev", "--from", "10.0.1.9")[1].splitlines()[1] == (
         f"  to let it in: az network vnet subnet update --ids {web} --service-endpoints Microsoft.KeyVault"
     )
