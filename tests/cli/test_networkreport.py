@@ -79,6 +79,8 @@ def test_rules_are_asked_as_for_a_request_and_a_refusal_says_what_to_change(rule
         "dev from 198.51.100.7: refused by defaultAction: Deny (ForbiddenByFirewall)",
         "  to let it in: az keyvault network-rule add -n dev --ip-address 198.51.100.7",
     ]
+    _, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "::ffff:198.51.100.7")
+    assert out.splitlines()[1].endswith("--ip-address 198.51.100.7")
     code, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "2001:db8::1", "--json")
     found = json.loads(out)
     assert (code, found["error"]) == (1, "ForbiddenByFirewall")

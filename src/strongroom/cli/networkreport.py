@@ -45,12 +45,13 @@ def check(
     strongroom network check --vault pay --from 198.51.100.7
     strongroom network check --vault pay --from 198.51.100.7 --as payments
     """
+    from strongroom.access.network.origin import parse_address
     from strongroom.cli.data import on_data
 
     try:
-        ipaddress.ip_address(address)
+        address = str(parse_address(address))  # as a request's is judged
     except ValueError:
-        raise CommandFailed(f"'{address}' is no IP address") from None
+        raise CommandFailed(f"'{address}' is no IP address; a caller has one, such as 198.51.100.7") from None
 
     async def work(data: "Data") -> dict[str, Any]:
         return await _checked(data, vault, address, principal)
