@@ -76,7 +76,8 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     vault = await get_living(stores.vaults, name)
     subnets = await named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
-    place = {"vault": vault.name, "address": address, "subnet": _idle_subnet(vault.network, subnets, address)}
+    place = {"vault": vault.name, "address": address, "service": visitor.trusted_service}
+    place["subnet"] = _idle_subnet(vault.network, subnets, address)
     found |= _told(place, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
     proposed = firewall.proposal_of(vault, subnets)
     found["proposal"] = None
@@ -118,11 +119,13 @@ def _idle_subnet(rules: "NetworkRules | None", subnets: Iterable["NamedSubnet"],
 
 TO_ALLOW = {
     "endpoint": "az network vnet subnet update --ids {subnet} --service-endpoints Microsoft.KeyVault",
+    "bypass": "az keyvault update -n {vault} --bypass AzureServices",
     "range": "az keyvault network-rule add -n {vault} --ip-address {address}",
     "public": "az keyvault update -n {vault} --public-network-access Enabled",
 }
 TO_PROPOSE = {
     "endpoint": TO_ALLOW["endpoint"],
+    "bypass": "strongroom network propose --vault {vault} --bypass AzureServices",
     "range": "strongroom network propose --vault {vault} --allow {address}",
     "public": "strongroom network propose --vault {vault} --public-network-access Enabled",
 }
@@ -131,7 +134,7 @@ TO_PROPOSE = {
 def _told(place: Mapping[str, str], decision: "NetworkDecision", advice: Mapping[str, str]) -> dict[str, Any]:
     """Return a decision for a program, with what lets the caller in where it is refused.
 
-    place: the names of the vault, of the caller's address, and of the subnet that lacks nothing but its endpoint.
+    place: the vault, the caller's address, the trusted service that it is, and its subnet if that lacks the endpoint.
     """
     from strongroom.access.network.evaluation import address_number
     from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
@@ -141,7 +144,9 @@ def _told(place: Mapping[str, str], decision: "NetworkDecision", advice: Mapping
     if decision.allowed:
         return told
     error = ForbiddenByConnection if decision.by_connection else ForbiddenByFirewall
-    if decision.by_connection:
+    if place["service"]:
+        change = advice["bypass"]  # a trusted service is refused where there is none
+    elif decision.by_connection:
         change = advice["public"]
     elif address_number(place["address"]) is None:
         change = "there are no rules for IPv6: let the caller come over IPv4"
