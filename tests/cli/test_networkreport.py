@@ -79,6 +79,8 @@ def test_rules_are_asked_as_for_a_request_and_a_refusal_says_what_to_change(rule
         "dev from 198.51.100.7: refused by defaultAction: Deny (ForbiddenByFirewall)",
         "  to let it in: az keyvault network-rule add -n dev --ip-address 198.51.100.7",
     ]
+    _, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "::ffff:198.51.100.7")
+    assert out.splitlines()[1].endswith("--ip-address 198.51.100.7")
     code, out, _ = strongroom("network", "check", "--vault", "dev", "--from", "2001:db8::1", "--json")
     found = json.loads(out)
     assert (code, found["error"]) == (1, "ForbiddenByFirewall")
@@ -93,6 +95,18 @@ def test_without_public_access_that_is_what_to_change(rules, strongroom):
         "dev from 203.0.113.9: refused by publicNetworkAccess: Disabled (ForbiddenByConnection)",
         "  to let it in: az keyvault update -n dev --public-network-access Enabled",
     ]
+
+
+def test_private_endpoints_are_told_as_another_way_in_once_they_are_approved(rules, done, strongroom):
+    rules("--public-network-access", "Disabled")
+    make = ("network", "endpoint", "add", "--vault", "dev", "--address")
+    done(*make, "127.0.0.6", "pending")
+    ask = ("network", "check", "--vault", "dev", "--from", "203.0.113.9")
+    assert "endpoint" not in strongroom(*ask)[1]
+    done(*make, "127.0.0.7:1", "approved", "--approve")
+    code, out, _ = strongroom(*ask)
+    assert (code, out.splitlines()[-1]) == (1, "  let in as it is by a private endpoint, at 127.0.0.7:1")
+    assert json.loads(strongroom(*ask, "--json")[1])["privateEndpoints"] == ["127.0.0.7:1"]
 
 
 def test_what_is_proposed_is_asked_beside(data, done):
@@ -132,7 +146,8 @@ def test_a_trusted_service_passes_where_it_may_bypass_the_rules(rules, strongroo
     done("app", "create", "other")
     assert strongroom(*asked, "other")[0] == 1
     rules("--bypass", "None")
-    assert strongroom(*asked, "bootstrap")[0] == 1
+    code, out, _ = strongroom(*asked, "bootstrap")
+    assert (code, out.splitlines()[1]) == (1, "  to let it in: az keyvault update -n dev --bypass AzureServices")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_a_subnet_without_the_endpoint_is_shown_as_what_it_is_and_told_how_to_le
     lines = done("network", "show", "--vault", "dev").splitlines()
     told = "nobody now: it has no service endpoint Microsoft.KeyVault"
     assert (lines[-2].split(), lines[-1].strip()) == (["lets", "in", web], told)
+    assert f"a rule of the vault 'dev' lets nobody in: {web}" in strongroom("doctor", "--port", "0")[1]
     assert strongroom("network", "check", "--vault", "dev", "--from", "10.0.1.9")[1].splitlines()[1] == (
         f"  to let it in: az network vnet subnet update --ids {web} --service-endpoints Microsoft.KeyVault"
     )
@@ -125,6 +126,13 @@ def test_private_addresses_are_refused_where_the_server_refuses_them(data, stron
     assert done("network", "adopt", "--vault", "dev", "--json")["networkAcls"]["ipRules"] == [{"value": "10.0.0.0/8"}]
 
 
+@pytest.mark.parametrize("option", ["--default-action", "--bypass", "--public-network-access"])
+def test_a_word_that_is_none_is_told_with_those_that_are(data, strongroom, done, option):
+    code, _, err = strongroom("network", "propose", "--vault", "dev", option, "Maybe")
+    assert (code, "'Maybe' is not one of" in err) == (2, True)
+    assert done("network", "show", "--vault", "dev", "--json")["proposal"] is None
+
+
 SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
 REFUSED = [
     (("show", "--vault", "none"), "There is no vault 'none'."),
@@ -132,7 +140,6 @@ REFUSED = [
     (("propose", "--vault", "dev"), "say what the rules are to be"),
     (("propose", "--vault", "dev", "--allow", "1.2.3"), "1.2.3 is not an IPv4 address"),
     (("propose", "--vault", "dev", "--drop", "1.2.3.4"), "No rule says 1.2.3.4/32; there are: none."),
-    (("propose", "--vault", "dev", "--default-action", "Maybe"), "networkAcls.defaultAction"),
     (("propose", "--vault", "dev", "--subnet", SUBNET), "was not found"),
     (("propose", "--vault", "dev", "--file", "broken.json"), "broken.json holds no network rules"),
     (("propose", "--vault", "dev", "--file", "list.json"), "list.json holds no network rules"),

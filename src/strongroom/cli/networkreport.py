@@ -45,12 +45,13 @@ def check(
     strongroom network check --vault pay --from 198.51.100.7
     strongroom network check --vault pay --from 198.51.100.7 --as payments
     """
+    from strongroom.access.network.origin import parse_address
     from strongroom.cli.data import on_data
 
     try:
-        ipaddress.ip_address(address)
+        address = str(parse_address(address))  # as a request's is judged
     except ValueError:
-        raise CommandFailed(f"'{address}' is no IP address") from None
+        raise CommandFailed(f"'{address}' is no IP address; a caller has one, such as 198.51.100.7") from None
 
     async def work(data: "Data") -> dict[str, Any]:
         return await _checked(data, vault, address, principal)
@@ -67,6 +68,7 @@ def check(
 async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
     from strongroom.access.network.evaluation import Visitor
     from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.vaults import connections
     from strongroom.vaults.proposals import get_living
 
     stores, firewall = data.storage.read(), Firewall()
@@ -74,13 +76,17 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     vault = await get_living(stores.vaults, name)
     subnets = await named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
-    place = {"vault": vault.name, "address": address, "subnet": _idle_subnet(vault.network, subnets, address)}
+    place = {"vault": vault.name, "address": address, "service": visitor.trusted_service}
+    place["subnet"] = _idle_subnet(vault.network, subnets, address)
     found |= _told(place, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
     proposed = firewall.proposal_of(vault, subnets)
     found["proposal"] = None
     if proposed is not None and vault.proposal is not None:
         place["subnet"] = _idle_subnet(vault.proposal.rules, subnets, address)
         found["proposal"] = _told(place, proposed.decide(visitor), TO_PROPOSE)
+    ways = [] if found["allowed"] else await connections.list_connections(stores, vault.vault_id)
+    if private := [connections.place_of(each) for each in ways if each.status is connections.Status.APPROVED]:
+        found["privateEndpoints"] = private
     if principal is not None:
         found |= await _abilities(data, vault, principal)
     return found
@@ -113,11 +119,13 @@ def _idle_subnet(rules: "NetworkRules | None", subnets: Iterable["NamedSubnet"],
 
 TO_ALLOW = {
     "endpoint": "az network vnet subnet update --ids {subnet} --service-endpoints Microsoft.KeyVault",
+    "bypass": "az keyvault update -n {vault} --bypass AzureServices",
     "range": "az keyvault network-rule add -n {vault} --ip-address {address}",
     "public": "az keyvault update -n {vault} --public-network-access Enabled",
 }
 TO_PROPOSE = {
     "endpoint": TO_ALLOW["endpoint"],
+    "bypass": "strongroom network propose --vault {vault} --bypass AzureServices",
     "range": "strongroom network propose --vault {vault} --allow {address}",
     "public": "strongroom network propose --vault {vault} --public-network-access Enabled",
 }
@@ -126,7 +134,7 @@ TO_PROPOSE = {
 def _told(place: Mapping[str, str], decision: "NetworkDecision", advice: Mapping[str, str]) -> dict[str, Any]:
     """Return a decision for a program, with what lets the caller in where it is refused.
 
-    place: the names of the vault, of the caller's address, and of the subnet that lacks nothing but its endpoint.
+    place: the vault, the caller's address, the trusted service that it is, and its subnet if that lacks the endpoint.
     """
     from strongroom.access.network.evaluation import address_number
     from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
@@ -136,7 +144,9 @@ def _told(place: Mapping[str, str], decision: "NetworkDecision", advice: Mapping
     if decision.allowed:
         return told
     error = ForbiddenByConnection if decision.by_connection else ForbiddenByFirewall
-    if decision.by_connection:
+    if place["service"]:
+        change = advice["bypass"]  # a trusted service is refused where there is none
+    elif decision.by_connection:
         change = advice["public"]
     elif address_number(place["address"]) is None:
         change = "there are no rules for IPv6: let the caller come over IPv4"
@@ -171,6 +181,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['vault']} from {found['from']}: {_verdict(found)}"
     if "toLetIn" in found:
         yield f"  to let it in: {found['toLetIn']}"
+    if "privateEndpoints" in found:
+        yield f"  let in as it is by a private endpoint, at {', '.join(found['privateEndpoints'])}"
     proposal = found["proposal"]
     if proposal is not None:
         yield f"as proposed: {_verdict(proposal)}"

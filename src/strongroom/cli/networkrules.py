@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from strongroom.vaults.model import Vault
     from strongroom.vaults.network import RulesRequest
 
+F = TypeVar("F", bound=Callable[..., Any])
 # A vault, and the ids of the subnets that its rules or its proposal name and that let nobody in now.
 Shown = tuple["Vault", frozenset[str]]
 
@@ -41,14 +42,20 @@ def show(vault: str, *, as_json: bool, **flags: Any) -> None:
     _show(on_data(settings_from(flags), work), as_json=as_json)
 
 
+def _one_of(option: str, *words: str, text: str) -> Callable[[F], F]:
+    """Return an option that is one of these words, in any case; its help writes them as Azure does."""
+    chosen = click.Choice(words, case_sensitive=False)
+    return click.option(option, type=chosen, metavar="|".join(words), help=text)
+
+
 @click.command(name="propose")
 @vault_option
-@click.option("--default-action", metavar="Allow|Deny", help="What becomes of those whom no rule lets in.")
+@_one_of("--default-action", "Allow", "Deny", text="What becomes of those whom no rule lets in.")
 @click.option("--allow", metavar="RANGE", multiple=True, help="An IPv4 address or range to let in; repeatable.")
 @click.option("--drop", metavar="RANGE|ID", multiple=True, help="A range or subnet to let in no longer; repeatable.")
 @click.option("--subnet", metavar="ID", multiple=True, help="A subnet to let in, by its resource id; repeatable.")
-@click.option("--bypass", metavar="AzureServices|None", help="Whether trusted services pass.")
-@click.option("--public-network-access", metavar="Enabled|Disabled", help="Whether anybody passes otherwise.")
+@_one_of("--bypass", "AzureServices", "None", text="Whether trusted services pass.")
+@_one_of("--public-network-access", "Enabled", "Disabled", text="Whether others pass than these and private endpoints.")
 @click.option(
     "--file",
     metavar="FILE",

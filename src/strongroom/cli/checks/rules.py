@@ -1,12 +1,14 @@
-"""Network rules of vaults: those that change nothing, and proposals that were forgotten."""
+"""Network rules of vaults: those that change nothing or let nobody in, and proposals that were forgotten."""
 
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from strongroom.access.network.firewall import named_subnets
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
+from strongroom.resources.networks.model import KEY_VAULT_SERVICE
 from strongroom.storage.commit import drive
 from strongroom.storage.inspection import stores_of
 from strongroom.storage.snapshot import Snapshot
@@ -21,11 +23,12 @@ FORGOTTEN = timedelta(days=30)
 def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Findings:
     """Look at the network rules of every living vault."""
     try:
-        vaults = _living(stores_of(snapshot, custodian))
+        stores = stores_of(snapshot, custodian)
+        vaults = _living(stores)
+        found = [finding for vault in vaults for finding in (*_look(vault, now), *_idle(stores, vault))]
     except (StrongroomError, sqlite3.Error) as error:
         yield problem(CHECK, f"cannot be read: {error}", "restore a backup; find out who changed the data")
         return
-    found = [finding for vault in vaults for finding in _look(vault, now)]
     yield from found
     if not found:
         ruled = sum(_is_ruled(vault) for vault in vaults)
@@ -51,3 +54,12 @@ def _look(vault: Vault, now: datetime) -> Iterator[Finding]:
         age = (now - vault.proposal.since).days
         told = f"rules have been proposed for the vault '{vault.name}' for {age} days"
         yield warning(CHECK, told, f"strongroom network report --vault {vault.name}; then adopt or withdraw them")
+
+
+def _idle(stores: SqlStores, vault: Vault) -> Iterator[Finding]:
+    named = {rule.subnet_id for rule in (vault.network or NetworkRules()).subnet_rules}
+    for subnet in drive(named_subnets(stores.networks, vault)):
+        if subnet.subnet_id in named and not subnet.has_endpoint:
+            place, service = subnet.subnet_id, KEY_VAULT_SERVICE
+            told = f"a rule of the vault '{vault.name}' lets nobody in: {place} has no service endpoint {service}"
+            yield warning(CHECK, told, f"az network vnet subnet update --ids {place} --service-endpoints {service}")
