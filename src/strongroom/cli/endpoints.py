@@ -177,13 +177,13 @@ def _row(connection: "PrivateEndpointConnection", vault: str) -> dict[str, Any]:
 def _record(operation: str, connection: "PrivateEndpointConnection", vault: "Vault") -> "Record":
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.ids import vault_scope
     from strongroom.vaults.connections import place_of
+    from strongroom.vaults.model import id_of_vault
 
     properties = {
         "privateEndpointId": connection.endpoint_id,
         "endpointAddress": place_of(connection),
         "connectionStatus": connection.status.value,
     }
-    scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+    scope = id_of_vault(vault)
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)

@@ -229,9 +229,9 @@ def _bodies(records: "SqlRecords", vault: "Vault", since: datetime) -> Iterator[
     """Return times and bodies of the records about a vault since then, newest first."""
     from strongroom.audit.log import LONGEST_REQUEST
     from strongroom.cli.recordview import body_of
-    from strongroom.ids import vault_scope
+    from strongroom.vaults.model import id_of_vault
 
-    place = vault_scope(vault.subscription_id, vault.resource_group, vault.name).upper()
+    place = id_of_vault(vault).upper()
     needle = json.dumps(place, ensure_ascii=False).encode()
     seen = [record for record in records.pending() if needle in record.body]
     position, oldest = records.last_sequence() + 1, since - LONGEST_REQUEST

@@ -141,8 +141,8 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     """Return the record of a change: what it makes, or would make, of the rules that count."""
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.ids import vault_scope
     from strongroom.planes.management.rulechange import rules_change
+    from strongroom.vaults.model import id_of_vault
     from strongroom.vaults.proposals import rehearsed
 
     wanted = rehearsed(after)
@@ -151,7 +151,7 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
         properties["networkAclsChange"] = change
     if wanted.public_network_access != before.public_network_access:
         properties["publicNetworkAccess"] = wanted.public_network_access
-    scope = vault_scope(after.subscription_id, after.resource_group, after.name)
+    scope = id_of_vault(after)
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)
 
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 async def scope_named(data: "Data", *, scope: str | None, group: str | None, vault: str | None) -> str:
     """Return the resource id that the options name: the subscription when they name none."""
-    from strongroom.ids import group_scope, subscription_scope, vault_scope
+    from strongroom.ids import group_scope, subscription_scope
+    from strongroom.vaults.model import id_of_vault
 
     if sum(each is not None for each in (scope, group, vault)) > 1:
         raise CommandFailed("give one of --scope, --group and --vault")
@@ -19,7 +20,7 @@ async def scope_named(data: "Data", *, scope: str | None, group: str | None, vau
         found = await data.storage.read().vaults.find(vault)
         if found is None or found.deletion is not None:
             raise CommandFailed(f"there is no vault '{vault}'")
-        return vault_scope(found.subscription_id, found.resource_group, found.name)
+        return id_of_vault(found)
     if group is not None:
         return group_scope(subscription_id, group)
     return scope or subscription_scope(subscription_id)

@@ -15,7 +15,6 @@ from strongroom.cli.shown import progress_bar
 from strongroom.clock import real_now
 from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.lifecycle import Kind
@@ -26,7 +25,7 @@ from strongroom.objects.store import every_kind
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
 from strongroom.storage.archive import Progress
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 
 T = TypeVar("T")
 Kinds = Sequence[Objects[Any]]
@@ -160,7 +159,7 @@ async def _change(
             operation,
             now=now,
             properties=said,
-            resource_id=vault_scope(vault.subscription_id, vault.resource_group, vault.name),
+            resource_id=id_of_vault(vault),
         )
 
     return await data.storage.change(work)

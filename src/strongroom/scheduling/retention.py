@@ -11,14 +11,13 @@ import structlog
 from strongroom.audit.event import Category, Record
 from strongroom.audit.local import local_record
 from strongroom.clock import real_now, shift
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.discarding import Discard, discard_all, find_discards
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.store import every_kind, store_of
 from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.service import is_expired
 
 BATCH = 100
@@ -131,7 +130,7 @@ def _record(operation: str, resource_id: str, recorded: datetime, **what: str) -
 
 
 def _resource_id(vault: Vault) -> str:
-    return vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+    return id_of_vault(vault)
 
 
 async def _vault_ids(stores: SweptStores) -> dict[str, str]:

@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from strongroom.ids import vault_scope
 from strongroom.resources.networks.model import VirtualNetwork, id_of_subnet
 from strongroom.resources.networks.service import find_subnet, require_joinable
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.store import ResourceStore
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.store import VaultStore
 
@@ -38,7 +37,7 @@ async def require_subnets(
 
     joinable: ids, in lower case, of the subnets that the caller may join. caller: its name and object id.
     """
-    scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+    scope = id_of_vault(vault)
     for rule in vault.network.subnet_rules if vault.network is not None else ():
         found = await find_subnet(networks, rule.subnet_id)
         require_joinable(

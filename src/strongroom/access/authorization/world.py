@@ -14,8 +14,7 @@ from strongroom.access.authorization.model import RoleAssignment
 from strongroom.access.authorization.store import Places
 from strongroom.access.identity.model import Application, Group, Membership, PrincipalType, Relation, User
 from strongroom.access.identity.store import IdentityStore
-from strongroom.ids import vault_scope
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 
 VAULT_DEPTH = 9
 """How many segments the resource id of a vault has, the empty one before its first slash counted."""
@@ -170,7 +169,7 @@ class Atlas:
 
 def path_of(vault: Vault) -> str:
     """Return the resource id of a vault as scopes compare."""
-    return vault_scope(vault.subscription_id, vault.resource_group, vault.name).lower()
+    return id_of_vault(vault).lower()
 
 
 async def read_world(stores: Everything, *, now: datetime) -> World:
