@@ -140,7 +140,7 @@ def test_a_trusted_service_passes_where_it_may_bypass_the_rules(rules, strongroo
     [
         (("--vault", "dev", "--from", "here"), "'here' is no IP address"),
         (("--vault", "dev", "--from", "203.0.113.0/24"), "'203.0.113.0/24' is no IP address"),
-        (("--vault", "none", "--from", "203.0.113.1"), "There is no vault 'none'."),
+        (("--vault", "none", "--from", "203.0.113.1"), "there is no vault 'none'"),
         (("--vault", "dev", "--from", "203.0.113.1", "--as", "nobody"), "There is no user, group or application"),
     ],
 )

@@ -12,6 +12,7 @@ from strongroom.cli.durations import MOMENT
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.networkrules import vault_option
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import get_vault
 from strongroom.cli.shown import columns, format_option, printable, show_one, shown_time
 
 if TYPE_CHECKING:
@@ -66,11 +67,10 @@ def check(
 async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
     from strongroom.access.network.evaluation import Visitor
     from strongroom.access.network.firewall import Firewall, named_subnets
-    from strongroom.vaults.proposals import get_living
 
     stores, firewall = data.storage.read(), Firewall()
     visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
-    vault = await get_living(stores.vaults, name)
+    vault = await get_vault(stores, name)
     subnets = await named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
     found |= _told(vault.name, address, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
@@ -208,10 +208,10 @@ async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", d
     from strongroom.access.network.firewall import Firewall, named_subnets
     from strongroom.access.network.rehearsal import sum_up
     from strongroom.access.network.trusted import trusted_name
-    from strongroom.vaults.proposals import get_living, get_proposal
+    from strongroom.vaults.proposals import get_proposal
 
     stores = data.storage.read()
-    vault = await get_living(stores.vaults, name)
+    vault = await get_vault(stores, name)
     get_proposal(vault)
     rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(stores.networks, vault))
     assert rules is not None  # there is a proposal

@@ -9,6 +9,7 @@ import click
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import get_vault
 from strongroom.cli.shown import format_option, show_one, shown_time
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ vault_option = click.option("--vault", metavar="NAME", required=True, help="The 
 def show(vault: str, *, as_json: bool, **flags: Any) -> None:
     """Show the network rules of a vault, and those that are proposed."""
     from strongroom.cli.data import on_data
-    from strongroom.vaults.proposals import get_living
 
     async def work(data: "Data") -> "Vault":
-        return await get_living(data.storage.read().vaults, vault)
+        return await get_vault(data.storage.read(), vault)
 
     _show(on_data(settings_from(flags), work), as_json=as_json)
 
@@ -117,12 +117,12 @@ def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
 def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> "Vault":
     """Change a vault, with its record in the same transaction, and return it."""
     from strongroom.cli.data import on_data
-    from strongroom.vaults.proposals import get_living, rehearsed
+    from strongroom.vaults.proposals import rehearsed
     from strongroom.vaults.subnets import require_subnets
 
     async def work(data: "Data") -> "Vault":
         async def unit(stores: "Stores") -> tuple["Vault", "Record"]:
-            before = await get_living(stores.vaults, name)
+            before = await get_vault(stores, name)
             after = change(before)
             wanted = rehearsed(after)
             if wanted.network is not None and wanted.network != before.network:

@@ -25,6 +25,7 @@ from strongroom.objects.store import every_kind
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
 from strongroom.storage.archive import Progress
+from strongroom.vaults.census import list_all
 from strongroom.vaults.model import Vault, id_of_vault
 
 T = TypeVar("T")
@@ -72,10 +73,7 @@ async def _chosen(stores: Stores, names: Sequence[str]) -> list[Vault]:
         if missing:
             raise CommandFailed(f"there is no vault '{missing[0]}'; a vault goes by its name alone")
         return [vault for _, vault in found if vault is not None]
-    vaults = list(await stores.vaults.list_deleted())
-    for subscription in await stores.resources.list_subscriptions():
-        vaults += await stores.vaults.list_living(subscription.subscription_id)
-    return sorted(vaults, key=lambda vault: vault.name)
+    return sorted(await list_all(stores), key=lambda vault: vault.name)
 
 
 async def _begin(data: Data, vaults: Sequence[Vault]) -> None:

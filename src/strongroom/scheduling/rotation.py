@@ -23,6 +23,7 @@ from strongroom.objects.keys.service import Keys
 from strongroom.objects.keys.store import Due
 from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
+from strongroom.vaults.census import list_living
 from strongroom.vaults.model import Vault, id_of_vault
 
 BATCH = 100
@@ -198,8 +199,4 @@ async def _is_living(stores: SweptStores, vault: Vault) -> bool:
 
 async def _living(stores: SweptStores) -> dict[str, Vault]:
     """Return the living vaults by their unique ids."""
-    found: dict[str, Vault] = {}
-    for subscription in await stores.resources.list_subscriptions():
-        for vault in await stores.vaults.list_living(subscription.subscription_id):
-            found[vault.vault_id] = vault
-    return found
+    return {vault.vault_id: vault for vault in await list_living(stores)}

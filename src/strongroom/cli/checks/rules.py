@@ -10,7 +10,7 @@ from strongroom.errors import StrongroomError
 from strongroom.storage.commit import drive
 from strongroom.storage.inspection import stores_of
 from strongroom.storage.snapshot import Snapshot
-from strongroom.storage.sqlite import SqlStores
+from strongroom.vaults.census import list_living
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import ALLOW, NetworkRules
 
@@ -21,7 +21,7 @@ FORGOTTEN = timedelta(days=30)
 def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Findings:
     """Look at the network rules of every living vault."""
     try:
-        vaults = _living(stores_of(snapshot, custodian))
+        vaults = drive(list_living(stores_of(snapshot, custodian)))
     except (StrongroomError, sqlite3.Error) as error:
         yield problem(CHECK, f"cannot be read: {error}", "restore a backup; find out who changed the data")
         return
@@ -30,11 +30,6 @@ def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Find
     if not found:
         ruled = sum(vault.network is not None and vault.network.default_action != ALLOW for vault in vaults)
         yield ok(CHECK, f"{ruled} of {len(vaults)} vaults are reached from where their rules say only")
-
-
-def _living(stores: SqlStores) -> list[Vault]:
-    subscriptions = drive(stores.resources.list_subscriptions())
-    return [vault for each in subscriptions for vault in drive(stores.vaults.list_living(each.subscription_id))]
 
 
 def _look(vault: Vault, now: datetime) -> Iterator[Finding]:
