@@ -236,6 +236,12 @@ def test_idle_network_rules_and_forgotten_proposals_are_told(installed, done, do
     assert doctor()[1]["warning", "network rules"] == [idle, old]
     done("network", "adopt", "--vault", "dev")
     assert ("warning", "network rules") not in doctor()[1]
+    ruled = "1 of 1 vaults are reached from where their rules say only"
+    assert ruled in done("doctor", "--port", "0")
+    shut = ("--default-action", "Allow", "--drop", "203.0.113.0/24", "--public-network-access", "Disabled")
+    done("network", "propose", "--vault", "dev", *shut)
+    done("network", "adopt", "--vault", "dev")
+    assert ruled in done("doctor", "--port", "0")
 
 
 def test_private_endpoints_that_lead_nowhere_are_told(installed, done, doctor):

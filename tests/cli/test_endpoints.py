@@ -39,6 +39,11 @@ def test_one_is_approved_at_once_and_lies_elsewhere(data, vault, done):
     assert made["id"].startswith(f"/subscriptions/{data['subscriptionId']}/resourceGroups/net/")
 
 
+def test_who_makes_one_is_told_what_becomes_of_its_address(vault, done):
+    told = done("network", "endpoint", "add", "pe7", "--vault", vault, "--address", "127.0.0.7")
+    assert told.splitlines()[-1] == "At 127.0.0.7 all other vaults are refused from now on."
+
+
 REFUSED = [
     (("add", "pe", "--vault", "none", "--address", "127.0.0.7"), "there is no vault 'none'"),
     (("add", "pe", "--vault", "{vault}", "--address", "host"), "'host' is no IP address."),

@@ -1,8 +1,18 @@
 """Network rules that are proposed, adopted and withdrawn by command."""
 
 import json
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
+
+from storage_doubles import a_network
+from strongroom.audit.local import local_record
+from strongroom.cli.data import on_data
+from strongroom.clock import real_now
+from strongroom.resources.networks.model import KEY_VAULT_SERVICE as SERVICE
+from strongroom.resources.networks.model import ServiceEndpoint, Subnet
+from strongroom.settings import load_settings
 
 DENY = ("--default-action", "Deny", "--allow", "203.0.113.0/24", "--allow", "198.51.100.7")
 ACLS = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
@@ -64,6 +74,46 @@ def test_a_person_is_shown_both_and_told_how_to_go_on(data, done):
     assert ["lets", "in", "203.0.113.0/24"] in lines
     assert "strongroom network report --vault dev" in out
     assert "proposed since" in done("network", "show", "--vault", "dev")
+
+
+def test_what_the_proposal_drops_of_the_rules_that_count_is_shown(data, done):
+    done("network", "propose", "--vault", "dev", *DENY)
+    done("network", "adopt", "--vault", "dev")
+    out = done("network", "propose", "--vault", "dev", "--drop", "198.51.100.7")
+    assert ["drops", "198.51.100.7/32"] in [line.split() for line in out.splitlines()]
+    since = done("network", "show", "--vault", "dev", "--json")["proposal"]["since"]
+    assert datetime.fromisoformat(since).tzinfo is not None
+
+
+def test_a_subnet_without_the_endpoint_is_shown_as_what_it_is_and_told_how_to_let_in(data, done, strongroom):
+    subnet = Subnet(name="web", prefixes=("10.0.1.0/24", "fd00::/64"), endpoints=(ServiceEndpoint(service=SERVICE),))
+    place = {"subscription_id": data["subscriptionId"], "group": "dev", "name": "net"}
+    put(a_network(**place, subnets=(subnet,)))
+    own = f"/subscriptions/{data['subscriptionId']}/resourcegroups/dev"
+    web = f"{own}/providers/microsoft.network/virtualnetworks/net/subnets/web"
+    done("network", "propose", "--vault", "dev", "--default-action", "Deny", "--subnet", web)
+    assert "nobody now" not in done("network", "adopt", "--vault", "dev")
+    assert f"let in by {web}" in done("network", "check", "--vault", "dev", "--from", "10.0.1.9")
+    put(a_network(**place, subnets=(replace(subnet, endpoints=()),)))
+    lines = done("network", "show", "--vault", "dev").splitlines()
+    told = "nobody now: it has no service endpoint Microsoft.KeyVault"
+    assert (lines[-2].split(), lines[-1].strip()) == (["lets", "in", web], told)
+    assert strongroom("network", "check", "--vault", "dev", "--from", "10.0.1.9")[1].splitlines()[1] == (
+        f"  to let it in: az network vnet subnet update --ids {web} --service-endpoints Microsoft.KeyVault"
+    )
+    for address, change in (("10.0.2.9", "network-rule add"), ("fd00::9", "no rules for IPv6")):
+        assert change in strongroom("network", "check", "--vault", "dev", "--from", address)[1]
+
+
+def put(network):
+    async def work(opened):
+        async def unit(stores):
+            await stores.networks.put(network)
+            return None, local_record("Strongroom.Test/put", now=real_now(), properties={})
+
+        await opened.storage.change(unit)
+
+    on_data(load_settings({}, {}), work)
 
 
 def test_private_addresses_are_refused_where_the_server_refuses_them(data, strongroom, done, monkeypatch):

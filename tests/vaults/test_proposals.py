@@ -37,6 +37,12 @@ def test_a_further_proposal_begins_from_the_one_before():
     )
 
 
+def test_subnets_go_as_ranges_do():
+    first = proposed(subnets=(SUBNET, f"{SUBNET}2"))
+    left = proposed(first, drop=(SUBNET.upper(), "10.0.0.0/8")).proposal.rules
+    assert (left.ip_rules, left.subnet_rules) == (("203.0.113.0/24",), (SubnetRule(subnet_id=f"{SUBNET}2"),))
+
+
 def test_a_whole_begins_anew():
     whole = RulesRequest(default_action="Deny", ip_rules=("198.51.100.0/24",))
     rules = proposed(proposed(bypass="None"), whole=whole, allow=("1.2.3.4",)).proposal.rules
@@ -48,6 +54,7 @@ def test_a_whole_begins_anew():
     [
         ({"allow": ("1.2.3",)}, "1.2.3 is not an IPv4 address"),
         ({"drop": ("1.2.3.4",)}, "No rule says 1.2.3.4/32; there are: 203.0.113.0/24, 10.0.0.0/8."),
+        ({"drop": (SUBNET,)}, f"No rule says {SUBNET}; there are: none."),
         ({"default_action": "Maybe"}, "defaultAction"),
         ({"public_network_access": "SecuredByPerimeter"}, "no network security perimeters"),
         ({"subnets": ("n",)}, "is not the resource id of a subnet"),

@@ -71,7 +71,10 @@ def add(
 
         return await data.storage.change(unit)
 
-    show_one(on_data(settings_from(flags), work), as_json=as_json)
+    made = on_data(settings_from(flags), work)
+    show_one(made, as_json=as_json)
+    if not as_json:
+        click.echo(f"\nAt {made['address']} all other vaults are refused from now on.")
 
 
 async def _fresh(

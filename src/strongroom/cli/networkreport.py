@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,12 @@ from strongroom.cli.places import get_vault
 from strongroom.cli.shown import columns, format_option, printable, show_one, shown_time
 
 if TYPE_CHECKING:
-    from strongroom.access.network.evaluation import CompiledRules, NetworkDecision
+    from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision
     from strongroom.access.network.rehearsal import Report
     from strongroom.cli.data import Data
     from strongroom.storage.records import SqlRecords
     from strongroom.vaults.model import Vault
+    from strongroom.vaults.network import NetworkRules
 
 DEFAULT_DAYS = 7
 SPAN = 50_000
@@ -73,9 +74,13 @@ async def _checked(data: "Data", name: str, address: str, principal: str | None)
     vault = await get_vault(stores, name)
     subnets = await named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
-    found |= _told(vault.name, address, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
+    place = {"vault": vault.name, "address": address, "subnet": _idle_subnet(vault.network, subnets, address)}
+    found |= _told(place, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
     proposed = firewall.proposal_of(vault, subnets)
-    found["proposal"] = None if proposed is None else _told(vault.name, address, proposed.decide(visitor), TO_PROPOSE)
+    found["proposal"] = None
+    if proposed is not None and vault.proposal is not None:
+        place["subnet"] = _idle_subnet(vault.proposal.rules, subnets, address)
+        found["proposal"] = _told(place, proposed.decide(visitor), TO_PROPOSE)
     if principal is not None:
         found |= await _abilities(data, vault, principal)
     return found
@@ -93,18 +98,36 @@ async def _trusted_service(data: "Data", principal: str | None) -> str:
     return trusted_name(await identity.find_principal(found.object_id)) or ""
 
 
+def _idle_subnet(rules: "NetworkRules | None", subnets: Iterable["NamedSubnet"], address: str) -> str:
+    """Return the id of the subnet of an address that rules name and that lacks the service endpoint, "" for none."""
+    named = {rule.subnet_id for rule in rules.subnet_rules} if rules is not None else set()
+    caller = ipaddress.ip_address(address)
+    holding = (
+        subnet.subnet_id
+        for subnet in subnets
+        if subnet.subnet_id in named and not subnet.has_endpoint
+        if any(caller in ipaddress.ip_network(prefix) for prefix in subnet.prefixes)
+    )
+    return next(holding, "")
+
+
 TO_ALLOW = {
+    "endpoint": "az network vnet subnet update --ids {subnet} --service-endpoints Microsoft.KeyVault",
     "range": "az keyvault network-rule add -n {vault} --ip-address {address}",
     "public": "az keyvault update -n {vault} --public-network-access Enabled",
 }
 TO_PROPOSE = {
+    "endpoint": TO_ALLOW["endpoint"],
     "range": "strongroom network propose --vault {vault} --allow {address}",
     "public": "strongroom network propose --vault {vault} --public-network-access Enabled",
 }
 
 
-def _told(vault: str, address: str, decision: "NetworkDecision", advice: Mapping[str, str]) -> dict[str, Any]:
-    """Return a decision for a program, with what lets the caller in where it is refused."""
+def _told(place: Mapping[str, str], decision: "NetworkDecision", advice: Mapping[str, str]) -> dict[str, Any]:
+    """Return a decision for a program, with what lets the caller in where it is refused.
+
+    place: the names of the vault, of the caller's address, and of the subnet that lacks nothing but its endpoint.
+    """
     from strongroom.access.network.evaluation import address_number
     from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall
 
@@ -115,11 +138,11 @@ def _told(vault: str, address: str, decision: "NetworkDecision", advice: Mapping
     error = ForbiddenByConnection if decision.by_connection else ForbiddenByFirewall
     if decision.by_connection:
         change = advice["public"]
-    elif address_number(address) is None:
+    elif address_number(place["address"]) is None:
         change = "there are no rules for IPv6: let the caller come over IPv4"
     else:
-        change = advice["range"]
-    return told | {"error": error.inner, "toLetIn": change.format(vault=vault, address=address)}
+        change = advice["endpoint" if place["subnet"] else "range"]
+    return told | {"error": error.inner, "toLetIn": change.format_map(place)}
 
 
 async def _abilities(data: "Data", vault: "Vault", principal: str) -> dict[str, Any]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from strongroom.vaults.model import Vault
     from strongroom.vaults.network import RulesRequest
 
+# A vault, and the ids of the subnets that its rules or its proposal name and that let nobody in now.
+Shown = tuple["Vault", frozenset[str]]
+
 vault_option = click.option("--vault", metavar="NAME", required=True, help="The vault.")
 
 
@@ -30,8 +33,10 @@ def show(vault: str, *, as_json: bool, **flags: Any) -> None:
     """Show the network rules of a vault, and those that are proposed."""
     from strongroom.cli.data import on_data
 
-    async def work(data: "Data") -> "Vault":
-        return await get_vault(data.storage.read(), vault)
+    async def work(data: "Data") -> Shown:
+        stores = data.storage.read()
+        found = await get_vault(stores, vault)
+        return found, await _idle_subnets(stores, found)
 
     _show(on_data(settings_from(flags), work), as_json=as_json)
 
@@ -40,7 +45,7 @@ def show(vault: str, *, as_json: bool, **flags: Any) -> None:
 @vault_option
 @click.option("--default-action", metavar="Allow|Deny", help="What becomes of those whom no rule lets in.")
 @click.option("--allow", metavar="RANGE", multiple=True, help="An IPv4 address or range to let in; repeatable.")
-@click.option("--drop", metavar="RANGE", multiple=True, help="A range to let in no longer; repeatable.")
+@click.option("--drop", metavar="RANGE|ID", multiple=True, help="A range or subnet to let in no longer; repeatable.")
 @click.option("--subnet", metavar="ID", multiple=True, help="A subnet to let in, by its resource id; repeatable.")
 @click.option("--bypass", metavar="AzureServices|None", help="Whether trusted services pass.")
 @click.option("--public-network-access", metavar="Enabled|Disabled", help="Whether anybody passes otherwise.")
@@ -56,8 +61,7 @@ def propose(vault: str, *, file: Path | None, as_json: bool, **flags: Any) -> No
     """Propose network rules for a vault: requests are judged by them from now on, and none is refused.
 
     They are those that are proposed already, else those that count, or those of --file, with what is said changed.
-    Each record of a request that they
-    would refuse says so; `strongroom network report` sums up who that is.
+    Each record of a request that they would refuse says so; `strongroom network report` sums up who that is.
 
     \b
     strongroom network propose --vault pay --default-action Deny --allow 203.0.113.0/24 --allow 198.51.100.7
@@ -114,14 +118,14 @@ def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
     _show(_change(settings_from(flags), vault, "Strongroom.NetworkRules/withdraw", withdraw), as_json=as_json)
 
 
-def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> "Vault":
-    """Change a vault, with its record in the same transaction, and return it."""
+def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> Shown:
+    """Change a vault, with its record in the same transaction, and return it as it is to be shown."""
     from strongroom.cli.data import on_data
     from strongroom.vaults.proposals import rehearsed
     from strongroom.vaults.subnets import require_subnets
 
-    async def work(data: "Data") -> "Vault":
-        async def unit(stores: "Stores") -> tuple["Vault", "Record"]:
+    async def work(data: "Data") -> Shown:
+        async def unit(stores: "Stores") -> tuple[Shown, "Record"]:
             before = await get_vault(stores, name)
             after = change(before)
             wanted = rehearsed(after)
@@ -130,11 +134,18 @@ def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault],
                 every = frozenset([rule.subnet_id for rule in wanted.network.subnet_rules])
                 await require_subnets(stores.networks, wanted, joinable=every, caller=("", ""))
             await stores.vaults.replace(after)
-            return after, _record(operation, before, after)
+            return (after, await _idle_subnets(stores, after)), _record(operation, before, after)
 
         return await data.storage.change(unit)
 
     return on_data(settings, work)
+
+
+async def _idle_subnets(stores: "Stores", vault: "Vault") -> frozenset[str]:
+    """Return the ids of subnets that the rules of a vault name, or its proposal, and that let nobody in as they are."""
+    from strongroom.access.network.firewall import named_subnets
+
+    return frozenset([each.subnet_id for each in await named_subnets(stores.networks, vault) if not each.has_endpoint])
 
 
 def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
@@ -173,12 +184,13 @@ def _read(file: Path) -> tuple["RulesRequest", str | None]:
         raise CommandFailed(f"{file} holds no network rules: {error}") from None
 
 
-def _show(vault: "Vault", *, as_json: bool) -> None:
+def _show(shown: Shown, *, as_json: bool) -> None:
     import msgspec
 
     from strongroom.planes.management.answers import rules_answer
     from strongroom.vaults.network import NetworkRules
 
+    vault, idle = shown
     proposal = vault.proposal
     row = {
         "vault": vault.name,
@@ -187,7 +199,7 @@ def _show(vault: "Vault", *, as_json: bool) -> None:
         "proposal": None
         if proposal is None
         else {
-            "since": shown_time(proposal.since),
+            "since": proposal.since.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "publicNetworkAccess": proposal.public_network_access,
             "networkAcls": msgspec.to_builtins(rules_answer(proposal.rules)),
         },
@@ -195,18 +207,30 @@ def _show(vault: "Vault", *, as_json: bool) -> None:
     if as_json:
         show_one(row, as_json=True)
         return
-    _show_rules(f"{vault.name}: the rules that count", row)
-    if row["proposal"] is not None:
-        _show_rules(f"\nproposed since {row['proposal']['since']}", row["proposal"])
+    _show_rules(f"{vault.name}: the rules that count", row, idle)
+    if proposal is None:
+        return
+    _show_rules(f"\nproposed since {shown_time(proposal.since)}", row["proposal"], idle)
+    left = _let_in(row["proposal"])
+    for rule in _let_in(row):
+        if rule not in left:
+            click.echo(f"  drops                {rule}")
 
 
-def _show_rules(title: str, row: dict[str, Any]) -> None:
+def _let_in(row: dict[str, Any]) -> list[str]:
+    """Return the ranges and the ids of subnets that rules let in."""
+    acls = row["networkAcls"]
+    return [*(rule["value"] for rule in acls["ipRules"]), *(rule["id"] for rule in acls["virtualNetworkRules"])]
+
+
+def _show_rules(title: str, row: dict[str, Any], idle: frozenset[str]) -> None:
+    """Print rules. idle: the subnets that let nobody in."""
     acls = row["networkAcls"]
     click.echo(title)
     click.echo(f"  publicNetworkAccess  {row['publicNetworkAccess']}")
     click.echo(f"  defaultAction        {acls['defaultAction']}")
     click.echo(f"  bypass               {acls['bypass']}")
-    for rule in acls["ipRules"]:
-        click.echo(f"  lets in              {rule['value']}")
-    for rule in acls["virtualNetworkRules"]:
-        click.echo(f"  lets in              {rule['id']}")
+    for rule in _let_in(row):
+        click.echo(f"  lets in              {rule}")
+        if rule in idle:
+            click.echo("                       nobody now: it has no service endpoint Microsoft.KeyVault")

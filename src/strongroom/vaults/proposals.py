@@ -21,8 +21,8 @@ from strongroom.vaults.network import (
 class Wish:
     """What rules are to be proposed. All that is None or empty says nothing.
 
-    whole: rules to begin from, instead of those that are proposed already or else count. allow, drop: ranges that come
-    and go; subnets: ids of subnets that come.
+    whole: rules to begin from, instead of those that are proposed already or else count. allow: ranges that come;
+    subnets: ids of subnets that come; drop: ranges and ids of subnets that go.
     """
 
     whole: RulesRequest | None = None
@@ -46,7 +46,7 @@ def propose(vault: Vault, wish: Wish, *, private: bool, now: datetime) -> Vault:
         default_action=wish.default_action,
         bypass=wish.bypass,
         ip_rules=_changed(held.ip_rules, wish, private=private),
-        subnet_rules=(*held.subnet_rules, *(SubnetRule(subnet_id=each) for each in wish.subnets)),
+        subnet_rules=_changed_subnets(held.subnet_rules, wish),
     )
     if wish.public_network_access is not None:
         access = public_access_of(wish.public_network_access)
@@ -87,9 +87,27 @@ def _begin(vault: Vault) -> tuple[NetworkRules, str]:
 
 def _changed(held: Iterable[str], wish: Wish, *, private: bool) -> tuple[str, ...]:
     """Return ranges without those that go and with those that come; BadRequest for one that goes and is not there."""
+    gone = normal_ranges([each for each in wish.drop if not _is_subnet(each)], private=True)
+    return (*_without(held, gone), *normal_ranges(wish.allow, private=private))
+
+
+def _changed_subnets(held: Iterable[SubnetRule], wish: Wish) -> tuple[SubnetRule, ...]:
+    """Return rules for subnets without those that go and with those that come; as `_changed` does."""
+    gone = [each.lower() for each in wish.drop if _is_subnet(each)]
+    left = set(_without([rule.subnet_id for rule in held], gone))
+    come = [SubnetRule(subnet_id=each) for each in wish.subnets]
+    return (*[rule for rule in held if rule.subnet_id in left], *come)
+
+
+def _is_subnet(rule: str) -> bool:
+    """Say whether what is to go is the resource id of a subnet; else it is a range."""
+    return rule.startswith("/")
+
+
+def _without(held: Iterable[str], gone: Iterable[str]) -> list[str]:
     left = list(held)
-    for gone in normal_ranges(wish.drop, private=True):
-        if gone not in left:
-            raise BadRequest(f"No rule says {gone}; there are: {', '.join(left[:10]) or 'none'}.")
-        left.remove(gone)
-    return (*left, *normal_ranges(wish.allow, private=private))
+    for each in gone:
+        if each not in left:
+            raise BadRequest(f"No rule says {each}; there are: {', '.join(left[:10]) or 'none'}.")
+        left.remove(each)
+    return left

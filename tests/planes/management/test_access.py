@@ -80,7 +80,11 @@ async def test_from_where_all_of_them_must_come_is_told_where_it_matters(furnish
     for name, said, told in (
         ("kv3", {}, ""),
         ("kv4", {"networkAcls": deny | {"defaultAction": "Allow"}}, ""),
-        ("kv5", {"networkAcls": deny}, "And only from where the vault's network rules say: 1 of them"),
+        (
+            "kv5",
+            {"networkAcls": deny},
+            "And only from where the vault's network rules say (1 of them): strongroom network show --vault kv5",
+        ),
         ("kv6", {"networkAcls": deny, "publicNetworkAccess": "Disabled"}, "And only by a private endpoint"),
     ):
         await furnished.a_vault(name, **said)

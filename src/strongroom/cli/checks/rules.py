@@ -12,7 +12,7 @@ from strongroom.storage.inspection import stores_of
 from strongroom.storage.snapshot import Snapshot
 from strongroom.vaults.census import list_living
 from strongroom.vaults.model import Vault
-from strongroom.vaults.network import ALLOW, NetworkRules
+from strongroom.vaults.network import ALLOW, ENABLED, NetworkRules
 
 CHECK = "network rules"
 FORGOTTEN = timedelta(days=30)
@@ -28,8 +28,12 @@ def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Find
     found = [finding for vault in vaults for finding in _look(vault, now)]
     yield from found
     if not found:
-        ruled = sum(vault.network is not None and vault.network.default_action != ALLOW for vault in vaults)
+        ruled = sum(_is_ruled(vault) for vault in vaults)
         yield ok(CHECK, f"{ruled} of {len(vaults)} vaults are reached from where their rules say only")
+
+
+def _is_ruled(vault: Vault) -> bool:
+    return vault.public_network_access != ENABLED or (vault.network or NetworkRules()).default_action != ALLOW
 
 
 def _look(vault: Vault, now: datetime) -> Iterator[Finding]:

@@ -192,7 +192,8 @@ def _whence(vault: Vault) -> Iterator[str]:
         yield "And only by a private endpoint, or as a trusted service: the vault has no public network access."
     elif rules.default_action == DENY:
         count = len(rules.ip_rules) + len(rules.subnet_rules)
-        yield f"And only from where the vault's network rules say: {count} of them, see strongroom network show."
+        told = f"strongroom network show --vault {vault.name}"
+        yield f"And only from where the vault's network rules say ({count} of them): {told}"
 
 
 def _able(atlas: Atlas, roads: list[Road]) -> AbleAnswer:
