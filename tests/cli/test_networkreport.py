@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from strongroom.audit.event import Category, RecordBody, new_record, wire_time
+from strongroom.audit.event import OBJECT_CLAIM, Category, RecordBody, new_record, wire_time
 from strongroom.cli.data import on_data
 from strongroom.clock import real_now
 from strongroom.settings import load_settings
 
-OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 DENY = ("--default-action", "Deny", "--allow", "203.0.113.0/24")
 
 

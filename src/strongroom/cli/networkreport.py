@@ -67,12 +67,12 @@ def check(
 
 async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
     from strongroom.access.network.evaluation import Visitor
-    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.access.network.firewall import Firewall, find_named_subnets
 
     stores, firewall = data.storage.read(), Firewall()
     visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
     vault = await get_vault(stores, name)
-    subnets = await named_subnets(stores.networks, vault)
+    subnets = await find_named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
     place = {"vault": vault.name, "address": address, "subnet": _idle_subnet(vault.network, subnets, address)}
     found |= _told(place, firewall.rules_of(vault, subnets).decide(visitor), TO_ALLOW)
@@ -228,7 +228,7 @@ def report(vault: str, *, since: datetime | None, as_json: bool, **flags: Any) -
 
 
 async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", dict[str, str]]:
-    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.access.network.firewall import Firewall, find_named_subnets
     from strongroom.access.network.rehearsal import sum_up
     from strongroom.access.network.trusted import trusted_name
     from strongroom.vaults.proposals import get_proposal
@@ -236,7 +236,7 @@ async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", d
     stores = data.storage.read()
     vault = await get_vault(stores, name)
     get_proposal(vault)
-    rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(stores.networks, vault))
+    rules: CompiledRules | None = Firewall().proposal_of(vault, await find_named_subnets(stores.networks, vault))
     assert rules is not None  # there is a proposal
     applications = await stores.identity.list_applications()
     services = {each.object_id: trusted_name(each) for each in applications}

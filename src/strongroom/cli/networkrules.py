@@ -143,9 +143,10 @@ def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault],
 
 async def _idle_subnets(stores: "Stores", vault: "Vault") -> frozenset[str]:
     """Return the ids of subnets that the rules of a vault name, or its proposal, and that let nobody in as they are."""
-    from strongroom.access.network.firewall import named_subnets
+    from strongroom.access.network.firewall import find_named_subnets
 
-    return frozenset([each.subnet_id for each in await named_subnets(stores.networks, vault) if not each.has_endpoint])
+    found = await find_named_subnets(stores.networks, vault)
+    return frozenset([each.subnet_id for each in found if not each.has_endpoint])
 
 
 def _record(operation: str, before: "Vault", after: "Vault") -> "Record":

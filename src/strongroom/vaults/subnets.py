@@ -17,7 +17,7 @@ from strongroom.vaults.network import NetworkRules
 WRITE = "Microsoft.KeyVault/vaults/write"
 
 
-def subnets_named(vault: Vault) -> tuple[str, ...]:
+def named_subnet_ids(vault: Vault) -> tuple[str, ...]:
     """Return the ids, in lower case and each once, of the subnets that rules of a vault name, its proposal's too."""
     kept = (vault.network, None if vault.proposal is None else vault.proposal.rules)
     return tuple(dict.fromkeys([rule.subnet_id for rules in kept if rules is not None for rule in rules.subnet_rules]))
@@ -60,7 +60,7 @@ async def forget_subnets(stores: Places, gone: Iterable[str]) -> tuple[Vault, ..
     ended = frozenset(gone)
     if not ended:
         return ()
-    found = [vault for vault in await list_all(stores) if not ended.isdisjoint(subnets_named(vault))]
+    found = [vault for vault in await list_all(stores) if not ended.isdisjoint(named_subnet_ids(vault))]
     for vault in found:
         await stores.vaults.replace(_without(vault, ended))
     return tuple(found)

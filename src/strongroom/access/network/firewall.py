@@ -11,7 +11,7 @@ from strongroom.resources.networks.service import find_subnet
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
-from strongroom.vaults.subnets import subnets_named
+from strongroom.vaults.subnets import named_subnet_ids
 
 REMEMBERED_VAULTS = 4096
 NO_PUBLIC_ACCESS = (
@@ -51,12 +51,12 @@ class Firewall:
         return compiled
 
 
-async def named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
+async def find_named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
     """Return the subnets that the rules of a vault name, and those of its proposal, as they are now.
 
     One that is gone is left out: it lets nobody in.
     """
-    named = [await _named(networks, subnet_id, vault) for subnet_id in subnets_named(vault)]
+    named = [await _named(networks, subnet_id, vault) for subnet_id in named_subnet_ids(vault)]
     return tuple([subnet for subnet in named if subnet is not None])
 
 
