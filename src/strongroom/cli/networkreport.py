@@ -10,7 +10,7 @@ import click
 
 from strongroom.cli.durations import MOMENT
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.networkrules import vault_option
+from strongroom.cli.networkrules import VAULT_OPTION
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.places import get_vault
 from strongroom.cli.shown import columns, format_option, printable, show_one, shown_time
@@ -29,7 +29,7 @@ REFUSED = 1
 
 
 @click.command(name="check")
-@vault_option
+@VAULT_OPTION
 @click.option("--from", "address", metavar="ADDRESS", required=True, help="The caller's own IP address.")
 @click.option("--as", "principal", metavar="PRINCIPAL", help="Who calls, to say what it may do: an id or a name.")
 @format_option
@@ -195,7 +195,7 @@ def _verdict(found: Mapping[str, Any]) -> str:
 
 
 @click.command(name="report")
-@vault_option
+@VAULT_OPTION
 @click.option(
     "--since",
     type=MOMENT,

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 # A vault, and the ids of the subnets that its rules or its proposal name and that let nobody in now.
 Shown = tuple["Vault", frozenset[str]]
 
-vault_option = click.option("--vault", metavar="NAME", required=True, help="The vault.")
+VAULT_OPTION = click.option("--vault", metavar="NAME", required=True, help="The vault.")
 
 
 @click.command(name="show")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def show(vault: str, *, as_json: bool, **flags: Any) -> None:
@@ -42,7 +42,7 @@ def show(vault: str, *, as_json: bool, **flags: Any) -> None:
 
 
 @click.command(name="propose")
-@vault_option
+@VAULT_OPTION
 @click.option("--default-action", metavar="Allow|Deny", help="What becomes of those whom no rule lets in.")
 @click.option("--allow", metavar="RANGE", multiple=True, help="An IPv4 address or range to let in; repeatable.")
 @click.option("--drop", metavar="RANGE|ID", multiple=True, help="A range or subnet to let in no longer; repeatable.")
@@ -97,7 +97,7 @@ WISHED = ("default_action", "allow", "drop", "subnet", "bypass", "public_network
 
 
 @click.command(name="adopt")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
@@ -108,7 +108,7 @@ def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
 
 
 @click.command(name="withdraw")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
