@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from strongroom import addresses
+
 MAX_WORKERS = 64
 MAX_DAYS = 36_500
 ASK = "ask"
@@ -41,28 +43,26 @@ def address(text: str) -> str:
 
 def place(text: str) -> str:
     """Return an IP address to listen on without brackets, or with a port of its own: `[2001:db8::1]:8443`."""
-    name, colon, number = text.rpartition(":")
-    if not colon or text.endswith("]") or (":" in name and not name.endswith("]")):
-        return address(text)
+    named, number = addresses.split_place(text)
+    found = address(named)
+    if number is None:
+        return found
     listened = port(number)
     if listened == 0:
         raise ValueError("a port of an address to listen on is a whole number from 1 to 65535")
-    found = address(name)
-    return f"[{found}]:{listened}" if ":" in found else f"{found}:{listened}"
+    return addresses.join_place(found, listened)
 
 
 def split_place(text: str, usual: int) -> tuple[str, int]:
     """Return the address and the port of what `place` returned; `usual` where it has no port."""
-    name, colon, number = text.rpartition(":")
-    if colon and ("." in name or name.endswith("]")):
-        return name.strip("[]"), int(number)
-    return text, usual
+    found, number = addresses.split_place(text)
+    return found, usual if number is None else int(number)
 
 
 def network(text: str) -> str:
     """Return a network in CIDR notation; an address alone is one of itself."""
     try:
-        found = ipaddress.ip_network(text)
+        found = addresses.parse_network(text)
     except ValueError as error:
         raise ValueError(f"a network such as 10.1.0.0/16 or 2001:db8::/32, or one address ({error})") from None
     if found.prefixlen == 0:

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from strongroom.audit.event import Category, RecordBody, new_record, wire_time
+from strongroom.audit.event import OBJECT_CLAIM, Category, RecordBody, new_record, wire_time
 from strongroom.cli.data import on_data
 from strongroom.clock import real_now
 from strongroom.settings import load_settings
 
-OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 DENY = ("--default-action", "Deny", "--allow", "203.0.113.0/24")
 
 
@@ -155,7 +154,7 @@ def test_a_trusted_service_passes_where_it_may_bypass_the_rules(rules, strongroo
     [
         (("--vault", "dev", "--from", "here"), "'here' is no IP address"),
         (("--vault", "dev", "--from", "203.0.113.0/24"), "'203.0.113.0/24' is no IP address"),
-        (("--vault", "none", "--from", "203.0.113.1"), "There is no vault 'none'."),
+        (("--vault", "none", "--from", "203.0.113.1"), "there is no vault 'none'"),
         (("--vault", "dev", "--from", "203.0.113.1", "--as", "nobody"), "There is no user, group or application"),
     ],
 )

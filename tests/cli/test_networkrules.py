@@ -135,8 +135,8 @@ def test_a_word_that_is_none_is_told_with_those_that_are(data, strongroom, done,
 
 SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
 REFUSED = [
-    (("show", "--vault", "none"), "There is no vault 'none'."),
-    (("propose", "--vault", "none", "--allow", "1.2.3.4"), "There is no vault 'none'."),
+    (("show", "--vault", "none"), "there is no vault 'none'"),
+    (("propose", "--vault", "none", "--allow", "1.2.3.4"), "there is no vault 'none'"),
     (("propose", "--vault", "dev"), "say what the rules are to be"),
     (("propose", "--vault", "dev", "--allow", "1.2.3"), "1.2.3 is not an IPv4 address"),
     (("propose", "--vault", "dev", "--drop", "1.2.3.4"), "No rule says 1.2.3.4/32; there are: none."),

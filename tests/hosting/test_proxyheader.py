@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.access.network.origin import Origin, normal_address
+from strongroom.access.network.origin import Origin
+from strongroom.addresses import normal_address
 from strongroom.hosting.proxyheader import MOST_1, MOST_2, SIGNATURE_2, Malformed, ProxyHeader, parse_header
 
 PORTS = st.integers(0, 65535)

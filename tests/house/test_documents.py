@@ -313,8 +313,3 @@ def test_files_that_a_document_names_exist(path):
 
 def test_the_measured_part_has_its_place():
     assert "<!-- measured -->" in text("performance.md")
-
-
-def test_no_document_has_the_marks_of_a_merge_that_was_not_finished():
-    marks = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
-    assert not [path for path in DOCUMENTS if marks.search(path.read_text())]

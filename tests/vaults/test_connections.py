@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doubles import MemoryStorage
 from storage_doubles import a_connection
-from strongroom.access.network import origin
+from strongroom.addresses import normal_address
 from strongroom.errors import BadRequest, Conflict, ForbiddenByConnection, NotFound
 from strongroom.vaults.connections import (
     MAX_CONNECTIONS,
@@ -26,7 +26,6 @@ from strongroom.vaults.connections import (
     find_private_endpoint,
     get_connection,
     list_connections,
-    normal_address,
     parse_place,
     place_of,
     require_status,
@@ -56,15 +55,14 @@ def test_a_place_is_read_as_it_is_written(address, port):
     mapped = getattr(address, "ipv4_mapped", None)
     assert found == ((mapped or address).compressed, port)
     assert parse_place(text) == (found[0], 0)
-    assert origin.normal_address(text) == found[0]
+    assert normal_address(text) == found[0]  # as requests are told where they arrived
     assert parse_place(place_of(a_connection(address=found[0], port=port))) == found
 
 
 @given(st.ip_addresses(v=4).filter(lambda a: not (a.is_unspecified or a.is_multicast)))
 def test_an_ipv4_address_in_ipv6_is_the_same_place(address):
-    assert normal_address(f"::ffff:{address}") == str(address)
-    assert origin.normal_address(f"::ffff:{address}") == str(address)  # as requests are told where they arrived
-    assert normal_address(ipaddress.ip_address(f"::ffff:{address}").exploded) == str(address)
+    assert parse_place(f"::ffff:{address}") == (str(address), 0)
+    assert parse_place(ipaddress.ip_address(f"::ffff:{address}").exploded) == (str(address), 0)
 
 
 @pytest.mark.parametrize(

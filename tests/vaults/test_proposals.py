@@ -2,12 +2,10 @@
 
 import pytest
 
-from doubles import MemoryStorage
 from strongroom.errors import BadRequest, NotFound
-from strongroom.vaults.model import Deletion
 from strongroom.vaults.network import NetworkProposal, NetworkRules, RulesRequest, SubnetRule
-from strongroom.vaults.proposals import Wish, adopt, get_living, propose, withdraw
-from vault_doubles import NOON, a_vault, put_vault
+from strongroom.vaults.proposals import Wish, adopt, propose, withdraw
+from vault_doubles import NOON, a_vault
 
 SUBNET = "/subscriptions/s/resourcegroups/g/providers/microsoft.network/virtualnetworks/v/subnets/n"
 COUNTS = NetworkRules(default_action="Deny", bypass="None", ip_rules=("203.0.113.0/24", "10.0.0.0/8"))
@@ -84,13 +82,3 @@ def test_what_is_adopted_counts_and_what_is_withdrawn_is_gone():
     for act in (adopt, withdraw):
         with pytest.raises(NotFound, match="No network rules are proposed for the vault 'kv1'"):
             act(counts)
-
-
-async def test_a_deleted_vault_is_none_to_propose_for():
-    storage = MemoryStorage()
-    await put_vault(storage, a_vault())
-    await put_vault(storage, a_vault("gone", deletion=Deletion(deleted=NOON, scheduled_purge=NOON)))
-    assert (await get_living(storage.stores.vaults, "KV1")).name == "kv1"
-    for name in ("gone", "none"):
-        with pytest.raises(NotFound, match=f"There is no vault '{name}'"):
-            await get_living(storage.stores.vaults, name)

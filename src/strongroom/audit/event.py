@@ -25,6 +25,9 @@ class Category(StrEnum):
     GRAPH = "MicrosoftGraphActivityLogs"
 
 
+OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
+"""Names of claims by which a record tells who called: the object id, and what a user signs in as."""
 MILLISECONDS = (1 << 48) - 1
 NOISE_BYTES, NOISES = 10, 256
 VERSION_7 = bytes(0x70 | byte & 0x0F for byte in range(256))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import get_vault
 from strongroom.cli.shown import format_option, show_one, show_rows
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def add(
 
     async def work(data: "Data") -> dict[str, Any]:
         async def unit(stores: "Stores") -> tuple[dict[str, Any], "Record"]:
-            found = await _get_vault(stores, vault)
+            found = await get_vault(stores, vault)
             fresh = await _fresh(stores, found, name, address, subscription=subscription, group=group, approve=approve)
             await add_endpoint(stores, fresh)
             return _row(fresh, found.name), _record("Strongroom.PrivateEndpoint/create", fresh, found)
@@ -124,11 +125,9 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 
 async def _names(stores: "Stores") -> dict[str, str]:
     """Return the names of all vaults, living and deleted, by their ids."""
-    living = [
-        await stores.vaults.list_living(each.subscription_id) for each in await stores.resources.list_subscriptions()
-    ]
-    deleted = await stores.vaults.list_deleted()
-    return {vault.vault_id: vault.name for several in (*living, deleted) for vault in several}
+    from strongroom.vaults.census import list_all
+
+    return {vault.vault_id: vault.name for vault in await list_all(stores)}
 
 
 @endpoint.command(name="remove")
@@ -156,15 +155,6 @@ def remove(name: str, *, vault: str, **flags: Any) -> None:
     click.echo(f"remove: {gone.name}, private endpoint of {vault}")
 
 
-async def _get_vault(stores: "Stores", name: str) -> "Vault":
-    from strongroom.cli.failure import CommandFailed
-
-    found = await stores.vaults.find(name)
-    if found is None or found.deletion is not None:
-        raise CommandFailed(f"there is no vault '{name}'")
-    return found
-
-
 def _row(connection: "PrivateEndpointConnection", vault: str) -> dict[str, Any]:
     from strongroom.vaults.connections import place_of
 
@@ -180,13 +170,13 @@ def _row(connection: "PrivateEndpointConnection", vault: str) -> dict[str, Any]:
 def _record(operation: str, connection: "PrivateEndpointConnection", vault: "Vault") -> "Record":
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.ids import vault_scope
     from strongroom.vaults.connections import place_of
+    from strongroom.vaults.model import id_of_vault
 
     properties = {
         "privateEndpointId": connection.endpoint_id,
         "endpointAddress": place_of(connection),
         "connectionStatus": connection.status.value,
     }
-    scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+    scope = id_of_vault(vault)
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)

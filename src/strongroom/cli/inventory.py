@@ -18,7 +18,7 @@ from strongroom.objects.keys.discarding import locate, versions_of
 from strongroom.planes.stores import Stores
 from strongroom.resources.facts import RESTORED_FACT, is_restored
 from strongroom.settings import Settings
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import list_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def _orphans(known: _Known, kept: Mapping[bytes, str]) -> dict[bytes, str]:
 
 async def _known(data: Data) -> _Known:
     stores = data.storage.read()
-    vaults = await _vaults(stores)
+    vaults = await list_all(stores)
     keys: dict[bytes, str] = {}
     for vault in vaults:
         async for key in versions_of(stores.keys, vault.vault_id):
@@ -124,10 +124,3 @@ async def _known(data: Data) -> _Known:
             where = open_handle(data.custodian, *await locate(stores.keyring, key))
             keys[where.id] = name
     return _Known({vault.vault_id: vault.name for vault in vaults}, keys)
-
-
-async def _vaults(stores: Stores) -> list[Vault]:
-    vaults = list(await stores.vaults.list_deleted())
-    for subscription in await stores.resources.list_subscriptions():
-        vaults += await stores.vaults.list_living(subscription.subscription_id)
-    return vaults

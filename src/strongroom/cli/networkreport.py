@@ -10,8 +10,9 @@ import click
 
 from strongroom.cli.durations import MOMENT
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.networkrules import vault_option
+from strongroom.cli.networkrules import VAULT_OPTION
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import get_vault
 from strongroom.cli.shown import columns, format_option, printable, show_one, shown_time
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ REFUSED = 1
 
 
 @click.command(name="check")
-@vault_option
+@VAULT_OPTION
 @click.option("--from", "address", metavar="ADDRESS", required=True, help="The caller's own IP address.")
 @click.option("--as", "principal", metavar="PRINCIPAL", help="Who calls, to say what it may do: an id or a name.")
 @format_option
@@ -45,7 +46,7 @@ def check(
     strongroom network check --vault pay --from 198.51.100.7
     strongroom network check --vault pay --from 198.51.100.7 --as payments
     """
-    from strongroom.access.network.origin import parse_address
+    from strongroom.addresses import parse_address
     from strongroom.cli.data import on_data
 
     try:
@@ -67,14 +68,13 @@ def check(
 
 async def _checked(data: "Data", name: str, address: str, principal: str | None) -> dict[str, Any]:
     from strongroom.access.network.evaluation import Visitor
-    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.access.network.firewall import Firewall, find_named_subnets
     from strongroom.vaults import connections
-    from strongroom.vaults.proposals import get_living
 
     stores, firewall = data.storage.read(), Firewall()
     visitor = Visitor(address=address, trusted_service=await _trusted_service(data, principal))
-    vault = await get_living(stores.vaults, name)
-    subnets = await named_subnets(stores.networks, vault)
+    vault = await get_vault(stores, name)
+    subnets = await find_named_subnets(stores.networks, vault)
     found: dict[str, Any] = {"vault": vault.name, "from": address}
     place = {"vault": vault.name, "address": address, "service": visitor.trusted_service}
     place["subnet"] = _idle_subnet(vault.network, subnets, address)
@@ -207,7 +207,7 @@ def _verdict(found: Mapping[str, Any]) -> str:
 
 
 @click.command(name="report")
-@vault_option
+@VAULT_OPTION
 @click.option(
     "--since",
     type=MOMENT,
@@ -240,15 +240,15 @@ def report(vault: str, *, since: datetime | None, as_json: bool, **flags: Any) -
 
 
 async def _report(data: "Data", name: str, since: datetime) -> tuple["Report", dict[str, str]]:
-    from strongroom.access.network.firewall import Firewall, named_subnets
+    from strongroom.access.network.firewall import Firewall, find_named_subnets
     from strongroom.access.network.rehearsal import sum_up
     from strongroom.access.network.trusted import trusted_name
-    from strongroom.vaults.proposals import get_living, get_proposal
+    from strongroom.vaults.proposals import get_proposal
 
     stores = data.storage.read()
-    vault = await get_living(stores.vaults, name)
+    vault = await get_vault(stores, name)
     get_proposal(vault)
-    rules: CompiledRules | None = Firewall().proposal_of(vault, await named_subnets(stores.networks, vault))
+    rules: CompiledRules | None = Firewall().proposal_of(vault, await find_named_subnets(stores.networks, vault))
     assert rules is not None  # there is a proposal
     applications = await stores.identity.list_applications()
     services = {each.object_id: trusted_name(each) for each in applications}
@@ -264,9 +264,9 @@ def _bodies(records: "SqlRecords", vault: "Vault", since: datetime) -> Iterator[
     """Return times and bodies of the records about a vault since then, newest first."""
     from strongroom.audit.log import LONGEST_REQUEST
     from strongroom.cli.recordview import body_of
-    from strongroom.ids import vault_scope
+    from strongroom.vaults.model import id_of_vault
 
-    place = vault_scope(vault.subscription_id, vault.resource_group, vault.name).upper()
+    place = id_of_vault(vault).upper()
     needle = json.dumps(place, ensure_ascii=False).encode()
     seen = [record for record in records.pending() if needle in record.body]
     position, oldest = records.last_sequence() + 1, since - LONGEST_REQUEST

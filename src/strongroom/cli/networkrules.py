@@ -9,6 +9,7 @@ import click
 
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.options import PLACE, settings_from, settings_options
+from strongroom.cli.places import get_vault
 from strongroom.cli.shown import format_option, show_one, shown_time
 
 if TYPE_CHECKING:
@@ -22,21 +23,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 # A vault, and the ids of the subnets that its rules or its proposal name and that let nobody in now.
 Shown = tuple["Vault", frozenset[str]]
 
-vault_option = click.option("--vault", metavar="NAME", required=True, help="The vault.")
+VAULT_OPTION = click.option("--vault", metavar="NAME", required=True, help="The vault.")
 
 
 @click.command(name="show")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def show(vault: str, *, as_json: bool, **flags: Any) -> None:
     """Show the network rules of a vault, and those that are proposed."""
     from strongroom.cli.data import on_data
-    from strongroom.vaults.proposals import get_living
 
     async def work(data: "Data") -> Shown:
         stores = data.storage.read()
-        found = await get_living(stores.vaults, vault)
+        found = await get_vault(stores, vault)
         return found, await _idle_subnets(stores, found)
 
     _show(on_data(settings_from(flags), work), as_json=as_json)
@@ -49,7 +49,7 @@ def _one_of(option: str, *words: str, text: str) -> Callable[[F], F]:
 
 
 @click.command(name="propose")
-@vault_option
+@VAULT_OPTION
 @_one_of("--default-action", "Allow", "Deny", text="What becomes of those whom no rule lets in.")
 @click.option("--allow", metavar="RANGE", multiple=True, help="An IPv4 address or range to let in; repeatable.")
 @click.option("--drop", metavar="RANGE|ID", multiple=True, help="A range or subnet to let in no longer; repeatable.")
@@ -104,7 +104,7 @@ WISHED = ("default_action", "allow", "drop", "subnet", "bypass", "public_network
 
 
 @click.command(name="adopt")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
@@ -115,7 +115,7 @@ def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
 
 
 @click.command(name="withdraw")
-@vault_option
+@VAULT_OPTION
 @format_option
 @settings_options(*PLACE)
 def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
@@ -128,12 +128,12 @@ def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
 def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault], Vault]") -> Shown:
     """Change a vault, with its record in the same transaction, and return it as it is to be shown."""
     from strongroom.cli.data import on_data
-    from strongroom.vaults.proposals import get_living, rehearsed
+    from strongroom.vaults.proposals import rehearsed
     from strongroom.vaults.subnets import require_subnets
 
     async def work(data: "Data") -> Shown:
         async def unit(stores: "Stores") -> tuple[Shown, "Record"]:
-            before = await get_living(stores.vaults, name)
+            before = await get_vault(stores, name)
             after = change(before)
             wanted = rehearsed(after)
             if wanted.network is not None and wanted.network != before.network:
@@ -150,17 +150,18 @@ def _change(settings: Any, name: str, operation: str, change: "Callable[[Vault],
 
 async def _idle_subnets(stores: "Stores", vault: "Vault") -> frozenset[str]:
     """Return the ids of subnets that the rules of a vault name, or its proposal, and that let nobody in as they are."""
-    from strongroom.access.network.firewall import named_subnets
+    from strongroom.access.network.firewall import find_named_subnets
 
-    return frozenset([each.subnet_id for each in await named_subnets(stores.networks, vault) if not each.has_endpoint])
+    found = await find_named_subnets(stores.networks, vault)
+    return frozenset([each.subnet_id for each in found if not each.has_endpoint])
 
 
 def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     """Return the record of a change: what it makes, or would make, of the rules that count."""
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.ids import vault_scope
     from strongroom.planes.management.rulechange import rules_change
+    from strongroom.vaults.model import id_of_vault
     from strongroom.vaults.proposals import rehearsed
 
     wanted = rehearsed(after)
@@ -169,7 +170,7 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
         properties["networkAclsChange"] = change
     if wanted.public_network_access != before.public_network_access:
         properties["publicNetworkAccess"] = wanted.public_network_access
-    scope = vault_scope(after.subscription_id, after.resource_group, after.name)
+    scope = id_of_vault(after)
     return local_record(operation, now=real_now(), resource_id=scope, properties=properties)
 
 

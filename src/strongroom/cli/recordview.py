@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from strongroom.audit.event import Record
+from strongroom.audit.event import OBJECT_CLAIM, UPN_CLAIM, Record
 from strongroom.cli.shown import printable
 
-OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 REASON_LENGTH = 120
 UNREADABLE: dict[str, Any] = {
     "category": "",

@@ -15,7 +15,6 @@ from strongroom.cli.shown import progress_bar
 from strongroom.clock import real_now
 from strongroom.custody.software import SoftwareProvider
 from strongroom.custody.store import Purpose
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.service import Keys
 from strongroom.objects.lifecycle import Kind
@@ -26,7 +25,8 @@ from strongroom.objects.store import every_kind
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
 from strongroom.storage.archive import Progress
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import list_all
+from strongroom.vaults.model import Vault, id_of_vault
 
 T = TypeVar("T")
 Kinds = Sequence[Objects[Any]]
@@ -73,10 +73,7 @@ async def _chosen(stores: Stores, names: Sequence[str]) -> list[Vault]:
         if missing:
             raise CommandFailed(f"there is no vault '{missing[0]}'; a vault goes by its name alone")
         return [vault for _, vault in found if vault is not None]
-    vaults = list(await stores.vaults.list_deleted())
-    for subscription in await stores.resources.list_subscriptions():
-        vaults += await stores.vaults.list_living(subscription.subscription_id)
-    return sorted(vaults, key=lambda vault: vault.name)
+    return sorted(await list_all(stores), key=lambda vault: vault.name)
 
 
 async def _begin(data: Data, vaults: Sequence[Vault]) -> None:
@@ -160,7 +157,7 @@ async def _change(
             operation,
             now=now,
             properties=said,
-            resource_id=vault_scope(vault.subscription_id, vault.resource_group, vault.name),
+            resource_id=id_of_vault(vault),
         )
 
     return await data.storage.change(work)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from strongroom.access.network.forwarded import Ambiguous, find_caller
-from strongroom.access.network.origin import NOBODY, Origin, Proxies, normal_address
+from strongroom.access.network.origin import NOBODY, Origin, Proxies
+from strongroom.addresses import normal_address
 from strongroom.hosting.refusal import UNCLEAR_CALLER
 
 Socket = tuple[str, int]

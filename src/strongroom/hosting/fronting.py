@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from strongroom.access.network.origin import Proxies, normal_address
+from strongroom.access.network.origin import Proxies
+from strongroom.addresses import normal_address
 from strongroom.hosting.accepting import Acceptor, peek
 from strongroom.hosting.arrival import DIRECT, Arrival
 from strongroom.hosting.limits import Limits

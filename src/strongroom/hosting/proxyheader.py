@@ -9,7 +9,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from strongroom.access.network.origin import Origin, parse_address
+from strongroom.access.network.origin import Origin
+from strongroom.addresses import parse_address
 
 SIGNATURE_2 = b"\r\n\r\n\x00\r\nQUIT\n"
 SIGNATURE_1 = b"PROXY "

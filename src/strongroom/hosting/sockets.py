@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from strongroom.addresses import join_place
 from strongroom.errors import StrongroomError
 from strongroom.values import split_place
 
@@ -90,7 +91,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
 
 
 def _explain(error: OSError, address: str, port: int, option: str) -> BindFailed:
-    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    place = join_place(address, port)
     if error.errno == errno.EADDRINUSE:
         return PortBusy(f"{place} is busy: another process listens there; stop it or choose another {option}")
     if error.errno == errno.EACCES:

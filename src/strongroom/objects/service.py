@@ -10,7 +10,6 @@ from typing import Generic
 from strongroom.clock import whole_seconds
 from strongroom.custody.sealing import Context, Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, KeyringStore, Purpose
-from strongroom.ids import vault_scope
 from strongroom.objects.lifecycle import (
     Kind,
     ObjectState,
@@ -23,13 +22,13 @@ from strongroom.objects.lifecycle import (
 )
 from strongroom.objects.model import Held, V
 from strongroom.objects.store import ObjectStore
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.service import Grants
 
 
 def object_scope(vault: Vault, kind: Kind, name: str) -> str:
     """Return the resource id of an object in a vault, at which roles may be given."""
-    return f"{vault_scope(vault.subscription_id, vault.resource_group, vault.name)}/{kind}/{name}"
+    return f"{id_of_vault(vault)}/{kind}/{name}"
 
 
 class Objects(Generic[V]):

@@ -1,7 +1,8 @@
 """The way of every request: who, what, may it, does it, its record. No handler runs and no answer leaves but by here.
 
-The order is the service's: token, then path, verb and api-version, then permission, then the body, and only then
-whether what is named exists. The answer leaves when its record is durable; a change and its record commit together.
+The order is the service's: token, then path, verb and api-version, then from where, then permission, then the body, and
+only then whether what is named exists. The answer leaves when its record is durable; a change and its record commit
+together.
 """
 
 import asyncio

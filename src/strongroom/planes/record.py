@@ -12,12 +12,10 @@ from http import HTTPStatus
 from typing import Any
 
 from strongroom.access.identity.model import Caller
-from strongroom.audit.event import Category, Form, Record, RecordBody, new_record, wire_time
+from strongroom.audit.event import OBJECT_CLAIM, UPN_CLAIM, Category, Form, Record, RecordBody, new_record, wire_time
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 
-OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-UPN_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
 # What strangers choose is cut: a record must cost its request more than it costs us.
 TEXT_LENGTH, URL_LENGTH, VERSION_LENGTH = 512, 2048, 64
 SELF_GRANT = "Strongroom.Access/selfGrant/write"

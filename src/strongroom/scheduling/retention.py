@@ -11,14 +11,14 @@ import structlog
 from strongroom.audit.event import Category, Record
 from strongroom.audit.local import local_record
 from strongroom.clock import real_now, shift
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.discarding import Discard, discard_all, find_discards
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.store import every_kind, store_of
 from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import list_all
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.service import is_expired
 
 BATCH = 100
@@ -108,7 +108,7 @@ async def _purge_vault(
         if keepers is not None:
             removed.extend(await find_discards(stores, keepers, vault.vault_id))
         await stores.vaults.purge(vault)
-        return True, _record("VaultPurge", _resource_id(expired), recorded, vault=expired.name)
+        return True, _record("VaultPurge", id_of_vault(expired), recorded, vault=expired.name)
 
     try:
         purged = await storage.change(work)
@@ -130,13 +130,6 @@ def _record(operation: str, resource_id: str, recorded: datetime, **what: str) -
     )
 
 
-def _resource_id(vault: Vault) -> str:
-    return vault_scope(vault.subscription_id, vault.resource_group, vault.name)
-
-
 async def _vault_ids(stores: SweptStores) -> dict[str, str]:
     """Return the ARM ids of all vaults, living and deleted, by their unique ids."""
-    vaults = list(await stores.vaults.list_deleted())
-    for subscription in await stores.resources.list_subscriptions():
-        vaults += await stores.vaults.list_living(subscription.subscription_id)
-    return {vault.vault_id: _resource_id(vault) for vault in vaults}
+    return {vault.vault_id: id_of_vault(vault) for vault in await list_all(stores)}

@@ -15,7 +15,6 @@ from strongroom.audit.local import local_record
 from strongroom.clock import real_now, shift
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import NotFound, ServiceUnavailable, StorageUnavailable, StrongroomError
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.discarding import discard_all
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.model import Key
@@ -24,7 +23,8 @@ from strongroom.objects.keys.service import Keys
 from strongroom.objects.keys.store import Due
 from strongroom.resources.facts import clock_offset
 from strongroom.scheduling.store import SweptStorage, SweptStores
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import list_living
+from strongroom.vaults.model import Vault, id_of_vault
 
 BATCH = 100
 OPERATION = "KeyRotateIfDue"
@@ -146,7 +146,7 @@ class Rotation:
 
     def _notice(self, vault: Vault, key: Key, notice: Notice) -> Record:
         operation, said = TELLS[notice]
-        resource_id = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        resource_id = id_of_vault(vault)
         assert key.version.expires is not None  # of others nothing is due
         told = {"key": key.state.name, "version": key.version.version, "expires": wire_time(key.version.expires)}
         log.warning(said, resource=resource_id, **told)
@@ -163,7 +163,7 @@ class Rotation:
         return Keys(stores.keys, stores.keyring, self._custodian, keepers=self._keepers, vault=vault, now=self._now)
 
     def _record(self, vault: Vault, key: Key) -> Record:
-        resource_id = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        resource_id = id_of_vault(vault)
         log.info("rotated a key", resource=resource_id, key=key.state.name)
         return local_record(
             OPERATION,
@@ -199,8 +199,4 @@ async def _is_living(stores: SweptStores, vault: Vault) -> bool:
 
 async def _living(stores: SweptStores) -> dict[str, Vault]:
     """Return the living vaults by their unique ids."""
-    found: dict[str, Vault] = {}
-    for subscription in await stores.resources.list_subscriptions():
-        for vault in await stores.vaults.list_living(subscription.subscription_id):
-            found[vault.vault_id] = vault
-    return found
+    return {vault.vault_id: vault for vault in await list_living(stores)}

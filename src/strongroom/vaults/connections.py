@@ -5,13 +5,13 @@ arrives at the address of an endpoint whose connection is approved is private fo
 Source: Azure "Manage private endpoint connections"; REST Private Endpoint Connections (PrivateEndpointConnection).
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from strongroom.addresses import join_place, parse_address, split_place
 from strongroom.errors import BadRequest, Conflict, ForbiddenByConnection, NotFound
 from strongroom.ids import group_scope
 from strongroom.vaults.model import Vault
@@ -41,7 +41,7 @@ class PrivateEndpointConnection:
     """A private endpoint with its connection to a vault; both have one name, in any case unique in the vault.
 
     connection_id: its unique id, never reused. endpoint_id: the resource id of the endpoint. address, port: of this
-    server, where requests arrive; the address in its normal form (`normal_address`), the port ANY_PORT for any.
+    server, where requests arrive; the address in its normal form, the port ANY_PORT for any.
     revision: grows with each change.
     """
 
@@ -89,31 +89,26 @@ class Places(Protocol):
     def connections(self) -> ConnectionStore: ...
 
 
-def normal_address(text: str) -> str:
-    """Return an address of a host in its normal form, an IPv4 address in IPv6 as IPv4; BadRequest when it is none."""
+def parse_place(text: str) -> tuple[str, int]:
+    """Return the address and port that `ADDR`, `ADDR:PORT` or `[ADDR]:PORT` names, ANY_PORT where it names none.
+
+    BadRequest for what is none, and for what is not the address of one interface.
+    """
     try:
-        address = ipaddress.ip_address(text)
+        host, port = split_place(text)
+    except ValueError as error:
+        raise BadRequest(f"'{text}' is no address with a port; {error}.") from None
+    return _interface_at(host), ANY_PORT if port is None else _port_of(port)
+
+
+def _interface_at(text: str) -> str:
+    try:
+        address = parse_address(text)
     except ValueError:
         raise BadRequest(f"'{text}' is no IP address.") from None
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if address.is_unspecified or address.is_multicast or getattr(address, "scope_id", None):
+    if address.is_unspecified or address.is_multicast or "%" in text:
         raise BadRequest(f"'{text}' is not the address of one interface of a server; name the one that clients reach.")
-    return address.compressed
-
-
-def parse_place(text: str) -> tuple[str, int]:
-    """Return the address and port that `ADDR`, `ADDR:PORT` or `[ADDR]:PORT` names, ANY_PORT where it names none."""
-    host: str = text
-    port: str | None = None
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise BadRequest(f"'{text}' is no address with a port; write [ADDRESS]:PORT.")
-        port = rest[1:] if rest else None
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    return normal_address(host), ANY_PORT if port is None else _port_of(port)
+    return str(address)
 
 
 def _port_of(text: str) -> int:
@@ -200,8 +195,7 @@ def place_of(connection: PrivateEndpointConnection) -> str:
     """Return the address and port of an endpoint as people write them."""
     if connection.port == ANY_PORT:
         return connection.address
-    host = f"[{connection.address}]" if ":" in connection.address else connection.address
-    return f"{host}:{connection.port}"
+    return join_place(connection.address, connection.port)
 
 
 async def add_endpoint(stores: Places, fresh: PrivateEndpointConnection) -> None:

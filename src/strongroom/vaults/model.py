@@ -6,6 +6,7 @@ Source: ARM `Microsoft.KeyVault/vaults` (VaultProperties). Times are aware UTC, 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from strongroom.ids import vault_scope
 from strongroom.resources.model import SystemData
 from strongroom.vaults.network import ENABLED, NetworkProposal, NetworkRules
 
@@ -74,3 +75,8 @@ def as_now(vault: Vault) -> Vault:
     if vault.network_bypass is None:
         return vault
     return replace(vault, network=vault.network or NetworkRules(bypass=vault.network_bypass), network_bypass=None)
+
+
+def id_of_vault(vault: Vault) -> str:
+    """Return the resource id of a vault, as resources write it; `vault_id` is another: its own, never reused."""
+    return vault_scope(vault.subscription_id, vault.resource_group, vault.name)

@@ -15,7 +15,6 @@ from strongroom.vaults.network import (
     normal_ranges,
     public_access_of,
 )
-from strongroom.vaults.store import VaultStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +76,6 @@ def get_proposal(vault: Vault) -> NetworkProposal:
     if vault.proposal is None:
         raise NotFound(f"No network rules are proposed for the vault '{vault.name}'.")
     return vault.proposal
-
-
-async def get_living(vaults: VaultStore, name: str) -> Vault:
-    """Return a living vault by its name; NotFound when there is none."""
-    vault = await vaults.find(name)
-    if vault is None or vault.deletion is not None:
-        raise NotFound(f"There is no vault '{name}'.")
-    return vault
 
 
 def _begin(vault: Vault) -> tuple[NetworkRules, str]:

@@ -16,14 +16,14 @@ from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.store import KeyringStore, Purpose
 from strongroom.errors import BadRequest, Conflict, MethodNotAllowed, NotFound
-from strongroom.ids import VAULT_NAME, group_scope, vault_scope
+from strongroom.ids import VAULT_NAME, group_scope
 from strongroom.resources.locations import Locations, canonical
 from strongroom.resources.model import Subscription
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, touched
 from strongroom.resources.store import LockStore, ResourceStore
 from strongroom.vaults.connections import ConnectionStore, disconnect_vault
-from strongroom.vaults.model import AccessPolicy, Deletion, Vault
+from strongroom.vaults.model import AccessPolicy, Deletion, Vault, id_of_vault
 from strongroom.vaults.network import ENABLED
 from strongroom.vaults.policies import PolicyChange, change_policies, require_tenant
 from strongroom.vaults.request import (
@@ -191,7 +191,7 @@ async def delete_vault(stores: Places, vault: Vault, now: datetime) -> Vault:
     )
     await stores.vaults.replace(deleted)
     await disconnect_vault(stores, vault.vault_id)
-    await _forget_scope(stores, vault_scope(vault.subscription_id, vault.resource_group, vault.name))
+    await _forget_scope(stores, id_of_vault(vault))
     return deleted
 
 

@@ -6,29 +6,21 @@ subnet: another subnet that comes to be under the same id is let in by none.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
 
-from strongroom.ids import vault_scope
 from strongroom.resources.networks.model import VirtualNetwork, id_of_subnet
 from strongroom.resources.networks.service import find_subnet, require_joinable
 from strongroom.resources.networks.store import NetworkStore
-from strongroom.resources.store import ResourceStore
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import Places, list_all
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.network import NetworkRules
-from strongroom.vaults.store import VaultStore
 
 WRITE = "Microsoft.KeyVault/vaults/write"
 
 
-class Places(Protocol):
-    """The stores in which vaults and the subnets that their rules name are found."""
-
-    @property
-    def networks(self) -> NetworkStore: ...
-    @property
-    def resources(self) -> ResourceStore: ...
-    @property
-    def vaults(self) -> VaultStore: ...
+def named_subnet_ids(vault: Vault) -> tuple[str, ...]:
+    """Return the ids, in lower case and each once, of the subnets that rules of a vault name, its proposal's too."""
+    kept = (vault.network, None if vault.proposal is None else vault.proposal.rules)
+    return tuple(dict.fromkeys([rule.subnet_id for rules in kept if rules is not None for rule in rules.subnet_rules]))
 
 
 async def require_subnets(
@@ -38,7 +30,7 @@ async def require_subnets(
 
     joinable: ids, in lower case, of the subnets that the caller may join. caller: its name and object id.
     """
-    scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+    scope = id_of_vault(vault)
     for rule in vault.network.subnet_rules if vault.network is not None else ():
         found = await find_subnet(networks, rule.subnet_id)
         require_joinable(
@@ -68,7 +60,7 @@ async def forget_subnets(stores: Places, gone: Iterable[str]) -> tuple[Vault, ..
     ended = frozenset(gone)
     if not ended:
         return ()
-    found = [vault for vault in await _list_all(stores) if not ended.isdisjoint(_named(vault))]
+    found = [vault for vault in await list_all(stores) if not ended.isdisjoint(named_subnet_ids(vault))]
     for vault in found:
         await stores.vaults.replace(_without(vault, ended))
     return tuple(found)
@@ -83,19 +75,6 @@ def _without(vault: Vault, ended: frozenset[str]) -> Vault:
     network = None if vault.network is None else left(vault.network)
     proposal = None if vault.proposal is None else replace(vault.proposal, rules=left(vault.proposal.rules))
     return replace(vault, network=network, proposal=proposal)
-
-
-async def _list_all(stores: Places) -> list[Vault]:
-    found = list(await stores.vaults.list_deleted())
-    for subscription in await stores.resources.list_subscriptions():
-        found += await stores.vaults.list_living(subscription.subscription_id)
-    return found
-
-
-def _named(vault: Vault) -> frozenset[str]:
-    proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
-    rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
-    return frozenset([rule.subnet_id for rule in rules])
 
 
 def _ids(network: VirtualNetwork | None) -> frozenset[str]:

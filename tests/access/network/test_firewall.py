@@ -8,7 +8,7 @@ from doubles import MemoryStores
 from storage_doubles import a_network
 from strongroom.access.identity.model import Caller, PrincipalType
 from strongroom.access.network.evaluation import NOT_PUBLIC, SHUT, NamedSubnet, Visitor
-from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, named_subnets, network_refusal
+from strongroom.access.network.firewall import REMEMBERED_VAULTS, Firewall, find_named_subnets, network_refusal
 from strongroom.vaults.network import NetworkProposal, NetworkRules, SubnetRule
 from vault_doubles import NOON, TENANT, a_vault
 
@@ -74,10 +74,10 @@ async def test_the_subnets_that_a_vault_names_are_looked_up_as_they_are_now():
     await networks.put(a_network(1))
     proposal = NetworkProposal(rules=rules("web", "db"), public_network_access="Enabled", since=NOON)
     vault = a_vault(network=rules("web", "gone"), proposal=proposal)
-    found = await named_subnets(networks, vault)
+    found = await find_named_subnets(networks, vault)
     assert [each.subnet_id.rpartition("/")[2] for each in found] == ["web", "db"]
     assert [each.has_endpoint for each in found] == [True, False]
-    assert await named_subnets(networks, a_vault()) == ()
+    assert await find_named_subnets(networks, a_vault()) == ()
 
 
 def test_rules_of_so_many_vaults_are_kept_and_no_more():

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.access.network.forwarded import Ambiguous, find_caller
-from strongroom.access.network.origin import Proxies, normal_address
+from strongroom.access.network.origin import Proxies
+from strongroom.addresses import normal_address
 
 PROXIES = Proxies(["10.0.0.0/8", "fd00::/8"])
 XFF, FORWARDED = b"x-forwarded-for", b"forwarded"

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from strongroom.access.network.evaluation import CompiledRules
-from strongroom.access.network.rehearsal import OBJECT_CLAIM, sum_up
+from strongroom.access.network.rehearsal import sum_up
+from strongroom.audit.event import OBJECT_CLAIM
 from strongroom.vaults.network import NetworkRules
 from vault_doubles import NOON
 

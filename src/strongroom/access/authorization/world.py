@@ -14,8 +14,8 @@ from strongroom.access.authorization.model import RoleAssignment
 from strongroom.access.authorization.store import Places
 from strongroom.access.identity.model import Application, Group, Membership, PrincipalType, Relation, User
 from strongroom.access.identity.store import IdentityStore
-from strongroom.ids import vault_scope
-from strongroom.vaults.model import Vault
+from strongroom.vaults.census import list_living
+from strongroom.vaults.model import Vault, id_of_vault
 
 VAULT_DEPTH = 9
 """How many segments the resource id of a vault has, the empty one before its first slash counted."""
@@ -170,7 +170,7 @@ class Atlas:
 
 def path_of(vault: Vault) -> str:
     """Return the resource id of a vault as scopes compare."""
-    return vault_scope(vault.subscription_id, vault.resource_group, vault.name).lower()
+    return id_of_vault(vault).lower()
 
 
 async def read_world(stores: Everything, *, now: datetime) -> World:
@@ -183,8 +183,7 @@ async def read_world(stores: Everything, *, now: datetime) -> World:
         for relation in Relation
         for membership in await stores.identity.list_memberships(group.object_id, relation)
     ]
-    subscriptions = await stores.resources.list_subscriptions()
-    vaults = [vault for each in subscriptions for vault in await stores.vaults.list_living(each.subscription_id)]
+    vaults = await list_living(stores)
     return World(
         now=now,
         roles=await stores.roles.roles(),

@@ -10,7 +10,6 @@ from strongroom.errors import BadRequest
 
 NAME_LENGTH = 256
 DESCRIPTION_LENGTH = 1024
-PRINCIPAL_NAME_LENGTH = 113
 
 # 64 characters before the @, none of them a full stop at either end, and 48 after it.
 PRINCIPAL_NAME = re.compile(r"(?!\.)[A-Za-z0-9'._!#^~-]{1,64}(?<!\.)@([A-Za-z0-9.-]{1,48})\Z", re.ASCII)

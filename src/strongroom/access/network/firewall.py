@@ -11,6 +11,7 @@ from strongroom.resources.networks.service import find_subnet
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
+from strongroom.vaults.subnets import named_subnet_ids
 
 REMEMBERED_VAULTS = 4096
 NO_PUBLIC_ACCESS = (
@@ -50,14 +51,12 @@ class Firewall:
         return compiled
 
 
-async def named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
+async def find_named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubnet, ...]:
     """Return the subnets that the rules of a vault name, and those of its proposal, as they are now.
 
     One that is gone is left out: it lets nobody in.
     """
-    proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
-    rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
-    named = [await _named(networks, subnet_id, vault) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
+    named = [await _named(networks, subnet_id, vault) for subnet_id in named_subnet_ids(vault)]
     return tuple([subnet for subnet in named if subnet is not None])
 
 

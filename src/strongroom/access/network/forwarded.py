@@ -9,7 +9,8 @@ the caller: Ambiguous, never a guess, and never the proxy's own address, which m
 import re
 from collections.abc import Iterable
 
-from strongroom.access.network.origin import Proxies, parse_address
+from strongroom.access.network.origin import Proxies
+from strongroom.addresses import parse_address
 
 X_FORWARDED_FOR = b"x-forwarded-for"
 FORWARDED = b"forwarded"

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from strongroom.access.network.evaluation import CompiledRules, Visitor
-
-OBJECT_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+from strongroom.audit.event import OBJECT_CLAIM
 
 
 @dataclass(slots=True, kw_only=True)

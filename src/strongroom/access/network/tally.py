@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
+from strongroom.addresses import parse_address
+
 WINDOW_SECONDS = 60
 SLOTS = 16_384
 PROBES = 16
@@ -123,11 +125,9 @@ def _lock_file() -> int:
 def _key(text: str) -> int:
     """Return the 64 bits by which an address is counted; never 0, which marks a free cell."""
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = parse_address(text)
     except ValueError:
         return NOWHERE
-    if address.version == 6 and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return IPV4 | int(address) if address.version == 4 else (int(address) >> 64) or HERE
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from strongroom.access.network.firewall import named_subnets
+from strongroom.access.network.firewall import find_named_subnets
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
@@ -13,6 +13,7 @@ from strongroom.storage.commit import drive
 from strongroom.storage.inspection import stores_of
 from strongroom.storage.snapshot import Snapshot
 from strongroom.storage.sqlite import SqlStores
+from strongroom.vaults.census import list_living
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import ALLOW, ENABLED, NetworkRules
 
@@ -24,7 +25,7 @@ def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Find
     """Look at the network rules of every living vault."""
     try:
         stores = stores_of(snapshot, custodian)
-        vaults = _living(stores)
+        vaults = drive(list_living(stores))
         found = [finding for vault in vaults for finding in (*_look(vault, now), *_idle(stores, vault))]
     except (StrongroomError, sqlite3.Error) as error:
         yield problem(CHECK, f"cannot be read: {error}", "restore a backup; find out who changed the data")
@@ -33,11 +34,6 @@ def check_rules(snapshot: Snapshot, custodian: Custodian, now: datetime) -> Find
     if not found:
         ruled = sum(_is_ruled(vault) for vault in vaults)
         yield ok(CHECK, f"{ruled} of {len(vaults)} vaults are reached from where their rules say only")
-
-
-def _living(stores: SqlStores) -> list[Vault]:
-    subscriptions = drive(stores.resources.list_subscriptions())
-    return [vault for each in subscriptions for vault in drive(stores.vaults.list_living(each.subscription_id))]
 
 
 def _is_ruled(vault: Vault) -> bool:
@@ -58,7 +54,7 @@ def _look(vault: Vault, now: datetime) -> Iterator[Finding]:
 
 def _idle(stores: SqlStores, vault: Vault) -> Iterator[Finding]:
     named = {rule.subnet_id for rule in (vault.network or NetworkRules()).subnet_rules}
-    for subnet in drive(named_subnets(stores.networks, vault)):
+    for subnet in drive(find_named_subnets(stores.networks, vault)):
         if subnet.subnet_id in named and not subnet.has_endpoint:
             place, service = subnet.subnet_id, KEY_VAULT_SERVICE
             told = f"a rule of the vault '{vault.name}' lets nobody in: {place} has no service endpoint {service}"

@@ -11,7 +11,6 @@ from strongroom.access.identity.verifier import MISSING, Verifier
 from strongroom.access.network.firewall import Firewall
 from strongroom.audit.event import Category
 from strongroom.errors import NotFound, StrongroomError, Unauthenticated
-from strongroom.ids import vault_scope
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
 from strongroom.planes.data import errors, keyrelease, keys, keyuse, secrets, wire
@@ -23,6 +22,7 @@ from strongroom.planes.decision import note_decision
 from strongroom.planes.gate import parse_json
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
+from strongroom.vaults.model import id_of_vault
 
 
 def operations(keepers: Keepers, authorities: Authorities | None = None) -> tuple[Operation, ...]:
@@ -75,7 +75,7 @@ class DataPlane:
         assert operation is not None  # the gate comes here with an operation only
         action = operation.needs
         assert isinstance(action, Action)  # each row of this plane's table says a data action
-        scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        scope = id_of_vault(vault)
         name = call.parameters.get("name")
         if name is not None:
             scope = f"{scope}/{action.policy[0]}/{name}"
@@ -104,7 +104,7 @@ class DataPlane:
     def resource_id(self, call: Call) -> str:
         """Return the ARM id of the vault, "" when the request named none that is here."""
         vault = call.vault
-        return "" if vault is None else vault_scope(vault.subscription_id, vault.resource_group, vault.name)
+        return "" if vault is None else id_of_vault(vault)
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an error in the service's form; a 401 carries the challenge."""

@@ -1,7 +1,7 @@
 """From where a request to a vault comes, and whether the vault's network rules let it in from there."""
 
 from strongroom.access.network.evaluation import PRIVATE, NamedSubnet, NetworkDecision, Visitor
-from strongroom.access.network.firewall import Firewall, named_subnets, network_refusal
+from strongroom.access.network.firewall import Firewall, find_named_subnets, network_refusal
 from strongroom.access.network.trusted import find_trusted_service
 from strongroom.errors import ForbiddenByConnection
 from strongroom.planes.call import Call
@@ -17,10 +17,10 @@ async def require_network(call: Call, firewall: Firewall) -> None:
     Where that is, and what was decided, goes into the record; so does that a proposal would refuse the request.
     """
     vault = call.known_vault()
-    visitor = await find_visitor(call)
-    subnets = await find_subnets(call)
+    visitor = await _find_visitor(call)
+    subnets = await _subnets_now(call)
     decision = firewall.rules_of(vault, subnets).decide(visitor)
-    note_network(call, decision)
+    _note_network(call, decision)
     proposal = firewall.proposal_of(vault, subnets)
     if proposal is not None:
         _note_proposal(call, proposal.decide(visitor))
@@ -28,7 +28,7 @@ async def require_network(call: Call, firewall: Firewall) -> None:
         raise network_refusal(vault, call.known_caller(), visitor, decision)
 
 
-async def find_visitor(call: Call) -> Visitor:
+async def _find_visitor(call: Call) -> Visitor:
     """Return what is known of where the caller is: its address, how it came, and whether it is a trusted service.
 
     ForbiddenByConnection when it came by a private endpoint of another vault.
@@ -47,16 +47,16 @@ async def _find_endpoint(call: Call) -> PrivateEndpointConnection | None:
     try:
         return await find_private_endpoint(call.stores, call.known_vault(), request.arrived, request.arrived_port)
     except ForbiddenByConnection:
-        note_network(call, STRAYED)
+        _note_network(call, STRAYED)
         raise
 
 
-async def find_subnets(call: Call) -> tuple[NamedSubnet, ...]:
+async def _subnets_now(call: Call) -> tuple[NamedSubnet, ...]:
     """Return the subnets that rules of the vault name, those that are proposed too, as they are now."""
     vault, unchanged = call.known_vault(), call.stores.unchanged
     known: tuple[NamedSubnet, ...] | None = unchanged.get(("subnets", vault.vault_id))
     if known is None:
-        known = await named_subnets(call.stores.networks, vault)
+        known = await find_named_subnets(call.stores.networks, vault)
         unchanged.keep(("subnets", vault.vault_id), known)
     return known
 
@@ -66,7 +66,7 @@ def _note_proposal(call: Call, decision: NetworkDecision) -> None:
         call.notes["networkProposal"] = decision.rule
 
 
-def note_network(call: Call, decision: NetworkDecision) -> None:
+def _note_network(call: Call, decision: NetworkDecision) -> None:
     """Note by what the caller was judged, and how, in the record's words."""
     call.notes["addrAuthType"] = decision.address_type
     call.notes["isAddressAuthorized"] = decision.allowed

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from strongroom.audit.event import Record, guid_of
+from strongroom.audit.event import UPN_CLAIM, Record, guid_of
 from strongroom.audit.log import LONGEST_REQUEST, Entry
 from strongroom.errors import BadRequest
 from strongroom.ids import subscription_scope
@@ -25,7 +25,6 @@ from strongroom.planes.management.places import subscription_id
 from strongroom.planes.management.wire import Wire
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.planes.paging import next_link, open_skip_token
-from strongroom.planes.record import UPN_CLAIM
 from strongroom.resources.locks import Effect, effect_of
 
 READ = "Microsoft.Insights/eventtypes/values/Read"

@@ -9,14 +9,14 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, UnsetType
 
-from strongroom.ids import group_scope, vault_scope
+from strongroom.ids import group_scope
 from strongroom.planes.http import Response
 from strongroom.planes.management import linkwire
 from strongroom.planes.management.wire import IpRule, Wire, render
 from strongroom.resources.model import ResourceGroup, SystemData
 from strongroom.resources.networks.model import VirtualNetwork, id_of_network
 from strongroom.vaults.connections import PrivateEndpointConnection
-from strongroom.vaults.model import AccessPolicy, Vault
+from strongroom.vaults.model import AccessPolicy, Vault, id_of_vault
 from strongroom.vaults.network import NetworkRules
 from strongroom.vaults.policies import KINDS
 from strongroom.vaults.request import SKU_FAMILY
@@ -260,21 +260,16 @@ def policy(value: AccessPolicy) -> PolicyAnswer:
 def policies(value: Vault) -> PoliciesAnswer:
     """Return the access policies of a vault."""
     return PoliciesAnswer(
-        id=f"{vault_id(value)}/accessPolicies/",
+        id=f"{id_of_vault(value)}/accessPolicies/",
         type="Microsoft.KeyVault/vaults/accessPolicies",
         properties=PoliciesAnswerProperties(access_policies=[policy(entry) for entry in value.access_policies]),
     )
 
 
-def vault_id(value: Vault) -> str:
-    """Return the resource id of a vault."""
-    return vault_scope(value.subscription_id, value.resource_group, value.name)
-
-
 def vault(value: Vault, uri: str, connections: Iterable[PrivateEndpointConnection] = ()) -> VaultAnswer:
     """Return a vault. uri: its data plane as this client reaches it. connections: of private endpoints, its own."""
     return VaultAnswer(
-        id=vault_id(value),
+        id=id_of_vault(value),
         name=value.name,
         type=VAULT_TYPE,
         location=value.location,
@@ -300,7 +295,7 @@ def _vault_properties(
         public_network_access=value.public_network_access,
         enable_purge_protection=True if value.purge_protection else UNSET,
         network_acls=UNSET if value.network is None else rules_answer(value.network),
-        private_endpoint_connections=linkwire.items(vault_id(value), connections),
+        private_endpoint_connections=linkwire.items(id_of_vault(value), connections),
     )
 
 
@@ -326,7 +321,7 @@ def deleted_vault(value: Vault) -> DeletedVaultAnswer:
         name=value.name,
         type="Microsoft.KeyVault/deletedVaults",
         properties=DeletedVaultProperties(
-            vault_id=vault_id(value),
+            vault_id=id_of_vault(value),
             location=value.location,
             tags=dict(value.tags),
             deletion_date=wire_date(value.deletion.deleted),
@@ -344,7 +339,7 @@ def type_of(value: Vault | VirtualNetwork) -> str:
 def resource(value: Vault | VirtualNetwork, expand: frozenset[str]) -> Resource:
     """Return a resource as the lists of all resources write it; expand: names of the fields to add."""
     return Resource(
-        id=vault_id(value) if isinstance(value, Vault) else id_of_network(value),
+        id=id_of_vault(value) if isinstance(value, Vault) else id_of_network(value),
         name=value.name,
         type=type_of(value),
         location=value.location,

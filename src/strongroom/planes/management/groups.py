@@ -16,6 +16,7 @@ from strongroom.planes.management.sight import find_sight, read_networks, read_s
 from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources import service
 from strongroom.resources.locations import Locations
+from strongroom.vaults.model import id_of_vault
 from strongroom.vaults.service import delete_group
 
 GROUP_FIELDS = frozenset({"tagname", "tagvalue"})
@@ -69,7 +70,7 @@ async def delete(call: Call) -> Response:
     """Remove a resource group; its vaults are deleted softly."""
     subscription = subscription_id(call)
     deleted = await delete_group(call.stores, subscription, call.parameters["group"], call.now)
-    call.notes["deletedVaults"] = [answers.vault_id(vault) for vault in deleted]
+    call.notes["deletedVaults"] = [id_of_vault(vault) for vault in deleted]
     return await accepted(call, f"/subscriptions/{subscription}/operationresults")
 
 

@@ -19,7 +19,7 @@ Actions = Annotated[str, Meta(extra_json_schema={"enum": [NO_ACTIONS]})]
 
 
 class PrivateLinkProperties(Wire, kw_only=True):
-    """What a private endpoint would name: the group, its members, and the zones for its names."""
+    """What a private endpoint names: the group, its members, and the zones for its names."""
 
     group_id: str
     required_members: tuple[str, ...]

@@ -17,7 +17,7 @@ from strongroom.errors import BadRequest
 from strongroom.planes.call import Call
 from strongroom.planes.http import Headers, Response
 from strongroom.planes.management import networkwire
-from strongroom.planes.management.answers import Page, vault_id
+from strongroom.planes.management.answers import Page
 from strongroom.planes.management.listing import PAGE, key_of, page, page_of, read_enough, read_window
 from strongroom.planes.management.places import NETWORK, SUBNET, SUBSCRIPTION, author, subscription_id
 from strongroom.planes.management.sight import EVERYTHING, read_networks
@@ -28,6 +28,7 @@ from strongroom.resources.networks import service
 from strongroom.resources.networks.model import VirtualNetwork
 from strongroom.resources.networks.service import Change, shown_etag
 from strongroom.resources.service import get_group
+from strongroom.vaults.model import id_of_vault
 from strongroom.vaults.subnets import forget_subnets, subnets_gone
 
 PROVIDER = "/providers/Microsoft.Network"
@@ -125,7 +126,7 @@ async def _forget_rules(call: Call, before: VirtualNetwork | None, after: Virtua
     """Take the rules of vaults that name subnets which are gone; the record says of which vaults."""
     changed = await forget_subnets(call.stores, subnets_gone(before, after))
     if changed:
-        call.notes["subnetRulesRemovedFrom"] = [vault_id(vault) for vault in changed]
+        call.notes["subnetRulesRemovedFrom"] = [id_of_vault(vault) for vault in changed]
 
 
 async def _get_network(call: Call) -> VirtualNetwork:

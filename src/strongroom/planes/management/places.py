@@ -1,7 +1,7 @@
 """Where a management request happens: the scope that its path names, in the words of its operation row.
 
 Placeholders mean the same in every row: subscription, group, vault, secret, key, certificate, location, deleted, hsm,
-lock, network, subnet; collection and object where a row is for objects of every kind.
+lock, network, subnet, connection; collection and object where a row is for objects of every kind.
 """
 
 from collections.abc import Mapping

@@ -53,6 +53,7 @@ from strongroom.planes.operation import Operation, Table
 from strongroom.resources.locations import Locations
 from strongroom.resources.locks import may_be_locked, require_unlocked
 from strongroom.resources.service import require_subscription
+from strongroom.vaults.model import id_of_vault
 
 STANDARD: Headers = (
     (b"cache-control", b"no-cache"),
@@ -206,7 +207,7 @@ class ManagementPlane:
 
     def resource_id(self, call: Call) -> str:
         """Return the resource id of what the request is about, "" when it is about none."""
-        return answers.vault_id(call.vault) if call.vault is not None else scope_of(call.parameters)
+        return id_of_vault(call.vault) if call.vault is not None else scope_of(call.parameters)
 
     def render_error(self, error: StrongroomError, call: Call) -> Response:
         """Return an error in the resource manager's form; a 401 says where to sign in.

@@ -27,7 +27,7 @@ from strongroom.vaults.connections import (
     list_connections,
     require_status,
 )
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 
 CONNECTIONS = VAULT + "/privateEndpointConnections"
 CONNECTION = CONNECTIONS + "/{connection}"
@@ -43,7 +43,7 @@ async def list_resources(call: Call) -> Response:
     vault = await find_vault(call)
     zone = f"privatelink.vaultcore.{domain_with_port(call).partition(':')[0]}"
     found = linkwire.PrivateLinkAnswer(
-        id=f"{answers.vault_id(vault)}/privateLinkResources/{GROUP_ID}",
+        id=f"{id_of_vault(vault)}/privateLinkResources/{GROUP_ID}",
         name=GROUP_ID,
         type=f"{answers.VAULT_TYPE}/privateLinkResources",
         properties=linkwire.PrivateLinkProperties(
@@ -57,7 +57,7 @@ async def list_all(call: Call) -> Response:
     """List the private endpoint connections of a vault."""
     vault = await find_vault(call)
     found = await list_connections(call.stores, vault.vault_id)
-    return answers.render_list([linkwire.connection(answers.vault_id(vault), each) for each in found])
+    return answers.render_list([linkwire.connection(id_of_vault(vault), each) for each in found])
 
 
 async def get(call: Call) -> Response:
@@ -100,7 +100,7 @@ async def _keep(call: Call, before: PrivateEndpointConnection, connection: Priva
 
 
 def _shown(vault: Vault, connection: PrivateEndpointConnection) -> Response:
-    return render(linkwire.connection(answers.vault_id(vault), connection))
+    return render(linkwire.connection(id_of_vault(vault), connection))
 
 
 ROW = partial(Operation, since=LINKS_SINCE)

@@ -3,13 +3,12 @@
 from strongroom.access.authorization.assignments import require_scope
 from strongroom.ids import Scope, group_scope, subscription_scope
 from strongroom.planes.call import Call
-from strongroom.planes.management import answers
 from strongroom.planes.management.places import scope_of, subscription_id
 from strongroom.resources.model import ResourceGroup, Subscription
 from strongroom.resources.networks.model import VirtualNetwork, id_of_network
 from strongroom.resources.networks.service import get_network
 from strongroom.resources.service import get_group, require_subscription
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.service import get_vault
 
 Place = Subscription | ResourceGroup | Vault | VirtualNetwork
@@ -40,4 +39,4 @@ def id_of(place: Place) -> str:
         return group_scope(place.subscription_id, place.name)
     if isinstance(place, VirtualNetwork):
         return id_of_network(place)
-    return answers.vault_id(place)
+    return id_of_vault(place)

@@ -23,7 +23,7 @@ from strongroom.planes.data.rotationwire import Duration, KeyRotationPolicy
 from strongroom.planes.data.wire import Moment, seconds_of
 from strongroom.planes.management import answers
 from strongroom.planes.management.wire import Wire
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 
 RELEASE = "release"
 _NAMES = {each.value: RELEASE if each is Operation.EXPORT else each.value for each in Operation}
@@ -190,7 +190,7 @@ def _vault_operations(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _key_id(vault: Vault, key: Key) -> str:
-    return f"{answers.vault_id(vault)}/keys/{key.state.name}"
+    return f"{id_of_vault(vault)}/keys/{key.state.name}"
 
 
 def _properties(vault: Vault, key: Key, uri: str, policy: RotationPolicy | None) -> VaultKeyAnswerProperties:

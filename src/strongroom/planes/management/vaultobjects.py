@@ -11,10 +11,9 @@ from strongroom.objects.model import Held, V
 from strongroom.planes.call import Call
 from strongroom.planes.data.throttling import count
 from strongroom.planes.http import Response
-from strongroom.planes.management import answers
 from strongroom.planes.management.listing import page_of, read_window
 from strongroom.planes.management.places import subscription_id, vault_uri
-from strongroom.vaults.model import Vault
+from strongroom.vaults.model import Vault, id_of_vault
 from strongroom.vaults.service import get_vault
 
 Find = Callable[[str | None, int], Awaitable[Sequence[Held[V]]]]
@@ -37,7 +36,7 @@ async def ask_vault(call: Call) -> Vault:
 
 def resource_id(vault: Vault, held: Held[V]) -> str:
     """Return the resource id of an object in a vault."""
-    return f"{answers.vault_id(vault)}/{held.state.kind.value}/{held.state.name}"
+    return f"{id_of_vault(vault)}/{held.state.kind.value}/{held.state.name}"
 
 
 def object_uri(call: Call, held: Held[V]) -> str:

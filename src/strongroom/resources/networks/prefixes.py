@@ -11,13 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from strongroom.addresses import MAPPED, Network
 from strongroom.errors import BadRequest
 
-Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 CIDR = re.compile(r"[0-9A-Fa-f.:]{2,45}/\d{1,3}\Z", re.ASCII)
 SHORTEST = {4: 2, 6: 16}
 """The widest blocks that there may be, by the length of their prefix. Source for IPv4: Azure Virtual Network FAQ."""
-MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,7 +89,7 @@ def _is_in(inner: Range, outer: Range) -> bool:
     return inner.version == outer.version and outer.first <= inner.first and inner.last <= outer.last
 
 
-def _parse(text: str) -> Block | None:
+def _parse(text: str) -> Network | None:
     if not CIDR.match(text):
         return None
     try:
@@ -99,5 +98,5 @@ def _parse(text: str) -> Block | None:
         return None
 
 
-def _is_mapped(block: Block) -> bool:
+def _is_mapped(block: Network) -> bool:
     return block.overlaps(MAPPED) and block.prefixlen >= MAPPED.prefixlen
