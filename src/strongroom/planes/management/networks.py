@@ -43,7 +43,7 @@ async def put(call: Call, locations: Locations) -> Response:
         subscription_id=subscription_id(call),
         group=call.parameters["group"],
         name=call.parameters["network"],
-        request=networkwire.network_request(call.body),
+        request=networkwire.network_request(call.body, call.parameters["network"]),
         change=_change(call),
     )
     await _forget_rules(call, before, network)
