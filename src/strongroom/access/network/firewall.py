@@ -13,6 +13,8 @@ from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
 
 REMEMBERED_VAULTS = 4096
+REMEMBERED_RANGES = 250_000
+"""Ranges of addresses in the compiled rules of all vaults together; they take some 90 MB."""
 NO_PUBLIC_ACCESS = (
     "Public network access is disabled and request is not from a trusted service nor via an approved private link."
 )
@@ -27,6 +29,7 @@ class Firewall:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool], tuple[Sources, CompiledRules]] = {}
+        self._ranges = 0
 
     def rules_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules:
         """Return the rules of a vault, ready to be asked. subnets: those that they name."""
@@ -43,10 +46,12 @@ class Firewall:
         known = self._known.get(key)
         if known is not None and (known[0][0] is wanted[0] or known[0][0] == wanted[0]) and known[0][1:] == wanted[1:]:
             return known[1]  # the rules are the same object while the vault is unchanged
-        if len(self._known) >= REMEMBERED_VAULTS:
-            self._known.clear()
         compiled = CompiledRules(*wanted)
+        if len(self._known) >= REMEMBERED_VAULTS or self._ranges + compiled.ranges > REMEMBERED_RANGES:
+            self._known.clear()
+            self._ranges = 0
         self._known[key] = wanted, compiled
+        self._ranges += compiled.ranges  # what was there of the same vault counts too, until all is forgotten
         return compiled
 
 
