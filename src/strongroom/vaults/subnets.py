@@ -10,7 +10,7 @@ from typing import Protocol
 
 from strongroom.ids import vault_scope
 from strongroom.resources.networks.model import VirtualNetwork, id_of_subnet
-from strongroom.resources.networks.service import find_subnet, require_joinable
+from strongroom.resources.networks.service import find_subnets, require_joinable
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.store import ResourceStore
 from strongroom.vaults.model import Vault
@@ -39,8 +39,10 @@ async def require_subnets(
     joinable: ids, in lower case, of the subnets that the caller may join. caller: its name and object id.
     """
     scope = vault_scope(vault.subscription_id, vault.resource_group, vault.name)
-    for rule in vault.network.subnet_rules if vault.network is not None else ():
-        found = await find_subnet(networks, rule.subnet_id)
+    rules = vault.network.subnet_rules if vault.network is not None else ()
+    there = await find_subnets(networks, [rule.subnet_id for rule in rules])
+    for rule in rules:
+        found = there.get(rule.subnet_id)
         require_joinable(
             found[1] if found else None,
             rule.subnet_id,

@@ -7,7 +7,7 @@ from strongroom.access.identity.model import Caller
 from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision, Visitor
 from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
 from strongroom.resources.networks.model import KEY_VAULT_SERVICE
-from strongroom.resources.networks.service import find_subnet
+from strongroom.resources.networks.service import find_subnets
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
@@ -62,17 +62,17 @@ async def named_subnets(networks: NetworkStore, vault: Vault) -> tuple[NamedSubn
     """
     proposed = () if vault.proposal is None else vault.proposal.rules.subnet_rules
     rules = (*(() if vault.network is None else vault.network.subnet_rules), *proposed)
-    named = [await _named(networks, subnet_id, vault) for subnet_id in dict.fromkeys(rule.subnet_id for rule in rules)]
-    return tuple([subnet for subnet in named if subnet is not None])
-
-
-async def _named(networks: NetworkStore, subnet_id: str, vault: Vault) -> NamedSubnet | None:
-    found = await find_subnet(networks, subnet_id)
-    if found is None:
-        return None
-    subnet = found[1]
-    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, vault.location)
-    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
+    found = await find_subnets(networks, dict.fromkeys([rule.subnet_id for rule in rules]))
+    return tuple(
+        [
+            NamedSubnet(
+                subnet_id=subnet_id,
+                prefixes=subnet.prefixes,
+                has_endpoint=subnet.leads_to(KEY_VAULT_SERVICE, vault.location),
+            )
+            for subnet_id, (_, subnet) in found.items()
+        ]
+    )
 
 
 def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:
