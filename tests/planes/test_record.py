@@ -51,6 +51,36 @@ def test_what_a_call_notes_after_its_record_is_in_the_next_one():
     assert b'"algorithm":"ES256"' in compose(call, subject, Response(200), started=NOON, ms=1).body
 
 
+class Interrupted(dict):
+    """Notes while which are read something else happens, as on another thread."""
+
+    def __init__(self, meanwhile):
+        super().__init__(algorithm="ES256")
+        self._meanwhile = meanwhile
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def keys(self):
+        self._meanwhile()
+        return super().keys()
+
+
+def test_a_request_that_is_told_while_another_one_is_tells_nothing_of_it():
+    usual, subject = a_call(notes={}), subject_of(a_call())
+    alone = compose(usual, subject, Response(200), started=NOON, ms=1)
+    meanwhile = []
+
+    def tell_usual():
+        meanwhile.append(compose(usual, subject, Response(200), started=NOON, ms=1).body)
+
+    told = compose(a_call(notes=Interrupted(tell_usual)), subject, Response(400), started=NOON, ms=1)
+    tell_usual()
+    assert b'"algorithm":"ES256"' in told.body
+    assert len(meanwhile) > 1
+    assert set(meanwhile) == {alone.body}
+
+
 def test_strangers_who_ask_alike_are_told_of_alike_and_others_are_not():
     alike, other = (subject_of(a_call(path=path)) for path in ("/secrets/a", "/secrets/b"))
     assert subject_of(a_call()) is alike

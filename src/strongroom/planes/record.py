@@ -28,7 +28,8 @@ class Subject:
     """What a record says of a request whatever is answered: the same for every request that asks the same.
 
     resource_id: the ARM id, as sent or found; operation, version: the operation's name in the log, and the api-version.
-    told, form: of the last of their records what it said beside that, and its form, which the next one mostly has too.
+    last: of the last of their records what it said beside that, and its form, which the next one mostly has too. Both
+    are set as one: changes are recorded on another thread, and whoever looks between must not tell another's answer.
     """
 
     resource_id: str
@@ -37,8 +38,7 @@ class Subject:
     category: Category
     identity: Mapping[str, Any]
     url: str
-    told: tuple[Any, ...] | None = None
-    form: Form | None = None
+    last: tuple[tuple[Any, ...], Form] | None = None
 
     @classmethod
     def of(cls, call: Call, *, category: Category, operation: str, resource_id: str) -> "Subject":
@@ -55,11 +55,11 @@ def compose(call: Call, subject: Subject, response: Response, *, started: dateti
     request = call.request
     agent, object_id = request.header(b"user-agent")[:TEXT_LENGTH], (call.object_id or request.base + "/")[:URL_LENGTH]
     told = (response.status, call.refusal[:TEXT_LENGTH], request.client, agent, object_id, request.tls, call.notes)
-    form = subject.form
-    if form is None or subject.told != told:
-        form = subject.form = _form(subject, told)
-        subject.told = (*told[:-1], dict(call.notes))
-    return Record(call.record_id, started, form.fill(started, ms=ms, correlation_id=request.correlation_id))
+    last = subject.last
+    if last is None or last[0] != told:
+        told = (*told[:-1], dict(call.notes))
+        last = subject.last = told, _form(subject, told)
+    return Record(call.record_id, started, last[1].fill(started, ms=ms, correlation_id=request.correlation_id))
 
 
 def _form(subject: Subject, told: tuple[Any, ...]) -> Form:

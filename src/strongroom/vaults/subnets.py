@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from strongroom.resources.networks.model import VirtualNetwork, id_of_subnet
-from strongroom.resources.networks.service import find_subnet, require_joinable
+from strongroom.resources.networks.service import find_subnets, require_joinable
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.census import Places, list_all
 from strongroom.vaults.model import Vault, id_of_vault
@@ -31,8 +31,10 @@ async def require_subnets(
     joinable: ids, in lower case, of the subnets that the caller may join. caller: its name and object id.
     """
     scope = id_of_vault(vault)
-    for rule in vault.network.subnet_rules if vault.network is not None else ():
-        found = await find_subnet(networks, rule.subnet_id)
+    rules = vault.network.subnet_rules if vault.network is not None else ()
+    there = await find_subnets(networks, [rule.subnet_id for rule in rules])
+    for rule in rules:
+        found = there.get(rule.subnet_id)
         require_joinable(
             found[1] if found else None,
             rule.subnet_id,

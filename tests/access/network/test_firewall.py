@@ -88,6 +88,17 @@ def test_rules_of_so_many_vaults_are_kept_and_no_more():
     assert firewall.rules_of(first) is not compiled
 
 
+def test_large_rules_are_kept_only_as_far_as_there_is_room(monkeypatch):
+    firewall, vaults = Firewall(), [a_vault(name, network=DENY) for name in ("one", "two", "three")]
+    size = firewall.rules_of(vaults[0]).ranges
+    monkeypatch.setattr("strongroom.access.network.firewall.REMEMBERED_RANGES", 2 * size)
+    first, second = (firewall.rules_of(vault) for vault in vaults[:2])
+    assert (firewall.rules_of(vaults[0]), firewall.rules_of(vaults[1])) == (first, second)
+    third = firewall.rules_of(vaults[2])
+    assert firewall.rules_of(vaults[2]) is third
+    assert firewall.rules_of(vaults[0]) is not first
+
+
 @pytest.mark.parametrize(
     ("bypass", "lines"),
     [

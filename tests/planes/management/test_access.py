@@ -3,10 +3,21 @@
 import pytest
 
 from directory_doubles import a_user
-from management_doubles import AUTHORIZATION, BASE, FOREIGN, MISSING, TENANT, a_policy, an_assignment_body, vault_path
+from management_doubles import (
+    AUTHORIZATION,
+    BASE,
+    FOREIGN,
+    MISSING,
+    OTHER_TENANT,
+    TENANT,
+    a_policy,
+    an_assignment_body,
+    vault_path,
+)
 
 SECRET = f"{vault_path()}/secrets/One"
 SOMEONE = "c0ffee00-0000-4000-8000-00000000000a"
+FOREIGNER = "c0ffee00-0000-4000-8000-00000000000c"
 MINE = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'one'"
 
 
@@ -27,6 +38,7 @@ async def furnished(world):
     await world.a_group()
     await world.a_vault()
     await world.stores.identity.add_user(a_user(object_id=SOMEONE, tenant_id=TENANT.tenant_id))
+    await world.stores.identity.add_user(a_user(2, object_id=FOREIGNER, tenant_id=OTHER_TENANT))
     return world
 
 
@@ -116,6 +128,7 @@ async def test_a_principal_tells_what_it_reaches(furnished):
         (reach(vault_path("none")), "", 404, "ResourceNotFound"),
         (reach(vault_path("kv1", "none")), "", 404, "ResourceGroupNotFound"),
         (reached(MISSING), "", 404, "PrincipalNotFound"),
+        (reached(FOREIGNER), "", 404, "PrincipalNotFound"),
         (reached(MISSING, f"/subscriptions/{FOREIGN}"), "", 401, "InvalidAuthenticationTokenTenant"),
     ],
 )

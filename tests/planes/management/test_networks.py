@@ -4,6 +4,7 @@ import pytest
 
 from management_doubles import BASE, RESOURCES, group_path, vault_path
 from strongroom.clock import real_now
+from strongroom.planes.management import networks
 from strongroom.vaults.service import delete_group
 
 VERSION = "2025-07-01"
@@ -175,6 +176,16 @@ async def test_networks_are_listed_with_all_resources(furnished):
     wanted = "$filter=resourceType eq 'Microsoft.Network/virtualNetworks'"
     found = await furnished.ask("GET", f"{group_path()}/resources", version=RESOURCES, query=wanted)
     assert [each["id"] for each in found.json["value"]] == [NETWORK]
+
+
+async def test_a_page_has_no_more_networks_than_one_answer_can_hold(furnished, monkeypatch):
+    monkeypatch.setattr(networks, "MAX_PAGE", 2)
+    for number in range(5):
+        await made(furnished, path=f"{NETWORKS}/net{number}")
+    page = (await ask(furnished, "GET", NETWORKS, query="$top=1000")).json
+    assert ([each["name"] for each in page["value"]], "nextLink" in page) == (["net0", "net1"], True)
+    found = await furnished.all_pages(NETWORKS, "", version=VERSION)
+    assert [each["name"] for each in found] == [f"net{number}" for number in range(5)]
 
 
 async def test_a_list_shows_the_networks_that_the_caller_may_read(furnished):

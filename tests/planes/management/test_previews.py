@@ -7,6 +7,7 @@ from management_doubles import (
     AUTHORIZATION,
     BASE,
     MISSING,
+    OTHER_TENANT,
     TENANT,
     a_policy,
     an_assignment_body,
@@ -16,6 +17,7 @@ from management_doubles import (
 
 SOMEONE = "c0ffee00-0000-4000-8000-00000000000a"
 TEAM = "c0ffee00-0000-4000-8000-00000000000b"
+FOREIGNER, ELSEWHERE = "c0ffee00-0000-4000-8000-00000000000c", "c0ffee00-0000-4000-8000-00000000000d"
 HELD = "11111111-0000-4000-8000-000000000001"
 USER = "4633458b-17de-408a-b874-0445c86b69e6"  # Key Vault Secrets User
 KV1, KV2 = vault_path().lower(), vault_path("kv2").lower()
@@ -137,3 +139,16 @@ async def test_who_may_not_read_role_assignments_there_is_told_nothing(furnished
     assert (await preview(furnished, vault_path(), who=someone, enableRbacAuthorization=False)).status == 200
     answer = await preview(furnished, who=someone, roleAssignment=GIVEN)
     assert (answer.status, answer.code) == (403, "AuthorizationFailed")
+
+
+async def test_principals_of_other_tenants_are_not_there(furnished):
+    stores = furnished.stores.identity
+    await stores.add_user(a_user(2, object_id=FOREIGNER, tenant_id=OTHER_TENANT))
+    await stores.add_group(a_security_group(object_id=ELSEWHERE, tenant_id=OTHER_TENANT))
+    for change in (
+        {"roleAssignment": GIVEN | {"principalId": FOREIGNER}},
+        {"membership": {"change": "add", "groupId": TEAM, "memberId": FOREIGNER}},
+        {"membership": {"change": "add", "groupId": ELSEWHERE, "memberId": SOMEONE}},
+    ):
+        answer = await preview(furnished, vault_path(), **change)
+        assert (answer.status, answer.code) == (404, "PrincipalNotFound")

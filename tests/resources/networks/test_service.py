@@ -7,7 +7,7 @@ from storage_doubles import NOON, a_group, a_network
 from strongroom.errors import Conflict
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.request import MAX_NETWORKS, NetworkRequest
-from strongroom.resources.networks.service import Change, find_subnet, put_network
+from strongroom.resources.networks.service import Change, find_subnet, find_subnets, put_network
 from strongroom.resources.service import Author
 
 
@@ -40,3 +40,27 @@ async def test_a_subnet_is_found_by_its_whole_id_only():
         whole.replace("S1", "s2"), "/" * 9,
     )  # fmt: skip
     assert [await find_subnet(stores.networks, each) for each in wrong] == [None] * len(wrong)
+
+
+async def test_a_network_is_looked_for_once_however_many_of_its_subnets_are():
+    networks, ids = MemoryStores().networks, [a_subnet_id(1, name) for name in ("web", "db", "none")]
+    await networks.put(a_network(1))
+    await networks.put(a_network(2))
+    looked_for, find = [], networks.find
+
+    async def counted(*place):
+        looked_for.append(place)
+        return await find(*place)
+
+    networks.find = counted
+    found = await find_subnets(networks, [*ids, a_subnet_id(2, "WEB"), "no id"])
+    assert {each: subnet.name.lower() for each, (_, subnet) in found.items()} == {
+        ids[0]: "web", ids[1]: "db", a_subnet_id(2, "WEB"): "web"
+    }  # fmt: skip
+    assert [place[2] for place in looked_for] == ["net-1", "net-2"]
+    assert [network.name for network, _ in found.values()] == ["Net-1", "Net-1", "Net-2"]
+
+
+def a_subnet_id(number, name):
+    place = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks"
+    return f"{place}/net-{number}/subnets/{name}"

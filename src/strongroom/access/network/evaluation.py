@@ -88,6 +88,10 @@ class Segments(Generic[T]):
             around.append((last, said))
         self._close(around, 1 << 32)
 
+    def __len__(self) -> int:
+        """Return how many places there are at which something else is said than before."""
+        return len(self._starts)
+
     def find(self, number: int) -> T | None:
         """Return what the narrowest range says that holds an address, None when none does."""
         place = bisect_right(self._starts, number) - 1
@@ -125,13 +129,19 @@ class CompiledRules:
         named = {rule.subnet_id for rule in rules.subnet_rules}
         self._subnets = Segments(
             [
-                (prefix, _let_in(subnet.subnet_id))
+                (prefix, let_in)
                 for subnet in subnets
                 if subnet.has_endpoint and subnet.subnet_id in named
+                for let_in in (_let_in(subnet.subnet_id),)
                 for prefix in subnet.prefixes
                 if ":" not in prefix
             ]
         )
+
+    @property
+    def ranges(self) -> int:
+        """How large they are: about as many places in memory as ranges of addresses are told apart."""
+        return len(self._addresses) + len(self._subnets)
 
     def decide(self, visitor: Visitor) -> NetworkDecision:
         """Return whether a visitor may reach the vault."""

@@ -7,13 +7,15 @@ from strongroom.access.identity.model import Caller
 from strongroom.access.network.evaluation import CompiledRules, NamedSubnet, NetworkDecision, Visitor
 from strongroom.errors import ForbiddenByConnection, ForbiddenByFirewall, ForbiddenByNetwork
 from strongroom.resources.networks.model import KEY_VAULT_SERVICE
-from strongroom.resources.networks.service import find_subnet
+from strongroom.resources.networks.service import find_subnets
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.model import Vault
 from strongroom.vaults.network import AZURE_SERVICES, NetworkRules
 from strongroom.vaults.subnets import named_subnet_ids
 
 REMEMBERED_VAULTS = 4096
+REMEMBERED_RANGES = 250_000
+"""Ranges of addresses in the compiled rules of all vaults together; they take some 90 MB."""
 NO_PUBLIC_ACCESS = (
     "Public network access is disabled and request is not from a trusted service nor via an approved private link."
 )
@@ -28,6 +30,7 @@ class Firewall:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool], tuple[Sources, CompiledRules]] = {}
+        self._ranges = 0
 
     def rules_of(self, vault: Vault, subnets: tuple[NamedSubnet, ...] = ()) -> CompiledRules:
         """Return the rules of a vault, ready to be asked. subnets: those that they name."""
@@ -44,10 +47,12 @@ class Firewall:
         known = self._known.get(key)
         if known is not None and (known[0][0] is wanted[0] or known[0][0] == wanted[0]) and known[0][1:] == wanted[1:]:
             return known[1]  # the rules are the same object while the vault is unchanged
-        if len(self._known) >= REMEMBERED_VAULTS:
-            self._known.clear()
         compiled = CompiledRules(*wanted)
+        if len(self._known) >= REMEMBERED_VAULTS or self._ranges + compiled.ranges > REMEMBERED_RANGES:
+            self._known.clear()
+            self._ranges = 0
         self._known[key] = wanted, compiled
+        self._ranges += compiled.ranges  # what was there of the same vault counts too, until all is forgotten
         return compiled
 
 
@@ -56,17 +61,17 @@ async def find_named_subnets(networks: NetworkStore, vault: Vault) -> tuple[Name
 
     One that is gone is left out: it lets nobody in.
     """
-    named = [await _named(networks, subnet_id, vault) for subnet_id in named_subnet_ids(vault)]
-    return tuple([subnet for subnet in named if subnet is not None])
-
-
-async def _named(networks: NetworkStore, subnet_id: str, vault: Vault) -> NamedSubnet | None:
-    found = await find_subnet(networks, subnet_id)
-    if found is None:
-        return None
-    subnet = found[1]
-    has_endpoint = subnet.leads_to(KEY_VAULT_SERVICE, vault.location)
-    return NamedSubnet(subnet_id=subnet_id, prefixes=subnet.prefixes, has_endpoint=has_endpoint)
+    found = await find_subnets(networks, named_subnet_ids(vault))
+    return tuple(
+        [
+            NamedSubnet(
+                subnet_id=subnet_id,
+                prefixes=subnet.prefixes,
+                has_endpoint=subnet.leads_to(KEY_VAULT_SERVICE, vault.location),
+            )
+            for subnet_id, (_, subnet) in found.items()
+        ]
+    )
 
 
 def network_refusal(vault: Vault, caller: Caller, visitor: Visitor, decision: NetworkDecision) -> ForbiddenByNetwork:

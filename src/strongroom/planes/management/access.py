@@ -47,14 +47,14 @@ async def get_reach(call: Call) -> Response:
 
 
 async def get_principal_reach(call: Call) -> Response:
-    """Tell what a principal reaches of the vaults of a subscription."""
-    wanted, here = call.parameters["principal"].lower(), subscription_id(call)
+    """Tell what a principal of the caller's tenant reaches of the vaults of a subscription."""
+    wanted, here, tenant = call.parameters["principal"].lower(), subscription_id(call), call.known_caller().tenant_id
     world = await read_world(call.stores, now=call.now)
 
     def work() -> accesswire.PrincipalReachAnswer | None:
         atlas = Atlas(world)
         subject = atlas.subject(wanted)
-        if not subject.known:
+        if not subject.known or subject.tenant_id != tenant:
             return None
         found = [each for each in reach_of(atlas, subject) if each.vault.subscription_id == here]
         return accesswire.principal_answer(atlas, subject, found)

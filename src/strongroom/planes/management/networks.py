@@ -3,6 +3,7 @@
 Everything is done when the answer leaves, so that none is a 202. Answers carry the etag; `If-Match` is honoured.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from strongroom.access.authorization.actions import (
@@ -33,6 +34,8 @@ from strongroom.vaults.subnets import forget_subnets, subnets_gone
 
 PROVIDER = "/providers/Microsoft.Network"
 BODY_LIMIT = 4 * 1024 * 1024  # 3,000 subnets as answers write them, sent back
+MAX_PAGE = 50
+"""Networks on a page, whatever the query asks for: with all their subnets they take some 100 MB."""
 CONDITIONS = (b"if-match", b"if-none-match")
 
 
@@ -44,7 +47,7 @@ async def put(call: Call, locations: Locations) -> Response:
         subscription_id=subscription_id(call),
         group=call.parameters["group"],
         name=call.parameters["network"],
-        request=networkwire.network_request(call.body),
+        request=networkwire.network_request(call.body, call.parameters["network"]),
         change=_change(call),
     )
     await _forget_rules(call, before, network)
@@ -81,6 +84,7 @@ async def list_networks(call: Call) -> Response:
     if "group" in call.parameters:
         await get_group(call.stores.resources, subscription_id(call), call.parameters["group"])
     window = await read_window(call)
+    window = replace(window, top=min(window.top, MAX_PAGE))
     found = await read_enough(window, partial(read_networks, call, EVERYTHING))
     return await page_of(call, window, found, key_of, networkwire.network)
 

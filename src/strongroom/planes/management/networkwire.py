@@ -4,6 +4,7 @@ Of what would route or restrict traffic only the values are told that change not
 Sources: REST Virtual Networks, Subnets (2025-07-01); what `az network vnet` sends.
 """
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from strongroom.resources.networks.request import (
     EndpointRequest,
     NetworkRequest,
     SubnetRequest,
+    require_few,
 )
 from strongroom.resources.networks.service import shown_etag
 
@@ -176,9 +178,13 @@ class NetworkAnswer(Wire, kw_only=True):
     properties: NetworkAnswerProperties
 
 
-def network_request(body: NetworkBody) -> NetworkRequest:
-    """Return what the body of a network's PUT asks for."""
+def network_request(body: NetworkBody, name: str) -> NetworkRequest:
+    """Return what the body of a network's PUT asks for; Conflict for more subnets than it can have, none of them read.
+
+    name: the network's.
+    """
     asked = body.properties or NetworkProperties()
+    require_few(len(asked.subnets or ()), 0, name)  # a body has room for a million
     space = asked.address_space or AddressSpaceBody()
     others = _others(asked, NETWORK_DEFAULTS) | _others(body, NETWORK_DEFAULTS) | _others(space, NETWORK_DEFAULTS)
     subnets = None if asked.subnets is None else tuple([(each.name, subnet_request(each)) for each in asked.subnets])
@@ -208,8 +214,13 @@ def subnet_request(body: SubnetBody) -> SubnetRequest:
 
 
 def _others(body: Wire, names: Any) -> dict[str, Any]:
-    fields = msgspec.structs.fields(body)
-    return {each.encode_name: getattr(body, each.name) for each in fields if each.encode_name in names}
+    return {wire_name: getattr(body, name) for name, wire_name in _names(type(body)) if wire_name in names}
+
+
+@cache
+def _names(kind: type[Wire]) -> tuple[tuple[str, str], ...]:
+    """Return the names of what a wire object has, here and on the wire; to look them up takes as long as a request."""
+    return tuple([(each.name, each.encode_name) for each in msgspec.structs.fields(kind)])
 
 
 def network(value: VirtualNetwork) -> NetworkAnswer:

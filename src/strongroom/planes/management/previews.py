@@ -20,7 +20,7 @@ from strongroom.access.authorization.preview import (
     without_membership,
 )
 from strongroom.access.authorization.world import World, path_of, read_world
-from strongroom.access.identity.directory import Directory
+from strongroom.access.identity.directory import Directory, principal_of
 from strongroom.access.identity.membership import require_fitting
 from strongroom.access.identity.model import Membership, Principal, Relation
 from strongroom.errors import BadRequest, NotFound
@@ -84,7 +84,7 @@ async def _unassigned(call: Call, world: World, said: RemovalPreview) -> World:
 
 async def _joined(call: Call, world: World, said: MembershipPreview) -> World:
     who, group = await _principal(call, said.member_id), await call.stores.identity.find_group(said.group_id.lower())
-    if group is None:
+    if group is None or group.tenant_id != call.known_caller().tenant_id:
         raise NotFound(f"There is no group '{said.group_id}'.", code="PrincipalNotFound")
     require_fitting(group, Relation.MEMBER, who)
     if said.change is MembershipChange.REMOVE:
@@ -127,10 +127,11 @@ def _only_vault(call: Call, world: World) -> Vault:
 
 
 async def _principal(call: Call, object_id: str) -> Principal:
-    found = await Directory(call.stores.identity).find_principal(object_id.lower())
-    if found is None:
+    """Return a principal of the caller's tenant; NotFound for others, as for those that nobody has."""
+    found = await Directory(call.stores.identity).find_object(object_id.lower())
+    if found is None or found.tenant_id != call.known_caller().tenant_id:
         raise NotFound(f"There is no principal '{object_id}'.", code="PrincipalNotFound")
-    return found
+    return principal_of(found)
 
 
 OPERATIONS = tuple(

@@ -3,7 +3,7 @@
 Texts: as the resource manager and the network provider write them, see `docs/errors.md`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -160,15 +160,29 @@ def get_subnet(network: VirtualNetwork, name: str) -> Subnet:
 
 async def find_subnet(networks: NetworkStore, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | None:
     """Return the subnet of a resource id in any case, with its network; None for one that is not there or is no id."""
-    segments = subnet_id.strip("/").split("/")
-    if len(segments) != SUBNET_DEPTH:
-        return None
-    subscription_id, group, network_name, name = segments[1], segments[3], segments[7], segments[9]
-    network = await networks.find(subscription_id, group, network_name)
-    subnet = network.find_subnet(name) if network else None
-    if network is None or subnet is None or id_of_subnet(network, name).lower() != f"/{'/'.join(segments)}".lower():
-        return None
-    return network, subnet
+    return (await find_subnets(networks, [subnet_id])).get(subnet_id)
+
+
+async def find_subnets(networks: NetworkStore, subnet_ids: Iterable[str]) -> dict[str, tuple[VirtualNetwork, Subnet]]:
+    """Return the subnets of resource ids in any case, with their networks, by these ids; those that are there.
+
+    Each network is looked through once, however many of its subnets are asked for.
+    """
+    asked: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for subnet_id in subnet_ids:
+        segments = subnet_id.lower().strip("/").split("/")
+        if len(segments) == SUBNET_DEPTH:
+            place = segments[1], segments[3], segments[7]
+            asked.setdefault(place, []).append((subnet_id, "/" + "/".join(segments)))
+    found: dict[str, tuple[VirtualNetwork, Subnet]] = {}
+    for place, ids in asked.items():
+        network = await networks.find(*place)
+        if network is not None:
+            wanted = {wanted_id.rpartition("/")[2] for _, wanted_id in ids}
+            there = [subnet for subnet in network.subnets if subnet.name.lower() in wanted]
+            held = {id_of_subnet(network, subnet.name).lower(): (network, subnet) for subnet in there}
+            found |= {subnet_id: held[wanted_id] for subnet_id, wanted_id in ids if wanted_id in held}
+    return found
 
 
 def require_condition(etag: str | None, change: Change, resource_id: str) -> None:
