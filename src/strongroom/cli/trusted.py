@@ -6,7 +6,7 @@ import click
 
 from strongroom.cli.app import APPLICATION_HELP
 from strongroom.cli.options import PLACE, settings_from, settings_options
-from strongroom.cli.shown import format_option, show_rows
+from strongroom.cli.shown import format_option, printable, show_rows
 
 if TYPE_CHECKING:
     from strongroom.access.identity.model import Application
@@ -76,7 +76,7 @@ def _change(flags: dict[str, Any], named: str, *, trusted: bool) -> None:
         return await data.storage.change(unit)
 
     found = on_data(settings_from(flags), work)
-    click.echo(f"{'trust' if trusted else 'no longer trust'}: {found.display_name} ({found.app_id})")
+    click.echo(f"{'trust' if trusted else 'no longer trust'}: {printable(found.display_name)} ({found.app_id})")
 
 
 def _record(operation: str, application: "Application") -> "Record":

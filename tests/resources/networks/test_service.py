@@ -7,7 +7,7 @@ from storage_doubles import NOON, a_group, a_network
 from strongroom.errors import Conflict
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.request import MAX_NETWORKS, NetworkRequest
-from strongroom.resources.networks.service import Change, find_subnet, find_subnets, put_network
+from strongroom.resources.networks.service import Change, find_subnets, put_network
 from strongroom.resources.service import Author
 
 
@@ -33,13 +33,14 @@ async def test_a_subnet_is_found_by_its_whole_id_only():
     stores = MemoryStores()
     await stores.networks.put(a_network(1))
     whole = "/subscriptions/S1/resourceGroups/RG/providers/Microsoft.Network/virtualNetworks/NET-1/subnets/WEB"
-    assert await find_subnet(stores.networks, whole) == (a_network(1), a_network(1).subnets[0])
-    assert await find_subnet(stores.networks, whole.lower()) is not None
+    there = a_network(1), a_network(1).subnets[0]
+    both = (whole, whole.lower())
+    assert await find_subnets(stores.networks, both) == dict.fromkeys(both, there)
     wrong = (
         whole.replace("Network/", "Other/"), whole[:-1], f"{whole}/x", whole.replace("subnets", "peerings"), "",
         whole.replace("S1", "s2"), "/" * 9,
     )  # fmt: skip
-    assert [await find_subnet(stores.networks, each) for each in wrong] == [None] * len(wrong)
+    assert await find_subnets(stores.networks, wrong) == {}
 
 
 async def test_a_network_is_looked_for_once_however_many_of_its_subnets_are():

@@ -158,11 +158,6 @@ def get_subnet(network: VirtualNetwork, name: str) -> Subnet:
     return subnet
 
 
-async def find_subnet(networks: NetworkStore, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | None:
-    """Return the subnet of a resource id in any case, with its network; None for one that is not there or is no id."""
-    return (await find_subnets(networks, [subnet_id])).get(subnet_id)
-
-
 async def find_subnets(networks: NetworkStore, subnet_ids: Iterable[str]) -> dict[str, tuple[VirtualNetwork, Subnet]]:
     """Return the subnets of resource ids in any case, with their networks, by these ids; those that are there.
 
