@@ -24,6 +24,7 @@ from subjects import Vault
 from strongroom.access.network.evaluation import CompiledRules, Visitor
 from strongroom.cli.data import Data, on_data
 from strongroom.planes.stores import Stores
+from strongroom.vaults import model
 from strongroom.vaults.network import NetworkRules
 
 COUNTS = (1, 1_000)
@@ -68,8 +69,8 @@ async def fill(data: Data) -> None:
     await in_changes(data, range(1), lambda stores, _: _add(stores, shut), "vaults")
 
 
-async def _add(stores: Stores, vault: object) -> None:
-    await stores.vaults.add(vault)  # type: ignore[arg-type]
+async def _add(stores: Stores, vault: model.Vault) -> None:
+    await stores.vaults.add(vault)
 
 
 def loads(server: Server) -> tuple[Load, Load]:

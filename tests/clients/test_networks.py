@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
+from absences import missing
 from clients import fronts, networks
 from clients.harness import execute, start_server
 from strongroom.clock import real_now
@@ -61,7 +62,7 @@ WAYS = {
 def net(tmp_path_factory):
     """Two servers in one namespace (the second takes PROXY headers), callers inside and outside, proxies between."""
     if not networks.may_make_networks():
-        pytest.skip(networks.MAY_NOT)
+        missing(networks.MAY_NOT)
     folder = tmp_path_factory.mktemp("networks")
     with contextlib.ExitStack() as ending:
         made = networks.Networks()

@@ -16,7 +16,7 @@ from strongroom.hosting.attestor import Attestor
 
 pytestmark = pytest.mark.xdist_group("fuzzing")
 
-EXAMPLES, SEED = 5, 1
+EXAMPLES, SEED = 8, 1
 every_plane = pytest.mark.parametrize("run", ["data", "management", "identity", "graph"], indirect=True, scope="module")
 
 

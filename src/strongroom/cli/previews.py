@@ -127,22 +127,15 @@ def preview_member(change: str, group: str, principal: str, *, as_json: bool, **
     """Say what it would change to put PRINCIPAL into GROUP, or to take it out."""
     from strongroom.access.authorization.preview import with_membership, without_membership
     from strongroom.access.identity.directory import Directory
-    from strongroom.access.identity.membership import require_fitting
-    from strongroom.access.identity.model import Membership, Relation
+    from strongroom.access.identity.membership import make_membership
+    from strongroom.access.identity.model import Relation
 
     async def changed(data: "Data", world: "World") -> "World":
         directory = Directory(data.storage.read().identity)
         joined, who = await directory.get_group(group), await directory.get_principal(principal)
-        require_fitting(joined, Relation.MEMBER, who)
+        membership = make_membership(joined, Relation.MEMBER, who, world.now)
         if change == "remove":
             return without_membership(world, joined.object_id, who.object_id)
-        membership = Membership(
-            group_id=joined.object_id,
-            relation=Relation.MEMBER,
-            member_id=who.object_id,
-            member_type=who.type,
-            added=world.now,
-        )
         return with_membership(world, membership)
 
     _preview(flags, changed, as_json=as_json)

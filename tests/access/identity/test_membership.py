@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory_doubles import a_security_group
-from strongroom.access.identity.membership import closure, require_fitting
+from directory_doubles import NOON, a_security_group
+from strongroom.access.identity.membership import closure, make_membership
 from strongroom.access.identity.model import Principal, PrincipalType, Relation
 from strongroom.errors import BadRequest
 
@@ -64,12 +64,15 @@ def principal(kind, object_id="other"):
 
 @pytest.mark.parametrize("kind", PrincipalType)
 def test_every_kind_of_principal_may_be_a_member(kind):
-    require_fitting(GROUP, Relation.MEMBER, principal(kind))
+    made = make_membership(GROUP, Relation.MEMBER, principal(kind), NOON)
+    assert (made.group_id, made.relation, made.member_id, made.member_type, made.added) == (
+        GROUP.object_id, Relation.MEMBER, "other", kind, NOON
+    )  # fmt: skip
 
 
 def test_a_group_is_neither_an_owner_nor_its_own_member():
-    require_fitting(GROUP, Relation.OWNER, principal(PrincipalType.USER))
+    assert make_membership(GROUP, Relation.OWNER, principal(PrincipalType.USER), NOON).relation is Relation.OWNER
     with pytest.raises(BadRequest, match="never a group"):
-        require_fitting(GROUP, Relation.OWNER, principal(PrincipalType.GROUP))
+        make_membership(GROUP, Relation.OWNER, principal(PrincipalType.GROUP), NOON)
     with pytest.raises(BadRequest, match="its own member"):
-        require_fitting(GROUP, Relation.MEMBER, principal(PrincipalType.GROUP, GROUP.object_id))
+        make_membership(GROUP, Relation.MEMBER, principal(PrincipalType.GROUP, GROUP.object_id), NOON)

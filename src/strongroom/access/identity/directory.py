@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from strongroom.access.identity.applications import Grants
-from strongroom.access.identity.membership import OWNERS, closure, require_fitting
+from strongroom.access.identity.membership import OWNERS, closure, make_membership
 from strongroom.access.identity.model import (
     Application,
     Group,
@@ -159,16 +159,9 @@ class Directory:
         BadRequest for a group as owner or as its own member, and past 100 owners; Conflict when it is one already.
         """
         joined, principal = await self.get_group(group), await self.get_principal(member)
-        require_fitting(joined, relation, principal)
+        membership = make_membership(joined, relation, principal, now)
         if relation is Relation.OWNER and len(await self._store.list_memberships(joined.object_id, relation)) >= OWNERS:
             raise BadRequest(f"A group has at most {OWNERS} owners.")
-        membership = Membership(
-            group_id=joined.object_id,
-            relation=relation,
-            member_id=principal.object_id,
-            member_type=principal.type,
-            added=whole_seconds(now),
-        )
         if any(each.group_id == joined.object_id for each in await self._of(principal.object_id, relation)):
             raise Conflict(f"'{principal.display_name}' is {_a(relation)} of '{joined.display_name}' already.")
         await self._store.add_membership(membership)

@@ -5,8 +5,10 @@ its own member is refused. So whoever follows memberships must end whatever they
 """
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
-from strongroom.access.identity.model import Group, Principal, PrincipalType, Relation
+from strongroom.access.identity.model import Group, Membership, Principal, PrincipalType, Relation
+from strongroom.clock import whole_seconds
 from strongroom.errors import BadRequest
 
 Next = Callable[[str], Iterable[str]]
@@ -29,9 +31,16 @@ def closure(object_id: str, following: Next) -> frozenset[str]:
     return frozenset(found)
 
 
-def require_fitting(group: Group, relation: Relation, principal: Principal) -> None:
-    """Raise BadRequest when a principal cannot be this to a group: its own member, or a group as owner."""
+def make_membership(group: Group, relation: Relation, principal: Principal, now: datetime) -> Membership:
+    """Return what a principal would be to a group from now on; BadRequest for its own member, or a group as owner."""
     if relation is Relation.OWNER and principal.type is PrincipalType.GROUP:
         raise BadRequest("The owner of a group is a user or an application, never a group.", code="BadRequest")
     if principal.object_id == group.object_id:
         raise BadRequest(f"The group '{group.display_name}' cannot be its own member.", code="BadRequest")
+    return Membership(
+        group_id=group.object_id,
+        relation=relation,
+        member_id=principal.object_id,
+        member_type=principal.type,
+        added=whole_seconds(now),
+    )

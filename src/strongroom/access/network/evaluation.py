@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from strongroom.addresses import parse_address
 from strongroom.vaults.network import ALLOW, AZURE_SERVICES, DISABLED, NetworkRules
 
 T = TypeVar("T")
 
 PUBLIC, SUBNET, PRIVATE, TRUSTED = "PublicIP", "Subnet", "PrivateLink", "TrustedService"
 """Words of `addrAuthType` in records: by what a request is judged."""
+
+_MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291, section 2.5.5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +173,11 @@ def address_number(text: str) -> int | None:
     try:
         if ":" not in text:  # nearly always: hosting has it in its normal form
             return int.from_bytes(socket.inet_pton(socket.AF_INET, text))
-        address = parse_address(text)
+        # `parse_address` says the same and takes six times as long.
+        octets = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
     except (OSError, ValueError):
         return None
-    return int(address) if address.version == 4 else None
+    return int.from_bytes(octets[12:]) if octets.startswith(_MAPPED) else None
 
 
 def _let_in(subnet_id: str) -> NetworkDecision:

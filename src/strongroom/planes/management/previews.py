@@ -21,8 +21,8 @@ from strongroom.access.authorization.preview import (
 )
 from strongroom.access.authorization.world import World, path_of, read_world
 from strongroom.access.identity.directory import Directory, principal_of
-from strongroom.access.identity.membership import require_fitting
-from strongroom.access.identity.model import Membership, Principal, Relation
+from strongroom.access.identity.membership import make_membership
+from strongroom.access.identity.model import Principal, Relation
 from strongroom.errors import BadRequest, NotFound
 from strongroom.ids import Scope
 from strongroom.planes.call import Call
@@ -86,16 +86,9 @@ async def _joined(call: Call, world: World, said: MembershipPreview) -> World:
     who, group = await _principal(call, said.member_id), await call.stores.identity.find_group(said.group_id.lower())
     if group is None or group.tenant_id != call.known_caller().tenant_id:
         raise NotFound(f"There is no group '{said.group_id}'.", code="PrincipalNotFound")
-    require_fitting(group, Relation.MEMBER, who)
+    joining = make_membership(group, Relation.MEMBER, who, call.now)
     if said.change is MembershipChange.REMOVE:
         return without_membership(world, group.object_id, who.object_id)
-    joining = Membership(
-        group_id=group.object_id,
-        relation=Relation.MEMBER,
-        member_id=who.object_id,
-        member_type=who.type,
-        added=call.now,
-    )
     return with_membership(world, joining)
 
 
