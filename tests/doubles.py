@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
+from msgspec import structs
 
 from directory_doubles import MemoryPrincipals
 from strongroom.access.authorization.evaluation import Holdings, Roles
@@ -603,7 +604,7 @@ class MemoryObjects(_Memory):
         if version.version.lower() in versions:
             raise Conflict("The version exists.")
         versions[version.version.lower()] = version
-        self.states[key] = replace(state, latest=version.version)
+        self.states[key] = structs.replace(state, latest=version.version)
 
     async def replace_version(self, state, version):
         versions = self.versions.get((state.vault_id, state.name.lower()), {})

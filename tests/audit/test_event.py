@@ -34,24 +34,27 @@ def test_a_clock_of_before_1970_makes_ids_too(monkeypatch):
     assert len({new_record_id() for _ in range(3)}) == 3
 
 
-TEXTS = st.text(max_size=30) | st.sampled_from(['"durationMs":0,', '{"time":""', '"correlationId":"",', '\\"'])
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    ['"durationMs":0,', '{"time":""', '"correlationId":"",', '"id":""', '":""', "id", "\\"]
+)
+FACTS = st.dictionaries(TEXTS.filter(lambda name: name != "id"), TEXTS, max_size=3)
 
 
-@given(TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3), st.floats(0, 1e9))
-def test_a_form_that_is_filled_is_the_body_whatever_texts_are_in_it(resource, refusal, correlation, properties, ms):
-    def a_body(**late):
+@given(TEXTS, TEXTS, TEXTS, TEXTS, FACTS, st.floats(0, 1e9))
+def test_a_form_that_is_filled_is_the_body_whatever_texts_are_in_it(resource, refusal, correlation, id_, facts, ms):
+    def a_body(object_id="", **late):
         return RecordBody(
             resource_id=resource,
             operation_name=refusal,
             category=Category.AUDIT,
             result_description=refusal,
             caller_ip_address=resource,
-            identity=properties,
-            properties=properties,
+            identity=facts,
+            properties={"clientInfo": resource, "id": object_id, **facts},
             **late,
         )
 
     moment = datetime(2026, 1, 31, 12, 30, 0, 7, tzinfo=UTC)
-    whole = a_body(time=wire_time(moment), duration_ms=round(ms, 3), correlation_id=correlation)
-    filled = Form.of(a_body(time="")).fill(moment, ms=ms, correlation_id=correlation)
+    whole = a_body(id_, time=wire_time(moment), duration_ms=round(ms, 3), correlation_id=correlation)
+    filled = Form.of(a_body(time="")).fill(moment, ms=ms, correlation_id=correlation, object_id=id_)
     assert filled == new_record(moment, whole).body

@@ -1,9 +1,9 @@
 """What is of keys alone in a store; what they share with secrets is held by `test_secrets.py`."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from jwk_doubles import a_key_version, a_policy
 from storage_doubles import NOON, a_state, a_version

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from storage_doubles import NOON, a_state, a_version
 from strongroom.errors import Conflict, NotFound

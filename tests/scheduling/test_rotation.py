@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
+from msgspec import structs
 
 from doubles import a_custodian
 from jwk_doubles import digest_of
@@ -177,7 +178,7 @@ async def test_what_was_made_for_a_rotation_that_is_refused_is_destroyed(storage
 async def test_a_key_that_cannot_be_rotated_is_told_and_holds_up_no_other(storage):
     keys = await make(storage, "a", "b")
     found = await keys.get("a")
-    await keys.store.replace_version(found.state, replace(found.version, hsm=True))
+    await keys.store.replace_version(found.state, structs.replace(found.version, hsm=True))
     assert await rotate(storage, NOON + days(30), keepers_of(storage, hsm=False)) == 1
 
 

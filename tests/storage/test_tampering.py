@@ -1,9 +1,9 @@
 """A row that was edited behind the server's back is not believed; everything else goes on."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from storage_doubles import (
     CUSTODIAN,

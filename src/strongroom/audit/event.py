@@ -118,29 +118,33 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body but for its time, its duration and its correlation id, encoded once for all that are else alike."""
+    """A body but for its time, duration, correlation id and object's id, encoded once for all that are else alike."""
 
     head: bytes
     middle: bytes
+    before_id: bytes
     tail: bytes
 
     @classmethod
     def of(cls, body: RecordBody) -> "Form":
-        """Return the form of a body in which those three are left out."""
+        """Return the form of a body in which those four are left out: the id is the property of that name."""
         # A quote inside of a text is written with a backslash, so that no text of anybody's can hold these.
         _, _, rest = _encode(body).partition(b'{"time":""')
         head, _, rest = rest.partition(b'"durationMs":0,')
-        middle, _, tail = rest.partition(b'"correlationId":"",')
-        return cls(head, middle, tail)
+        middle, _, rest = rest.partition(b'"correlationId":"",')
+        before_id, _, tail = rest.partition(b'"id":""')
+        return cls(head, middle, before_id, tail)
 
-    def fill(self, moment: datetime, *, ms: float, correlation_id: str) -> bytes:
+    def fill(self, moment: datetime, *, ms: float, correlation_id: str, object_id: str) -> bytes:
         """Return the encoded body of what began at `moment` and took `ms` milliseconds."""
-        return b'{"time":"%b"%b"durationMs":%b,%b"correlationId":%b,%b' % (
+        return b'{"time":"%b"%b"durationMs":%b,%b"correlationId":%b,%b"id":%b%b' % (
             wire_time(moment).encode(),
             self.head,
             _encode(round(ms, 3)),
             self.middle,
             _encode(correlation_id),
+            self.before_id,
+            _encode(object_id),
             self.tail,
         )
 

@@ -4,9 +4,10 @@ Pure rules over data and `now`, and what is said when a rule forbids something. 
 REST `DeletionRecoveryLevel`; texts as the service's own answers have them (`docs/errors.md`).
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from strongroom.errors import BadRequest, Conflict, Forbidden, NotFound
 from strongroom.ids import OBJECT_NAME
@@ -27,9 +28,8 @@ class Kind(StrEnum):
         return self.value.removesuffix("s")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectState:
-    """The state that all versions of one object share.
+class ObjectState(msgspec.Struct, frozen=True, kw_only=True):
+    """The state that all versions of one object share. A struct, as versions are: every change makes some of each.
 
     name: as first written; objects compare without regard to case.
     latest: version id of the newest version.

@@ -1,8 +1,10 @@
 """What all kinds of objects have in common: immutable versions under one name, with attributes and tags to edit."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from strongroom.errors import BadRequest
 from strongroom.objects.lifecycle import ObjectState
@@ -10,8 +12,7 @@ from strongroom.objects.lifecycle import ObjectState
 MAX_TAGS = 15  # source: "About keys, secrets, and certificates"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(Struct, frozen=True, kw_only=True):
     """One version of an object.
 
     not_before, expires: aware UTC, whole seconds; None means unbounded.
@@ -31,16 +32,14 @@ class Version:
 V = TypeVar("V", bound=Version)
 
 
-@dataclass(frozen=True, slots=True)
-class Held(Generic[V]):
+class Held(Struct, Generic[V], frozen=True):
     """A version together with the state of its object."""
 
     state: ObjectState
     version: V
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """What a caller wants a version to say; None says nothing about it. Times are aware UTC, whole seconds."""
 
     enabled: bool | None = None

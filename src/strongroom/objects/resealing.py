@@ -8,9 +8,11 @@ on from what lies there.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from strongroom.custody.keyring import add_key
 from strongroom.custody.sealing import Custodian, SealBroken

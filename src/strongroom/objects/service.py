@@ -3,9 +3,10 @@
 Rules over a store; whether the caller may is settled before.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Generic
+
+from msgspec.structs import replace
 
 from strongroom.clock import whole_seconds
 from strongroom.custody.sealing import Context, Custodian, SealBroken, sealing_key_id

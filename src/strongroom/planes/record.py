@@ -54,16 +54,17 @@ def compose(call: Call, subject: Subject, response: Response, *, started: dateti
     """Return the record of `call`, answered with `response` after `ms` milliseconds."""
     request = call.request
     agent, object_id = request.header(b"user-agent")[:TEXT_LENGTH], (call.object_id or request.base + "/")[:URL_LENGTH]
-    told = (response.status, call.refusal[:TEXT_LENGTH], request.client, agent, object_id, request.tls, call.notes)
+    told = (response.status, call.refusal[:TEXT_LENGTH], request.client, agent, request.tls, call.notes)
     last = subject.last
     if last is None or last[0] != told:
         told = (*told[:-1], dict(call.notes))
         last = subject.last = told, _form(subject, told)
-    return Record(call.record_id, started, last[1].fill(started, ms=ms, correlation_id=request.correlation_id))
+    body = last[1].fill(started, ms=ms, correlation_id=request.correlation_id, object_id=object_id)
+    return Record(call.record_id, started, body)
 
 
 def _form(subject: Subject, told: tuple[Any, ...]) -> Form:
-    status, refusal, client, agent, object_id, tls, notes = told
+    status, refusal, client, agent, tls, notes = told
     body = RecordBody(
         time="",
         resource_id=subject.resource_id,
@@ -78,7 +79,7 @@ def _form(subject: Subject, told: tuple[Any, ...]) -> Form:
         properties={
             "clientInfo": agent,
             "requestUri": subject.url,
-            "id": object_id,
+            "id": "",
             "httpStatusCode": status,
             "tlsVersion": tls,
             **notes,

@@ -4,12 +4,12 @@ A get is one statement: the state of the object joined with the version asked fo
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from strongroom.custody.sealing import SealBroken
 from strongroom.errors import Conflict, NotFound

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from doubles import MemoryStorage
 from jwk_doubles import digest_of

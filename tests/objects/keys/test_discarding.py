@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
@@ -95,7 +96,7 @@ async def test_a_name_that_is_free_again_was_purged(storage, keys, keepers):
 async def test_what_does_not_open_stands_in_no_way(storage, keys, keepers, capsys):
     await make(keys, count=2)
     held = await keys.get("k")
-    await keys.store.replace_version(held.state, replace(held.version, sealed=b"\1" + bytes(60)))
+    await keys.store.replace_version(held.state, structs.replace(held.version, sealed=b"\1" + bytes(60)))
     assert len(await find_discards(storage.stores, keepers[0], keys.vault.vault_id, "k")) == 1
 
 

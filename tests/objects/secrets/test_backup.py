@@ -1,9 +1,9 @@
 import base64
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from doubles import MemoryStorage
 from strongroom.custody.sealing import Context

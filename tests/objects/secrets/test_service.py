@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from doubles import MemoryStorage
 from strongroom.clock import whole_seconds

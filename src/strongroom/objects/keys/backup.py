@@ -1,9 +1,9 @@
 """How keys lie in their backups: what is private is sealed once more within, so that it is in the clear nowhere."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from strongroom.custody.provider import KeySpec, Place, PublicParts
 from strongroom.custody.sealing import Context

@@ -4,10 +4,12 @@ Sources: REST `KeyBundle`, `KeyAttributes`, `JsonWebKeyOperation`; "About keys",
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from strongroom.custody.provider import KeptKey, KeySpec, KeyType, PublicParts
 from strongroom.errors import BadRequest, KeyDisabled, KeyExpired, KeyNotYetValid, KeyOperationForbidden
@@ -54,8 +56,7 @@ RELEASABLE = frozenset({KeyType.RSA, KeyType.EC, KeyType.OCT})
 """The types whose keys have a form to leave in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyVersion(Version):
+class KeyVersion(Version, frozen=True, kw_only=True):
     """One version of a key; rotation adds one and changes none.
 
     sealed: the handle of its provider (`custody.provider`), meaningless elsewhere. hsm: it was asked for as a key of an
@@ -105,8 +106,7 @@ class KeyVersion(Version):
 Key = Held[KeyVersion]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyEdit(Edit):
+class KeyEdit(Edit, frozen=True, kw_only=True):
     """What a caller wants a version to say. `not_before` after `expires` is accepted: such a key makes nothing new."""
 
     operations: tuple[Operation, ...] | None = None

@@ -5,10 +5,10 @@ Making a key takes its time, so it is made before the change that adds it (`make
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from strongroom.clock import whole_seconds
 from strongroom.custody.provider import (

@@ -1,7 +1,8 @@
 """A secret: one name, many immutable values. The value lies sealed; attributes and tags may be edited."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from strongroom.errors import BadRequest
 from strongroom.objects.model import Edit, Held, Version, edited, invalid_property, require_tags_within
@@ -12,8 +13,7 @@ MAX_CONTENT_TYPE = 255
 MAX_TAG_TEXT = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretVersion(Version):
+class SecretVersion(Version, frozen=True, kw_only=True):
     """One version of a secret; what is sealed is its value.
 
     `not_before` and `expires` inform; a get works outside them. Source: REST `SecretBundle`, `SecretAttributes`.
@@ -25,8 +25,7 @@ class SecretVersion(Version):
 Secret = Held[SecretVersion]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretEdit(Edit):
+class SecretEdit(Edit, frozen=True, kw_only=True):
     """What a caller wants a version to say. `not_before` after `expires` is accepted: both only inform."""
 
     content_type: str | None = None
