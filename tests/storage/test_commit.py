@@ -2,6 +2,7 @@ import asyncio
 import os
 import threading
 import warnings
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,11 +15,13 @@ class Committer:
 
     def __init__(self):
         self.batches = []
+        self.begun = threading.Event()
         self.let = threading.Event()
         self.let.set()
         self.error = None
 
     def __call__(self, batch):
+        self.begun.set()
         assert self.let.wait(10)
         self.batches.append(list(batch))
         if self.error:
@@ -48,11 +51,48 @@ async def test_a_lone_unit_goes_at_once(group, committer):
 async def test_what_comes_while_a_batch_is_under_way_is_the_next_batch(group, committer):
     committer.let.clear()
     futures = [group.submit(unit) for unit in "ab"]
-    await asyncio.sleep(0)  # the loop has run what was ready: the batch goes
+    await asyncio.to_thread(committer.begun.wait)
     futures += [group.submit(unit) for unit in "cd"]
     committer.let.set()
     assert await asyncio.gather(*futures) == list("abcd")
     assert committer.batches == [["a", "b"], ["c", "d"]]
+
+
+async def test_what_comes_while_a_batch_waits_for_its_turn_is_in_it(committer):
+    turn = threading.Lock()
+
+    @contextmanager
+    def held():
+        committer.begun.set()
+        with turn:
+            yield
+
+    group = GroupCommit("test", committer, turn=held)
+    with turn:
+        futures = [group.submit(unit) for unit in "ab"]
+        await asyncio.to_thread(committer.begun.wait)
+        futures += [group.submit(unit) for unit in "cd"]
+    assert await asyncio.gather(*futures) == list("abcd")
+    assert committer.batches == [["a", "b", "c", "d"]]
+    group.close()
+
+
+@pytest.mark.parametrize(("error", "told"), [(OSError("no"), StorageUnavailable), (ValueError("no"), ValueError)])
+async def test_a_turn_that_cannot_be_had_is_an_error_of_the_batch_and_the_next_one_has_its_own(committer, error, told):
+    turns = [error]
+
+    @contextmanager
+    def held():
+        if turns:
+            raise turns.pop()
+        yield
+
+    group = GroupCommit("test", committer, turn=held)
+    outcomes = await asyncio.gather(*[group.submit(unit) for unit in "ab"], return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [told] * 2
+    assert await group.submit("c") == "c"
+    assert committer.batches == [["c"]]
+    group.close()
 
 
 async def test_what_is_asked_for_in_one_turn_of_the_loop_is_one_batch(group, committer):

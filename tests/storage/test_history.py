@@ -218,9 +218,9 @@ async def test_a_file_of_data_that_is_older_than_its_records_is_found(place, tmp
 async def test_changes_count_in_the_order_in_which_they_were_made_not_in_which_their_records_came(place):
     """Two workers: the record of the later change is in the log first."""
     first, second = (SqliteStorage.open(place, CUSTODIAN) for _ in range(2))
-    first._hand_on = lambda _: None
     await first.change(adding(lambda stores: stores.facts.put("fact", b"1")))
     await second.change(adding(lambda stores: stores.facts.put("fact", b"2")))
+    second._hand_on()
     second.close()
     first.close()
     assert found(place) == []
@@ -231,7 +231,7 @@ async def test_changes_count_in_the_order_in_which_they_were_made_not_in_which_t
 
 
 async def test_notes_of_records_that_are_on_their_way_count(filled, place):
-    filled._hand_on = lambda _: None
+    filled._hold = lambda _: None
     await filled.change(adding(lambda stores: stores.facts.put("fact", b"2")))
     assert found(place) == []
 

@@ -171,6 +171,38 @@ async def test_carried_records_leave_the_outbox_with_the_next_change(storage, sq
     assert sql("SELECT id FROM outbox") == [(second.record_id,)]
 
 
+@pytest.mark.parametrize(("seconds", "many"), [(0.001, 100), (1000, 3)])
+async def test_records_of_changes_go_to_the_log_when_their_time_has_come_or_they_are_many(
+    storage, monkeypatch, seconds, many
+):
+    monkeypatch.setattr("strongroom.storage.sqlite.LATE_SECONDS", seconds)
+    monkeypatch.setattr("strongroom.storage.sqlite.MANY_LATE", many)
+    records = [a_record(number) for number in range(3)]
+    for record in records:
+        await storage.change(counting(record))
+    while len(log_of(storage)) < 3:  # noqa: ASYNC110 - another thread writes it
+        await asyncio.sleep(0)
+    assert log_of(storage) == records
+
+
+async def test_records_of_changes_that_are_held_go_before_one_that_somebody_waits_for(storage, monkeypatch):
+    monkeypatch.setattr("strongroom.storage.sqlite.LATE_SECONDS", 1000)
+    changed, asked = a_record(1), a_record(2)
+    await storage.change(counting(changed))
+    await storage.record(asked)
+    assert log_of(storage) == [changed, asked]
+
+
+async def test_records_of_changes_that_are_held_when_a_storage_closes_are_in_the_log(place, monkeypatch):
+    monkeypatch.setattr("strongroom.storage.sqlite.LATE_SECONDS", 1000)
+    storage, record = SqliteStorage.open(place, CUSTODIAN), a_record()
+    await storage.change(counting(record))
+    storage.close()
+    again = SqliteStorage.open(place, CUSTODIAN)
+    assert log_of(again) == [record]
+    again.close()
+
+
 async def test_what_failed_to_leave_the_outbox_leaves_it_later(storage, sql):
     await storage.change(counting())
     await storage.record(a_record())

@@ -71,14 +71,20 @@ class WriteLock:
 
     def __init__(self, database: Path) -> None:
         self._handle = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._is_held = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; wait for it as long as it takes."""
+        """Hold the lock; wait for it as long as it takes. Who holds it already goes on holding it."""
+        if self._is_held:
+            yield
+            return
         fcntl.flock(self._handle, fcntl.LOCK_EX)
+        self._is_held = True
         try:
             yield
         finally:
+            self._is_held = False
             fcntl.flock(self._handle, fcntl.LOCK_UN)
 
     def close(self) -> None:
@@ -196,12 +202,14 @@ class Reader:
 class Writer:
     """A connection that is opened when first asked and closed after a failure, which rolls back what it had begun.
 
-    Its failures stay SQLite's own: the transaction's owner tells them.
+    Its failures stay SQLite's own: the transaction's owner tells them. turn: holds the lock of the file, for who is
+    to know before a transaction that it can begin.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = WriteLock(path)
+        self.turn = self._lock.held
         self._place = Place(path)
         self._connection: sqlite3.Connection | None = None
         self._schema: int | None = None

@@ -50,6 +50,9 @@ T = TypeVar("T")
 FRESH_SECONDS = 1.0
 """For how long at most rows that decide access are remembered: who writes the file himself may set the epoch back."""
 
+LATE_SECONDS, MANY_LATE = 0.02, 200
+"""For how long, and how many, records of changes are held before they go to the log by themselves."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -118,10 +121,12 @@ class SqliteStorage:
         self._anchor = Anchor(data_dir / AUDIT_FILE, seal)
         self._keeper = Keeper(data_dir, link, seal)
         self._carried: deque[bytes] = deque()
+        self._late: list[Record] = []  # of changes, on their way to the log when others go or their time has come
+        self._leaving: asyncio.TimerHandle | None = None
         _require_known(self.records)
         behind = not self._keeper.carry_if_possible()
-        self._changes = GroupCommit[Work | None]("changes", self._commit, CommitMeter(meters, "changes"))
-        own = CommitMeter(meters, "records")
+        made, own = CommitMeter(meters, "changes"), CommitMeter(meters, "records")
+        self._changes = GroupCommit[Work | None]("changes", self._commit, made, self._writer.turn)
         self._recording = recording or OwnRecording(self._keeper, behind=behind, meter=own)
 
     @classmethod
@@ -151,6 +156,8 @@ class SqliteStorage:
 
     def close(self) -> None:
         """Finish what is under way, carry the outbox on, and close every file."""
+        if self._leaving is not None:
+            self._leaving.cancel()  # what is held goes with the outbox
         self._changes.close()
         self._recording.close()
         self._keeper.carry_if_possible()
@@ -175,13 +182,15 @@ class SqliteStorage:
     async def change(self, work: Callable[[SqlStores], Awaitable[tuple[T, *tuple[Record, ...]]]]) -> T:
         """Run `work` in a transaction that commits with its records; what it raises rolls it back."""
         committed = self._changes.submit(work)
-        committed.add_done_callback(self._hand_on)
+        committed.add_done_callback(self._hold)
         result: T
         result, *_ = await asyncio.shield(committed)  # a caller that gives up does not keep the record from its log
         return result
 
     def record(self, record: Record) -> "asyncio.Future[None]":
-        """Make a record durable."""
+        """Make a record durable; those of changes that were answered before go first."""
+        if self._late:
+            self._hand_on()
         return self._recording.submit(record)
 
     def chain(self) -> Chain:
@@ -217,12 +226,24 @@ class SqliteStorage:
             self._cache.clear()
         self._epoch = epoch
 
-    def _hand_on(self, committed: "asyncio.Future[Any]") -> None:
-        """Hand the records of a committed change on to the log; should that fail, they are still in the outbox."""
+    def _hold(self, committed: "asyncio.Future[Any]") -> None:
+        """Hold the records of a committed change for a moment: they are durable, and go cheaper with others."""
         if committed.cancelled() or committed.exception() is not None:
             return
         _, *records = committed.result()
-        for record in records:
+        self._late += records
+        if len(self._late) >= MANY_LATE:
+            self._hand_on()
+        elif self._leaving is None:
+            self._leaving = asyncio.get_running_loop().call_later(LATE_SECONDS, self._hand_on)
+
+    def _hand_on(self) -> None:
+        """Hand the records of changes on to the log; should that fail, they are still in the outbox."""
+        late, self._late = self._late, []
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        for record in late:
             try:
                 handed = self._recording.submit(record)
             except StorageUnavailable:  # closing: the outbox is carried on then
