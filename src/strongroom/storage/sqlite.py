@@ -50,7 +50,7 @@ T = TypeVar("T")
 FRESH_SECONDS = 1.0
 """For how long at most rows that decide access are remembered: who writes the file himself may set the epoch back."""
 
-LATE_SECONDS, MANY_LATE = 0.02, 200
+LATE_SECONDS, MANY_LATE = 0.05, 200
 """For how long, and how many, records of changes are held before they go to the log by themselves."""
 
 log = structlog.get_logger(__name__)
