@@ -30,10 +30,13 @@ SLACK = timedelta(days=1)
 """How much older than need be a record grows before any is pruned: what a run costs grows with all that is kept."""
 
 BATCH = 1000
-"""Records that are deleted in one transaction; other writers wait for as long."""
+"""Records that are verified at once."""
+ROWS = 100
+"""Rows that are deleted in one transaction, each of up to `packing.MOST` records; other writers wait for as long."""
 
 NOTES_OF_A_RECORD = 1000
 FIRST_KEPT = "SELECT seq FROM records WHERE seq > ? AND time >= ? ORDER BY seq LIMIT 1"
+ROW_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq < ?"
 FIRST_TIME = "SELECT time FROM records WHERE seq > ? ORDER BY seq LIMIT 1"
 FIRST_CHANGE_KEPT = "SELECT MIN(change) FROM records WHERE change IS NOT NULL AND seq > ?"
 FIRST_LATER_CHANGE = "SELECT MIN(seq) FROM records WHERE change > ? AND seq <= ?"
@@ -82,10 +85,16 @@ class Pruning:
                 self._carry(pruned, mark, until, now)
                 self._mark(mark)
                 pruned = mark
+            oldest = next(iter(log_of_records.after(0, 1)), None)
         finally:
             log_of_records.close()
             main.close()
-        return self._delete(pruned.sequence)
+        if oldest is None or oldest.sequence > pruned.sequence:
+            return 0
+        self._delete(pruned.sequence)
+        count = pruned.sequence - oldest.sequence + 1
+        log.info("records were pruned", count=count, last=pruned.sequence)
+        return count
 
     def _last_due(self, main: Reader, pruned: Mark, until: datetime) -> int:
         """Return the number of the last record to prune, `pruned`'s when none is due.
@@ -99,7 +108,7 @@ class Pruning:
                 return pruned.sequence
             newest = get_mark(main, self._seal, NEWEST).sequence
             kept = audit.rows(FIRST_KEPT, (pruned.sequence, microseconds(until)))
-            last = min(newest, kept[0][0] if kept else newest) - 1
+            last: int = audit.rows(ROW_BEFORE, (min(newest, kept[0][0] if kept else newest),))[0][0]
             first_kept = audit.rows(FIRST_CHANGE_KEPT, (last,))[0][0]
             straggler = None if first_kept is None else audit.rows(FIRST_LATER_CHANGE, (first_kept, last))[0][0]
             return last if straggler is None else straggler - 1
@@ -135,22 +144,16 @@ class Pruning:
         finally:
             writer.close()
 
-    def _delete(self, last: int) -> int:
-        """Delete the records up to a number and give their pages back."""
-        writer, deleted = Writer(self._data_dir / AUDIT_FILE), 0
+    def _delete(self, last: int) -> None:
+        """Delete the records up to a number, the last one of its row, and give their pages back."""
+        writer, more = Writer(self._data_dir / AUDIT_FILE), True
         try:
-            more = last > 0
             while more:
                 with writer.transaction() as connection:
-                    count = connection.execute(DELETE, (last, BATCH)).rowcount
+                    more = connection.execute(DELETE, (last, ROWS)).rowcount == ROWS
                     _give_back_pages(connection)
-                deleted += count
-                more = count == BATCH
         finally:
             writer.close()
-        if deleted:
-            log.info("records were pruned", count=deleted, last=last)
-        return deleted
 
     def _alarm(self, error: SealBroken) -> None:
         if not self._told:
