@@ -22,7 +22,7 @@ from strongroom.storage.failures import unavailable
 from strongroom.storage.history import LastNotes, last_notes
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark
 from strongroom.storage.notes import Note, encode_notes
-from strongroom.storage.records import RecordWriter, SqlRecords
+from strongroom.storage.records import LAST_ROW, RecordWriter, SqlRecords
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
 
@@ -36,7 +36,6 @@ ROWS = 100
 
 NOTES_OF_A_RECORD = 1000
 FIRST_KEPT = "SELECT seq FROM records WHERE seq > ? AND time >= ? ORDER BY seq LIMIT 1"
-ROW_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq < ?"
 FIRST_TIME = "SELECT time FROM records WHERE seq > ? ORDER BY seq LIMIT 1"
 FIRST_CHANGE_KEPT = "SELECT MIN(change) FROM records WHERE change IS NOT NULL AND seq > ?"
 FIRST_LATER_CHANGE = "SELECT MIN(seq) FROM records WHERE change > ? AND seq <= ?"
@@ -108,7 +107,7 @@ class Pruning:
                 return pruned.sequence
             newest = get_mark(main, self._seal, NEWEST).sequence
             kept = audit.rows(FIRST_KEPT, (pruned.sequence, microseconds(until)))
-            last: int = audit.rows(ROW_BEFORE, (min(newest, kept[0][0] if kept else newest),))[0][0]
+            last: int = audit.rows(LAST_ROW, (min(newest, kept[0][0] if kept else newest) - 1,))[0][0]
             first_kept = audit.rows(FIRST_CHANGE_KEPT, (last,))[0][0]
             straggler = None if first_kept is None else audit.rows(FIRST_LATER_CHANGE, (first_kept, last))[0][0]
             return last if straggler is None else straggler - 1

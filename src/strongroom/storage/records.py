@@ -34,9 +34,10 @@ LAST_CHANGE = "SELECT COALESCE(MIN(CAST(seq AS INTEGER)), 0) FROM sqlite_sequenc
 NEWEST_CHANGE = "SELECT COALESCE(CAST(MAX(change) AS INTEGER), 0) FROM records WHERE change IS NOT NULL"
 NEXT_CHANGE = "SELECT change FROM records WHERE change > ? ORDER BY change LIMIT 1"
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - names of this program's own
-ROW_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq <= ?"
+LAST_ROW = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq <= ?"
+"""The number of the last row that ends at a number or before it, 0 for none."""
 HOLDS = "SELECT COALESCE((SELECT MIN(seq) FROM records WHERE seq >= ?1), ?1)"
-"""The row in which a number lies."""
+"""The number of the row in which a number lies, which is that of the newest record in it."""
 IDS_AFTER = "SELECT id, packed FROM records WHERE seq > ?"
 LATEST = datetime.max.replace(tzinfo=UTC)
 ROWS_AT_ONCE = 100
@@ -158,7 +159,7 @@ class SqlRecords:
         return tuple(islice(self._backwards(sequence), limit))
 
     def _forwards(self, sequence: int) -> Iterator[Entry]:
-        position = self._audit.rows(ROW_BEFORE, (sequence,))[0][0]
+        position = self._audit.rows(LAST_ROW, (sequence,))[0][0]
         while rows := self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (position, ROWS_AT_ONCE)):
             for row in rows:
                 yield from (entry for entry in entries_of(row, position) if entry.sequence > sequence)
@@ -167,7 +168,7 @@ class SqlRecords:
     def _backwards(self, sequence: int) -> Iterator[Entry]:
         position = self._audit.rows(HOLDS, (sequence - 1,))[0][0]
         while rows := self._audit.rows(f"{SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?", (position, ROWS_AT_ONCE)):
-            position = self._audit.rows(ROW_BEFORE, (rows[-1][0] - 1,))[0][0]
+            position = self._audit.rows(LAST_ROW, (rows[-1][0] - 1,))[0][0]
             for row, before in zip(rows, [*(row[0] for row in rows[1:]), position], strict=True):
                 entries = reversed(entries_of(row, before))
                 yield from (entry for entry in entries if entry.sequence < sequence)
