@@ -11,6 +11,7 @@ from datetime import datetime
 from ipaddress import IPv4Network
 
 from strongroom.errors import BadRequest
+from strongroom.ids import find_subnet_id
 
 ALLOW, DENY = "Allow", "Deny"
 AZURE_SERVICES, NO_SERVICES = "AzureServices", "None"
@@ -20,11 +21,6 @@ BYPASSES = {"azureservices": AZURE_SERVICES, "none": NO_SERVICES}
 PUBLIC_ACCESS = {"enabled": ENABLED, "disabled": DISABLED}
 MAX_IP_RULES = 1000
 MAX_SUBNET_RULES = 200
-SUBNET_ID = re.compile(
-    r"/subscriptions/[^/\s]{1,64}/resourceGroups/[^/\s]{1,90}/providers/Microsoft\.Network/virtualNetworks/[^/\s]{1,80}"
-    r"/subnets/[^/\s]{1,80}\Z",
-    re.IGNORECASE | re.ASCII,
-)
 
 _RANGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z", re.ASCII)
 _SHOWN = 100  # characters of a value that a refusal repeats
@@ -170,7 +166,7 @@ def _normal_subnets(given: tuple[SubnetRule, ...]) -> tuple[SubnetRule, ...]:
     _require_at_most(MAX_SUBNET_RULES, len(given), "virtualNetworkRules")
     kept: dict[str, SubnetRule] = {}
     for number, rule in enumerate(given):
-        if not SUBNET_ID.match(rule.subnet_id):
+        if find_subnet_id(rule.subnet_id) is None:
             raise _invalid_at(_SUBNET_RULE.format(number), rule.subnet_id, "is not the resource id of a subnet")
         subnet_id = rule.subnet_id.lower()
         kept.setdefault(subnet_id, replace(rule, subnet_id=subnet_id))

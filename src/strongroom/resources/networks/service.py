@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from strongroom.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
-from strongroom.ids import new_guid
+from strongroom.ids import find_subnet_id, new_guid
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.model import (
     JOIN,
@@ -37,9 +37,6 @@ from strongroom.resources.networks.request import (
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, require_tags, touched
 from strongroom.resources.store import LockStore, ResourceStore
-
-SUBNET_DEPTH = 10
-"""Segments of a subnet's resource id."""
 
 
 class Places(Protocol):
@@ -163,21 +160,12 @@ async def find_subnets(networks: NetworkStore, subnet_ids: Iterable[str]) -> dic
 
     Each network is looked through once, however many of its subnets are asked for.
     """
-    asked: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for subnet_id in subnet_ids:
-        segments = subnet_id.lower().strip("/").split("/")
-        if len(segments) == SUBNET_DEPTH:
-            place = segments[1], segments[3], segments[7]
-            asked.setdefault(place, []).append((subnet_id, "/" + "/".join(segments)))
-    found: dict[str, tuple[VirtualNetwork, Subnet]] = {}
-    for place, ids in asked.items():
+    asked = {text: named for text in subnet_ids if (named := find_subnet_id(text)) is not None}
+    held: dict[tuple[str, str, str], dict[str, tuple[VirtualNetwork, Subnet]]] = {}
+    for place in dict.fromkeys([named.place for named in asked.values()]):
         network = await networks.find(*place)
-        if network is not None:
-            wanted = {wanted_id.rpartition("/")[2] for _, wanted_id in ids}
-            there = [subnet for subnet in network.subnets if subnet.name.lower() in wanted]
-            held = {id_of_subnet(network, subnet.name).lower(): (network, subnet) for subnet in there}
-            found |= {subnet_id: held[wanted_id] for subnet_id, wanted_id in ids if wanted_id in held}
-    return found
+        held[place] = {} if network is None else {each.name.lower(): (network, each) for each in network.subnets}
+    return {text: held[named.place][named.subnet] for text, named in asked.items() if named.subnet in held[named.place]}
 
 
 def require_condition(etag: str | None, change: Change, resource_id: str) -> None:
