@@ -1,4 +1,4 @@
-"""Virtual networks and subnets: made, changed, found, removed, and what a vault that names a subnet must find.
+"""Virtual networks and subnets: made, changed, found, removed.
 
 Texts: as the resource manager and the network provider write them, see `docs/errors.md`.
 """
@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from strongroom.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from strongroom.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from strongroom.ids import find_subnet_id, new_guid
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.model import (
-    JOIN,
-    KEY_VAULT_SERVICE,
     Subnet,
     VirtualNetwork,
     id_of_network,
@@ -183,36 +181,6 @@ def require_condition(etag: str | None, change: Change, resource_id: str) -> Non
 def shown_etag(etag: str) -> str:
     """Return an etag as answers have it."""
     return f'W/"{etag}"'
-
-
-def require_joinable(
-    subnet: Subnet | None, subnet_id: str, *, may_join: bool, ignore_missing_endpoint: bool, location: str,
-    action: str, scope: str, caller: tuple[str, str],
-) -> None:  # fmt: skip
-    """Raise unless the rules of a vault may name a subnet.
-
-    subnet: None when there is none of that id. may_join: whether the caller may do `JOIN` at it. location: the
-    vault's. action, scope: what is done, at the vault. caller: its name and object id.
-    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether the subnet is there; BadRequest for one that
-    is not, or (SubnetsHaveNoServiceEndpointsConfigured) has no way to vaults and that is not to be ignored.
-    """
-    if not may_join:
-        raise Forbidden(
-            f"The client '{caller[0]}' with object id '{caller[1]}' has permission to perform action '{action}' on "
-            f"scope '{scope}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) "
-            f"'{subnet_id}' or the linked scope(s) are invalid.",
-            code="LinkedAuthorizationFailed",
-        )
-    if subnet is None:
-        raise BadRequest(f"The subnet '{subnet_id}' was not found.", code="BadRequest")
-    if not ignore_missing_endpoint and not subnet.leads_to(KEY_VAULT_SERVICE, location):
-        network, _, name = subnet_id.partition("/subnets/")
-        raise BadRequest(
-            f"Subnets {name} of virtual network {network} do not have ServiceEndpoints for {KEY_VAULT_SERVICE} "
-            f"resources configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints collection before trying to "
-            f"ACL {KEY_VAULT_SERVICE} resources to these subnets.",
-            code="SubnetsHaveNoServiceEndpointsConfigured",
-        )
 
 
 def _matches(condition: str, held: str) -> bool:
