@@ -69,15 +69,15 @@ class Places(Protocol):
 class Change:
     """Who changes a vault, when, and whether that is one who may assign roles at it.
 
-    private_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case, of
-    the subnets that they may name.
+    private_ip_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case,
+    of the subnets that they may name.
     """
 
     author: Author
     object_id: str
     may_assign_roles: bool
     now: datetime
-    private_rules: bool = True
+    private_ip_rules: bool = False
     joinable: frozenset[str] = frozenset()
 
 
@@ -313,7 +313,7 @@ async def _apply(
     stores: Places, vault: Vault, request: VaultRequest, change: Change, *, fixed_retention: bool
 ) -> Vault:
     """Return the vault as the request wants it; what its network rules name must be there to be enforced."""
-    changed = apply_request(vault, request, fixed_retention=fixed_retention, private_rules=change.private_rules)
+    changed = apply_request(vault, request, fixed_retention=fixed_retention, private=change.private_ip_rules)
     if request.network is not None and request.network.subnet_rules is not None:
         who = (change.author.name, change.object_id)
         await require_subnets(stores.networks, changed, joinable=change.joinable, caller=who)

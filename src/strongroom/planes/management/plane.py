@@ -48,9 +48,9 @@ from strongroom.planes.management.places import (
     split_resource_path,
     subscription_id,
 )
+from strongroom.planes.management.site import Site
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
-from strongroom.resources.locations import Locations
 from strongroom.resources.locks import may_be_locked, require_unlocked
 from strongroom.resources.service import require_subscription
 from strongroom.vaults.model import id_of_vault
@@ -80,17 +80,14 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations, keepers: Keepers, *, private_rules: bool = True) -> tuple[Operation, ...]:
-    """Return the operations of the plane.
-
-    locations: those that resources may say. keepers: who keeps vaults' keys. private_rules: whether vaults' network
-    rules may name addresses of private networks.
-    """
+def operations(site: Site, keepers: Keepers) -> tuple[Operation, ...]:
+    """Return the operations of the plane. keepers: who keeps vaults' keys."""
+    locations = site.locations
     return (
         *discovery.operations(locations),
         *providers.operations(locations),
         *groups.operations(locations),
-        *vaults.operations(locations, keepers, private_rules=private_rules),
+        *vaults.operations(site, keepers),
         *vaultsecrets.OPERATIONS,
         *vaultkeys.operations(keepers),
         *privatelinks.OPERATIONS,
@@ -112,23 +109,15 @@ def operations(locations: Locations, keepers: Keepers, *, private_rules: bool = 
 class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
-    locations: those that resources may say. keepers: who keeps the keys of vaults. limiter: counts what vaults are
-    asked, here as on the data plane; one of its own when None. private_rules: as `operations` has it.
+    keepers: who keeps the keys of vaults. limiter: counts what vaults are asked, here as on the data plane; one of its
+    own when None.
     """
 
-    def __init__(
-        self,
-        verifier: Verifier,
-        locations: Locations,
-        keepers: Keepers,
-        limiter: Limiter | None = None,
-        *,
-        private_rules: bool = True,
-    ) -> None:
+    def __init__(self, verifier: Verifier, site: Site, keepers: Keepers, limiter: Limiter | None = None) -> None:
         self._limiter = limiter or Limiter()
-        self._locations = locations
+        self._locations = site.locations
         self._verifier = verifier
-        self.table = Table(operations(locations, keepers, private_rules=private_rules), split_resource_path)
+        self.table = Table(operations(site, keepers), split_resource_path)
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 
