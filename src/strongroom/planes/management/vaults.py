@@ -184,15 +184,15 @@ def _is_recovery(create_mode: str | None) -> bool:
     return mode == "recover"
 
 
-async def _rules_change(call: Call, rules: RulesRequest | None, site: Site) -> service.Change:
+async def _rules_change(call: Call, rules: RulesRequest | None, site: Site) -> service.VaultChange:
     """Return a change that may be one of network rules: who asks for these, and what they may name."""
     joinable = await find_joinable(call, rules)
     return replace(await _change(call), private_ip_rules=site.private_ip_rules, joinable=joinable)
 
 
-async def _change(call: Call) -> service.Change:
+async def _change(call: Call) -> service.VaultChange:
     caller = call.known_caller()
-    return service.Change(
+    return service.VaultChange(
         author=author(caller),
         object_id=caller.object_id,
         may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),

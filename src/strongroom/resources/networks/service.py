@@ -49,7 +49,7 @@ class Places(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class NetworkChange:
     """Who changes a network, when, and under which conditions: `If-Match`, `If-None-Match`; "" for none."""
 
     author: Author
@@ -60,7 +60,7 @@ class Change:
 
 async def put_network(
     stores: Places, locations: Locations, *, subscription_id: str, group: str, name: str, request: NetworkRequest,
-    change: Change,
+    change: NetworkChange,
 ) -> tuple[VirtualNetwork, VirtualNetwork | None]:  # fmt: skip
     """Make a network or replace it; return it and what it was before, None when it is new.
 
@@ -95,7 +95,7 @@ async def put_network(
 
 async def put_subnet(
     stores: Places, locations: Locations, network: VirtualNetwork, name: str, *, request: SubnetRequest,
-    change: Change,
+    change: NetworkChange,
 ) -> tuple[VirtualNetwork, Subnet, bool]:  # fmt: skip
     """Make a subnet or replace it; return the network, the subnet and whether it is new; raises as `put_network`."""
     require_subnet_name(name)
@@ -108,21 +108,23 @@ async def put_subnet(
     return await _keep_subnets(stores, network, tuple(subnets), change), subnet, before is None
 
 
-async def remove_subnet(stores: Places, network: VirtualNetwork, subnet: Subnet, change: Change) -> VirtualNetwork:
+async def remove_subnet(
+    stores: Places, network: VirtualNetwork, subnet: Subnet, change: NetworkChange
+) -> VirtualNetwork:
     """Remove a subnet and return its network; PreconditionFailed. Whoever calls it sees to the rules that name it."""
     require_condition(network.etag, change, id_of_subnet(network, subnet.name))
     return await _keep_subnets(stores, network, tuple(each for each in network.subnets if each != subnet), change)
 
 
 async def update_tags(
-    stores: Places, network: VirtualNetwork, tags: Mapping[str, str], change: Change
+    stores: Places, network: VirtualNetwork, tags: Mapping[str, str], change: NetworkChange
 ) -> VirtualNetwork:
     """Give a network these tags and no others; PreconditionFailed, BadRequest (InvalidTags)."""
     require_condition(network.etag, change, id_of_network(network))
     return await _keep(stores, replace(network, tags=require_tags(tags)), change)
 
 
-async def remove_network(stores: Places, network: VirtualNetwork, change: Change) -> None:
+async def remove_network(stores: Places, network: VirtualNetwork, change: NetworkChange) -> None:
     """Remove a network, its subnets and the locks on it; PreconditionFailed.
 
     Whoever calls it sees to the rules that name its subnets.
@@ -166,7 +168,7 @@ async def find_subnets(networks: NetworkStore, subnet_ids: Iterable[str]) -> dic
     return {text: held[named.place][named.subnet] for text, named in asked.items() if named.subnet in held[named.place]}
 
 
-def require_condition(etag: str | None, change: Change, resource_id: str) -> None:
+def require_condition(etag: str | None, change: NetworkChange, resource_id: str) -> None:
     """Raise PreconditionFailed unless a resource is as its change expects it. etag: None when there is no resource."""
     held = None if etag is None else shown_etag(etag)
     if change.if_match and (held is None or not _matches(change.if_match, held)):
@@ -217,14 +219,14 @@ def _read_one(
 
 
 async def _keep_subnets(
-    stores: Places, network: VirtualNetwork, subnets: tuple[Subnet, ...], change: Change
+    stores: Places, network: VirtualNetwork, subnets: tuple[Subnet, ...], change: NetworkChange
 ) -> VirtualNetwork:
     changed = replace(network, subnets=subnets)
     require_consistent(changed)
     return await _keep(stores, changed, change)
 
 
-async def _keep(stores: Places, network: VirtualNetwork, change: Change) -> VirtualNetwork:
+async def _keep(stores: Places, network: VirtualNetwork, change: NetworkChange) -> VirtualNetwork:
     kept = replace(network, etag=new_guid(), system_data=touched(network.system_data, change.author, change.now))
     await stores.networks.put(kept)
     return kept
