@@ -160,13 +160,13 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     """Return the record of a change: what it makes, or would make, of the rules that count."""
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.planes.management.rulechange import rules_change
     from strongroom.vaults.model import id_of_vault
+    from strongroom.vaults.network import compare_rules
     from strongroom.vaults.proposals import rehearsed
 
     wanted = rehearsed(after)
     properties: dict[str, Any] = {"vault": after.name}
-    if change := rules_change(before.network, wanted.network):
+    if change := compare_rules(before.network, wanted.network):
         properties["networkAclsChange"] = change
     if wanted.public_network_access != before.public_network_access:
         properties["publicNetworkAccess"] = wanted.public_network_access

@@ -1,4 +1,4 @@
-"""From where a vault may be reached: its network rules in their normal forms, and what a request may ask of them. Pure.
+"""From where a vault may be reached: its network rules in their normal forms, and how they are changed. Pure.
 
 Sources: REST Vaults `NetworkRuleSet`, `IPRule`, `VirtualNetworkRule`, `publicNetworkAccess`; limits of the service's
 "Configure network security". Texts as the service writes them, see `docs/errors.md`.
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network
+from typing import Any
 
 from strongroom.errors import BadRequest
 from strongroom.ids import find_subnet_id
@@ -114,6 +115,18 @@ def change_rules(rules: NetworkRules | None, asked: RulesRequest, *, private: bo
     return rules
 
 
+def compare_rules(before: NetworkRules | None, after: NetworkRules | None) -> dict[str, Any]:
+    """Return what a change makes of network rules, as records tell it; {} when they let in the same as before."""
+    held, holds = before or NetworkRules(), after or NetworkRules()
+    named, names = _names(held), _names(holds)
+    change: dict[str, Any] = {"added": sorted(names - named), "removed": sorted(named - names)}
+    if held.default_action != holds.default_action:
+        change["defaultAction"] = holds.default_action
+    if held.bypass != holds.bypass:
+        change["bypass"] = holds.bypass
+    return {name: said for name, said in change.items() if said}
+
+
 def public_access_of(text: str) -> str:
     """Return `publicNetworkAccess` as it is kept: Enabled or Disabled; BadRequest for what is not enforced here."""
     if text.lower() == "securedbyperimeter":
@@ -134,6 +147,10 @@ def normal_ranges(texts: Iterable[str], *, private: bool) -> tuple[str, ...]:
     given = tuple(texts)
     _require_at_most(MAX_IP_RULES, len(given), "ipRules")
     return tuple(dict.fromkeys([_normal_range(text, number, private=private) for number, text in enumerate(given)]))
+
+
+def _names(rules: NetworkRules) -> frozenset[str]:
+    return frozenset(rules.ip_rules) | {rule.subnet_id for rule in rules.subnet_rules}
 
 
 def _normal_range(text: str, number: int, *, private: bool) -> str:

@@ -8,7 +8,6 @@ from management_doubles import SITE, vault_body, vault_path
 from strongroom.access.identity.verifier import Verifier
 from strongroom.planes.gate import Gate
 from strongroom.planes.management.plane import ManagementPlane
-from strongroom.planes.management.rulechange import rules_change
 from strongroom.vaults.network import NetworkProposal, NetworkRules
 from vault_doubles import NOON
 
@@ -167,11 +166,6 @@ async def test_the_record_says_what_became_of_the_rules(furnished):
     assert noted() == {"networkAclsChange": gone, "publicNetworkAccess": "Enabled"}
     await furnished.a_vault("kv2", networkAcls=OPEN)
     assert noted() == {}
-
-
-def test_rules_that_let_in_the_same_are_no_change():
-    assert rules_change(None, NetworkRules()) == {}
-    assert rules_change(NetworkRules(), None) == {}
 
 
 async def test_a_thousand_rules_are_kept_told_and_recorded(furnished):
