@@ -229,17 +229,17 @@ class Gate:
         asked = question_of(call)
         admission: Admission | None = call.stores.unchanged.get(asked)
         if admission is not None and admission.holds_at(call.real_now):
-            operation = admission.apply(call)
-        else:
-            try:
-                operation = await self._find_admission(call)
-            except ForbiddenByNetwork as error:
-                if call.caller is not None and asked is not None:
-                    remember(asked, call, call.caller, error)
-                raise
-            if call.caller is not None and asked is not None:
-                remember(asked, call, call.caller)
-        return operation
+            return admission.apply(call)
+        found: Operation | ForbiddenByNetwork
+        try:
+            found = await self._find_admission(call)
+        except ForbiddenByNetwork as error:
+            found = error
+        if call.caller is not None and asked is not None:
+            remember(asked, call, call.caller, found)
+        if isinstance(found, ForbiddenByNetwork):
+            raise found
+        return found
 
     async def _find_admission(self, call: Call) -> Operation:
         """Return the operation that the caller may do. Unknown paths are told only to those who proved who they are."""
