@@ -61,6 +61,9 @@ class Plane(Protocol):
     async def authenticate(self, call: Call) -> Caller:
         """Return who is calling; Unauthenticated when the request proves nobody."""
 
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:
+        """Return what is told, to who proved who they are, of a path or verb that is in no table."""
+
     def require_version(self, call: Call) -> None:
         """Raise BadRequest unless the request's api-version is one that this plane speaks."""
 
@@ -254,7 +257,7 @@ class Gate:
             return call.operation
         call.caller = await self._plane.authenticate(call)
         if call.operation is None:
-            raise unknown or StrongroomError("no operation")
+            raise self._plane.explain_unknown(unknown or StrongroomError("no operation"), call)
         self._plane.require_version(call)
         await self._plane.authorize(call)
         return call.operation

@@ -65,6 +65,10 @@ class DataPlane:
             tenant_id=call.known_vault().tenant_id,
         )
 
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:  # noqa: ARG002 - as the table says it
+        """Return what the table says of a path that it has not."""
+        return error
+
     def require_version(self, call: Call) -> None:
         """Refuse api-versions that we do not speak, and queries that name one twice."""
         require_supported(call.request.query.get("api-version"))

@@ -95,6 +95,10 @@ class GraphPlane:
             message = next(text for start, text in REFUSALS if error.message.startswith(start))
             raise Unauthenticated(message, code=INVALID_TOKEN) from None
 
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:  # noqa: ARG002 - as the table says it
+        """Return what the table says of a path that it has not."""
+        return error
+
     def require_version(self, call: Call) -> None:
         """The version stands in the path."""
 

@@ -7,7 +7,7 @@ from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
 from strongroom.audit.event import Category
-from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticated, Unauthenticated
+from strongroom.errors import BadRequest, NotFound, StrongroomError, TooManyUnauthenticated, Unauthenticated
 from strongroom.ids import is_guid
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
@@ -135,6 +135,12 @@ class ManagementPlane:
             if code == Unauthenticated.code:
                 code, message = next((c, m) for start, c, m in REFUSALS if error.message.startswith(start))
             raise _Challenged(message, code=code, tenant_id=await _tenant_to_sign_in_at(call)) from None
+
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:
+        """Return what is told of a path that is in no table: where its provider lacks the type, what it has."""
+        if isinstance(error, NotFound):
+            return providers.find_unknown_type(call.request.path, call.request.api_version) or error
+        return error
 
     def require_version(self, call: Call) -> None:
         """Refuse api-versions that what the path names does not speak, or did not at that time."""
