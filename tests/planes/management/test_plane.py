@@ -8,6 +8,7 @@ import pytest
 from doubles import TENANT, token_for
 from management_doubles import BASE, FOREIGN, KEY_VAULT, MISSING, OTHER_TENANT, RESOURCES, vault_path
 from strongroom.access.identity.model import Caller, PrincipalType
+from strongroom.cli.recordview import is_challenge
 from strongroom.clock import real_now
 from strongroom.ids import is_guid
 from strongroom.planes.management.places import author
@@ -35,6 +36,7 @@ async def test_who_proves_nothing_is_told_where_to_sign_in(world, headers, repea
     record = world.records()[-1]
     assert (record["operationName"], record["category"]) == ("Authentication", "Administrative")
     assert record["resultSignature"] == "Unauthorized"
+    assert is_challenge(record) is (not headers)
 
 
 @pytest.mark.parametrize(

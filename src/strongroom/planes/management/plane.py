@@ -3,6 +3,7 @@
 from typing import Any
 
 from strongroom.access.authorization.service import management_refusal
+from strongroom.access.identity import challenges
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
@@ -245,9 +246,7 @@ def _bearer_token(call: Call) -> str:
     request = call.request
     scheme, _, token = request.header(b"authorization").partition(" ")
     if not scheme:
-        raise Unauthenticated(
-            "Authentication failed. The 'Authorization' header is missing.", code="AuthenticationFailed"
-        )
+        raise Unauthenticated(challenges.MANAGEMENT, code="AuthenticationFailed")
     if b"authorization" in request.repeated or scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(
             "Authentication failed. The 'Authorization' header is provided in an invalid format.",
