@@ -31,7 +31,7 @@ REFUSED = 1
 def check(
     context: click.Context, /, vault: str, *, address: str, principal: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """Say whether a vault may be reached from an address, by which rule, and what to change if not.
+    """Say whether a vault may be reached from an address. It says by which rule, and what to change if not.
 
     The rules that decide on requests decide here; what is proposed is asked too. Exit code 1: it is refused.
 

@@ -34,7 +34,7 @@ SPAN = 50_000
 @format_option
 @settings_options(*PLACE)
 def report(vault: str, *, since: datetime | None, as_json: bool, **flags: Any) -> None:
-    """Sum up who would lose access to a vault if what is proposed for it counted.
+    """Sum up who would lose access to a vault by what is proposed.
 
     Every request that was let in since then is judged by the proposal as it is now, those of before it was made too.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(name="trust", epilog=APPLICATION_HELP)
 def trust() -> None:
-    """Name the applications that are trusted services: what `bypass: AzureServices` of a vault means here.
+    """Name the applications that are trusted services. They are what `bypass: AzureServices` of a vault means here.
 
     They reach vaults that let trusted services in from wherever they call; what they may do there, policies and roles
     say as ever. Name only what runs under your own hands.
