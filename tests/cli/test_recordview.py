@@ -6,6 +6,7 @@ import pytest
 from strongroom.access.identity.challenges import CHALLENGES
 from strongroom.audit.event import Record
 from strongroom.cli.recordview import Choice, as_line
+from strongroom.clock import microseconds
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 OBJECT = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -24,7 +25,7 @@ def record(**fields):
         "identity": {"claim": {OBJECT: "object", "appid": "app"}},
         "properties": {"requestUri": "https://pay.vault.localhost/secrets/a", "httpStatusCode": 200},
     }
-    return Record(b"id", NOON, json.dumps(body | fields).encode())
+    return Record(b"id", microseconds(NOON), json.dumps(body | fields).encode())
 
 
 FITS = [

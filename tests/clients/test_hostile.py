@@ -20,7 +20,6 @@ import pytest
 
 from clients.harness import start_server
 from faults.load import wait_until
-from strongroom.audit.log import microseconds
 from strongroom.storage.packing import COLUMNS, entries_of
 
 SECONDS = 60
@@ -85,8 +84,8 @@ class Target:
             late = "SELECT count(*) FROM main_file.outbox WHERE time >= ?1 AND id NOT IN (SELECT id FROM records)"
             count = audit.execute(late, (since,)).fetchone()[0]
             rows = audit.execute(f"SELECT {', '.join(COLUMNS)} FROM records WHERE time >= ?", (since,))
-            kept = (entry.record.time for row in rows for entry in entries_of(row))
-            return count + sum(microseconds(began) >= since for began in kept)
+            kept = (entry.record.began for row in rows for entry in entries_of(row))
+            return count + sum(began >= since for began in kept)
 
     def newest_record(self):
         shown = self.server.strongroom("logs", "--json", "-n", "1").stdout

@@ -14,7 +14,7 @@ from msgspec import structs
 from storage_doubles import CUSTODIAN, NOON, a_record
 from storage_kinds import is_whole
 from strongroom.audit.event import Record
-from strongroom.audit.log import BEGINNING, FIRST_LINK, Mark, microseconds, plain_link, whole_chain
+from strongroom.audit.log import BEGINNING, FIRST_LINK, Mark, plain_link, whole_chain
 from strongroom.audit.verification import Tampering, verify
 from strongroom.storage import packing, records
 from strongroom.storage.connection import AUDIT_FILE
@@ -58,7 +58,7 @@ def test_each_record_has_its_number_and_its_link_however_many_share_a_row(made, 
     for row in rows:
         held = entries_of(row, row[0] - len(list(ids_in(row[2], row[-1]))))
         assert len(held) <= most
-        assert row[3] == max(microseconds(entry.record.time) for entry in held)
+        assert row[3] == max(entry.record.began for entry in held)
         assert len(held) == 1 or not any(entry.record.change or entry.record.rows for entry in held)
         assert list(ids_in(row[2], row[-1])) == [held[-1].record.record_id, *(e.record.record_id for e in held[:-1])]
 
@@ -153,9 +153,7 @@ async def test_a_time_that_is_none_is_no_record(packed, sql):
 
 def test_rows_of_before_there_were_packs_hold_one_record():
     record = a_record()
-    row = row_of(
-        {"seq": 7, "link": b"l", "id": record.record_id, "time": microseconds(record.time), "body": record.body}
-    )
+    row = row_of({"seq": 7, "link": b"l", "id": record.record_id, "time": record.began, "body": record.body})
     (entry,) = entries_of(row, 6)
     assert (entry.sequence, entry.record, entry.link) == (7, record, b"l")
 

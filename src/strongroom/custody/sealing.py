@@ -20,6 +20,8 @@ from typing import TypeVar
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from strongroom.custody.holder import KEY_BYTES, SharedKey
 from strongroom.custody.passphrase import Derivation
@@ -180,12 +182,12 @@ class Custodian:
 
     def authenticator(self, key: DataKey) -> Callable[[bytes], bytes]:
         """Return the HMAC-SHA-256 under `key` as a function: storage authenticates its rows with it."""
-        keyed = hmac.new(self._raw(key).reveal(), digestmod="sha256")
+        keyed = HMAC(self._raw(key).reveal(), SHA256())
 
         def authenticate(message: bytes) -> bytes:
             mac = keyed.copy()  # the key is worked in once, for all messages
             mac.update(message)
-            return mac.digest()
+            return mac.finalize()
 
         return authenticate
 

@@ -5,16 +5,16 @@ records that tell of no change and note no rows are packed: those of changes are
 each record has its number and its link.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import Entry, Link, from_microseconds, microseconds
+from strongroom.audit.log import Entry, Link
+from strongroom.clock import from_microseconds
 
 COLUMNS = ("seq", "link", "id", "time", "body", "change", "rows", "packed")
 INSERT = "INSERT INTO records (seq, link, id, time, body, change, rows, packed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -23,7 +23,7 @@ LATER: Mapping[str, Any] = {"change": None, "rows": b"", "packed": b""}
 MOST = 256
 """Records in one row: who reads one of them reads all."""
 
-NO_RECORD = Record(b"", from_microseconds(0), b"")
+NO_RECORD = Record(b"", 0, b"")
 """What is read where no record of ours stands."""
 NOTHING = b""
 
@@ -32,10 +32,10 @@ Packed = tuple[bytes, int, bytes, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Packed]).decode
-_began = attrgetter("time")
+_began = attrgetter("began")
 
 
-def rows_of(records: Iterable[Record], sequence: int, link: bytes, link_of: Link) -> Iterator[tuple[Any, ...]]:
+def rows_of(records: Sequence[Record], sequence: int, link: bytes, link_of: Link) -> Iterator[tuple[Any, ...]]:
     """Return the rows, their COLUMNS, of records that follow the record of that number and link.
 
     Of those that lie in one row the one that began last is the newest, so that none in it is younger than its row.
@@ -44,24 +44,19 @@ def rows_of(records: Iterable[Record], sequence: int, link: bytes, link_of: Link
         packed: list[Packed] = []
         for record in run:
             sequence, link = sequence + 1, link_of(link, record)
-            packed.append((record.record_id, microseconds(record.time), record.body, link))
+            packed.append((record.record_id, record.began, record.body, link))
         record_id, moment, body, _ = packed.pop()
         kept = _encode(packed) if packed else NOTHING
         yield sequence, link, record_id, moment, body, run[-1].change, run[-1].rows, kept
 
 
-def _runs(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Part records into those that may lie in one row."""
-    for is_plain, run in groupby(records, _is_plain):
-        if is_plain:
-            ordered = sorted(run, key=_began)
-            yield from (ordered[start : start + MOST] for start in range(0, len(ordered), MOST))
-        else:
-            yield from ([record] for record in run)
-
-
-def _is_plain(record: Record) -> bool:
-    return record.change is None and not record.rows
+def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Part records into those that may lie in one row; those of one commit have no order among themselves."""
+    alone = [record for record in records if record.change is not None or record.rows]
+    yield from ([record] for record in alone)
+    plain = [record for record in records if record.change is None and not record.rows] if alone else records
+    ordered = sorted(plain, key=_began)
+    yield from (ordered[start : start + MOST] for start in range(0, len(ordered), MOST))
 
 
 def row_of(columns: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -101,7 +96,8 @@ def record_of(record_id: bytes, moment: int, body: bytes, change: int | None, ro
     """Return the record of these columns; NO_RECORD, which does not link, where they are of other types than ours."""
     try:
         is_ours = all(isinstance(part, bytes) for part in (record_id, body, rows)) and (change or 0) >= 0
-        return Record(record_id, from_microseconds(moment), body, change, rows) if is_ours else NO_RECORD
+        from_microseconds(moment)
+        return Record(record_id, moment, body, change, rows) if is_ours else NO_RECORD
     except (TypeError, OverflowError):
         return NO_RECORD
 

@@ -15,7 +15,8 @@ import structlog
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.audit.log import Chain, Mark, keyed_link, microseconds
+from strongroom.audit.log import Chain, Mark, keyed_link
+from strongroom.clock import microseconds
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.failures import unavailable
@@ -194,4 +195,4 @@ def _pages(notes: LastNotes, last: int) -> Iterator[list[Note]]:
 
 def _carrying(notes: list[Note], now: datetime) -> Record:
     record = local_record("Strongroom.Records/carry", now=now, properties={"rows": len(notes)}, actor="server")
-    return Record(record.record_id, record.time, record.body, None, encode_notes(notes))
+    return Record(record.record_id, record.began, record.body, None, encode_notes(notes))

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link, from_microseconds, microseconds
+from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link
+from strongroom.clock import from_microseconds
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
 from strongroom.storage.packing import COLUMNS, INSERT, NO_RECORD, entries_of, ids_in, record_of, rows_of
@@ -47,9 +48,9 @@ ROWS_AT_ONCE = 100
 def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes, seal: RowSeal) -> Record:
     """Put the record of a change into the outbox, with the next number of a change; return it as it is kept."""
     number = connection.execute(FREE_CHANGE).fetchone()[0]
-    kept = Record(record.record_id, record.time, record.body, number, rows)
+    kept = Record(record.record_id, record.began, record.body, number, rows)
     mac = seal.mac(OUTBOX, _late_columns(kept), kept.body + rows)
-    connection.execute(INSERT_OUTBOX, (kept.record_id, microseconds(kept.time), kept.body, number, rows, mac))
+    connection.execute(INSERT_OUTBOX, (kept.record_id, kept.began, kept.body, number, rows, mac))
     return kept
 
 
@@ -71,7 +72,7 @@ def open_late(seal: RowSeal, row: tuple[Any, ...]) -> Record:
 
 def _late_columns(record: Record) -> tuple[Column, ...]:
     """Return what is authenticated of a record in the outbox beside its body and its notes, and where they part."""
-    return record.record_id.hex(), microseconds(record.time), record.change, len(record.body)
+    return record.record_id.hex(), record.began, record.change, len(record.body)
 
 
 class Late(NamedTuple):
