@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.audit.event import Record, new_record_id
+from strongroom.clock import microseconds
 from strongroom.custody.sealing import Custodian
 from strongroom.ids import new_version
 from strongroom.objects.lifecycle import Kind, ObjectState
@@ -52,7 +53,7 @@ def one_more(name: str) -> Callable[[Any], Awaitable[tuple[None, Record]]]:
 
     async def work(stores: Any) -> tuple[None, Record]:
         await stores.secrets.add_version(state, kept)
-        return None, Record(new_record_id(), NOON, BODY)
+        return None, Record(new_record_id(), microseconds(NOON), BODY)
 
     return work
 

@@ -14,6 +14,7 @@ from strongroom.objects.secrets.service import Secrets
 from strongroom.planes.gate import Gate
 from strongroom.planes.http import Request
 from strongroom.planes.management.plane import ManagementPlane
+from strongroom.planes.management.site import Site
 from strongroom.resources.locations import Locations
 from strongroom.resources.model import Subscription
 from vault_doubles import keepers_with_hsm, keys_of
@@ -25,6 +26,7 @@ OTHER_TENANT = "99999999-9999-4999-8999-999999999999"
 FOREIGN = "66666666-6666-4666-8666-666666666666"
 MISSING = "77777777-7777-4777-8777-777777777777"
 BASE = f"/subscriptions/{SUBSCRIPTION}"
+SITE = Site(locations=Locations("local"), private_ip_rules=True)
 KEY_VAULT = "2026-02-01"
 RESOURCES = "2024-11-01"
 AUTHORIZATION = "2022-04-01"
@@ -78,7 +80,7 @@ class ManagementWorld:
     def __init__(self):
         self.storage = MemoryStorage(a_custodian())
         self.keepers, self.hsm = keepers_with_hsm(self.storage)
-        self.plane = ManagementPlane(Verifier(DOMAIN), Locations("local"), self.keepers)
+        self.plane = ManagementPlane(Verifier(DOMAIN), SITE, self.keepers)
         self.gate = Gate(self.plane, self.storage, self.storage.custodian, DOMAIN)
         self.tokens = {}
 

@@ -199,7 +199,7 @@ class DomainWorld:
 
     def _by(self):
         author = Author("owner", PrincipalType.SERVICE_PRINCIPAL)
-        return service.Change(author=author, object_id="o", may_assign_roles=True, now=self._now)
+        return service.VaultChange(author=author, object_id="o", may_assign_roles=True, now=self._now)
 
     async def _deleted(self, stores, name):
         return await service.get_deleted_vault(

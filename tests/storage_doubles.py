@@ -21,6 +21,7 @@ from strongroom.access.identity.model import (
 )
 from strongroom.audit.event import Record, new_record_id
 from strongroom.audit.log import BEGINNING, Mark
+from strongroom.clock import microseconds
 from strongroom.custody.sealing import Custodian
 from strongroom.objects.lifecycle import Kind, ObjectState
 from strongroom.objects.secrets.model import SecretVersion
@@ -64,7 +65,7 @@ def a_record(number=0, *, when=NOON, **said):
         "resourceId": "",
         "properties": {},
     } | said
-    return Record(new_record_id(), when + timedelta(microseconds=number), json.dumps(body).encode())
+    return Record(new_record_id(), microseconds(when) + number, json.dumps(body).encode())
 
 
 def a_tenant(number=1):

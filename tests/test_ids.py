@@ -8,6 +8,8 @@ from strongroom.ids import (
     OBJECT_VERSION,
     VAULT_NAME,
     Scope,
+    SubnetId,
+    find_subnet_id,
     group_scope,
     is_guid,
     new_guid,
@@ -97,3 +99,45 @@ def test_a_scope_does_not_hold_a_name_that_only_begins_alike():
 
 def test_a_scope_reads_as_its_path():
     assert str(Scope.parse("/Subscriptions/A/")) == "/subscriptions/a"
+
+
+NAMES = st.text("aBc01-_.ü", min_size=1, max_size=64)
+SUBNETS = st.builds(SubnetId, NAMES, NAMES, NAMES, NAMES)
+
+
+def a_subnet_id(named):
+    group = group_scope(named.subscription_id, named.group)
+    return f"{group}/providers/Microsoft.Network/virtualNetworks/{named.network}/subnets/{named.subnet}"
+
+
+@given(SUBNETS)
+def test_a_subnet_id_is_read_as_it_is_written_whatever_the_case(named):
+    lower = SubnetId(*[name.lower() for name in (*named.place, named.subnet)])
+    text = a_subnet_id(named)
+    assert [find_subnet_id(each) for each in (text, text.lower(), text.upper())] == [lower] * 3
+
+
+SUBNET_ID = a_subnet_id(SubnetId("s", "g", "n", "web"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no id",
+        "/" * 9,
+        SUBNET_ID[1:],
+        f"/x{SUBNET_ID}",
+        f"{SUBNET_ID}/",
+        f"{SUBNET_ID}/x",
+        f"{SUBNET_ID}\n",
+        SUBNET_ID.removesuffix("web"),
+        SUBNET_ID.replace("/n/", "//"),
+        SUBNET_ID.replace("/n/", "/n n/"),
+        SUBNET_ID.replace("web", "w" * 81),
+        SUBNET_ID.replace("Microsoft.Network", "MicrosoftxNetwork"),
+        SUBNET_ID.replace("subnets", "peerings"),
+    ],
+)
+def test_what_is_no_subnet_id(text):
+    assert find_subnet_id(text) is None

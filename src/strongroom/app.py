@@ -23,9 +23,9 @@ from strongroom.planes.graph.plane import GraphPlane
 from strongroom.planes.http import JSON, Headers, Request, Response
 from strongroom.planes.identity.plane import IdentityPlane
 from strongroom.planes.management.plane import ManagementPlane
+from strongroom.planes.management.site import Site
 from strongroom.planes.operation import BODILESS
 from strongroom.planes.stores import Storage
-from strongroom.resources.locations import Locations
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -51,7 +51,7 @@ def create_app(
     custodian: Custodian,
     *,
     domain: str,
-    locations: Locations,
+    site: Site,
     limiter: Limiter,
     keepers: Keepers,
     strangers: Strangers,
@@ -63,24 +63,21 @@ def create_app(
     meters: Meters | None = None,
     note_request: Callable[[], None] | None = None,
     authorities: Authorities | None = None,
-    private_rules: bool = True,
 ) -> "Application":
     """Return the application of one worker: every plane behind its gate, on one storage.
 
     sweep: what is due now and again, run every minute. follow: what must be seen to soon, run every second.
     room: how full the disk is, in a word. close: called when the worker ends. keepers: who keeps the keys of
     vaults. meters: what is counted, as `new_meters` makes them. note_request: hears of every request when it comes.
-    authorities: who may attest environments that keys are released to, None for nobody. private_rules: whether network
-    rules of vaults may name addresses of private networks.
+    authorities: who may attest environments that keys are released to, None for nobody.
     """
     planes = make_planes(
         custodian,
         domain=domain,
-        locations=locations,
+        site=site,
         limiter=limiter,
         keepers=keepers,
         authorities=authorities,
-        private_rules=private_rules,
     )
     counted = meters or new_meters(planes)
     gates = {
@@ -104,18 +101,17 @@ def make_planes(
     custodian: Custodian,
     *,
     domain: str,
-    locations: Locations,
+    site: Site,
     limiter: Limiter,
     keepers: Keepers,
     authorities: Authorities | None = None,
-    private_rules: bool = True,
 ) -> dict[str, Plane]:
-    """Return every plane by its name. authorities, private_rules: as `create_app` has them."""
+    """Return every plane by its name. authorities: as `create_app` has them."""
     verifier = Verifier(domain)
     return {
         "identity": IdentityPlane(custodian),
         "graph": GraphPlane(verifier),
-        "management": ManagementPlane(verifier, locations, keepers, limiter, private_rules=private_rules),
+        "management": ManagementPlane(verifier, site, keepers, limiter),
         "data": DataPlane(verifier, limiter, keepers, authorities),
     }
 

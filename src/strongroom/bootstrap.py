@@ -30,7 +30,7 @@ from strongroom.sensitive import Sensitive
 from strongroom.vaults.model import AccessPolicy
 from strongroom.vaults.policies import PERMISSIONS
 from strongroom.vaults.request import VaultRequest
-from strongroom.vaults.service import Change, put_vault
+from strongroom.vaults.service import VaultChange, put_vault
 
 INSTALLATION_FACT = "installation"
 SECRET_FACT = "installation.secret"  # noqa: S105 - the name of a fact
@@ -192,11 +192,11 @@ class _Work:
         await stores.facts.put(DEV_FACT, b"1")
         await keep_secret(stores, self.custodian, application, secret)
         if await stores.vaults.find(DEV_NAME) is None:
-            await self._make_dev_vault(stores, installation, application)
+            await self._make_dev_vault(stores, installation, application.object_id)
         vault = await _dev_vault(stores)
         return replace(installation, client_secret=secret, vault=vault)
 
-    async def _make_dev_vault(self, stores: Stores, installation: Installation, application: Application) -> None:
+    async def _make_dev_vault(self, stores: Stores, installation: Installation, owner: str) -> None:
         location = self.locations.all[0].name
         await put_group(
             stores.resources,
@@ -212,7 +212,7 @@ class _Work:
         assert subscription is not None  # every installation has its subscription
         policy = AccessPolicy(
             tenant_id=subscription.tenant_id,
-            object_id=application.object_id,
+            object_id=owner,
             keys=PERMISSIONS["keys"],
             secrets=PERMISSIONS["secrets"],
             certificates=PERMISSIONS["certificates"],
@@ -234,7 +234,7 @@ class _Work:
                 rbac=False,
             ),
             rbac_by_default=False,
-            change=Change(author=SERVER_AUTHOR, object_id=application.object_id, may_assign_roles=False, now=self.now),
+            change=VaultChange(author=SERVER_AUTHOR, object_id=owner, may_assign_roles=False, now=self.now),
         )
         await stores.vaults.replace(replace(vault, throttled=False))
 

@@ -28,3 +28,17 @@ def whole_seconds(moment: datetime) -> datetime:
 def shift(moment: datetime, offset_seconds: int) -> datetime:
     """Return `moment` on a clock that is `offset_seconds` ahead."""
     return moment + timedelta(seconds=offset_seconds) if offset_seconds else moment
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    since = moment - _EPOCH  # whole numbers throughout: a float would lose some
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_microseconds(count: int) -> datetime:
+    """Return the time of so many microseconds since 1970, aware UTC; OverflowError past the year 9999."""
+    return _EPOCH + timedelta(microseconds=count)

@@ -14,6 +14,11 @@ VAULT_NAME = re.compile(r"(?=.{3,24}\Z)[a-zA-Z](?:-?[a-zA-Z0-9])*\Z", re.ASCII)
 OBJECT_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}\Z", re.ASCII)
 OBJECT_VERSION = re.compile(r"[0-9a-fA-F]{32}\Z", re.ASCII)
 GROUP_NAME = re.compile(r"(?=.{1,90}\Z)[\w().-]*[\w()-]\Z")
+SUBNET_ID = re.compile(
+    r"/subscriptions/([^/\s]{1,64})/resourceGroups/([^/\s]{1,90})/providers/Microsoft\.Network"
+    r"/virtualNetworks/([^/\s]{1,80})/subnets/([^/\s]{1,80})\Z",
+    re.IGNORECASE | re.ASCII,
+)
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z", re.ASCII | re.IGNORECASE)
 
 
@@ -52,6 +57,27 @@ class Scope:
 
     def __str__(self) -> str:
         return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetId:
+    """What the resource id of a subnet names, in lower case: such ids are compared without regard to case."""
+
+    subscription_id: str
+    group: str
+    network: str
+    subnet: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The subscription, the group and the name of the network that the subnet is in."""
+        return self.subscription_id, self.group, self.network
+
+
+def find_subnet_id(text: str) -> SubnetId | None:
+    """Return what the resource id of a subnet names, None for a text that is none."""
+    found = SUBNET_ID.match(text)
+    return None if found is None else SubnetId(*[name.lower() for name in found.groups()])
 
 
 def subscription_scope(subscription_id: str) -> str:

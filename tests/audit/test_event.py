@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from strongroom.audit import event
 from strongroom.audit.event import Category, Form, RecordBody, new_record, new_record_id, wire_time
+from strongroom.clock import microseconds
 
 
 @pytest.mark.parametrize(
@@ -56,5 +57,5 @@ def test_a_form_that_is_filled_is_the_body_whatever_texts_are_in_it(resource, re
 
     moment = datetime(2026, 1, 31, 12, 30, 0, 7, tzinfo=UTC)
     whole = a_body(id_, time=wire_time(moment), duration_ms=round(ms, 3), correlation_id=correlation)
-    filled = Form.of(a_body(time="")).fill(moment, ms=ms, correlation_id=correlation, object_id=id_)
+    filled = Form.of(a_body(time="")).fill(microseconds(moment), ms=ms, correlation_id=correlation, object_id=id_)
     assert filled == new_record(moment, whole).body

@@ -12,12 +12,11 @@ from strongroom.audit.log import (
     Chain,
     Entry,
     Mark,
-    from_microseconds,
     keyed_link,
-    microseconds,
     plain_link,
     whole_chain,
 )
+from strongroom.clock import from_microseconds, microseconds
 
 KEYED = keyed_link(lambda message: hmac.digest(b"key", message, "sha256"))
 CHAINS = {"keyed": Chain(KEYED), "plain": Chain(KEYED, plain_until=99), "both": Chain(KEYED, plain_until=3)}
@@ -52,7 +51,7 @@ def test_a_part_of_a_chain_is_whole_from_where_it_begins(chain, entries):
     "change",
     [
         lambda record: structs.replace(record, body=record.body.replace(b"Success", b"Failed ")),
-        lambda record: structs.replace(record, time=record.time + timedelta(microseconds=1)),
+        lambda record: structs.replace(record, began=record.began + 1),
         lambda record: structs.replace(record, record_id=bytes(16)),
     ],
 )
@@ -72,7 +71,7 @@ def test_a_changed_note_is_found(change):
 def test_what_stands_in_the_notes_and_what_in_the_body_is_linked():
     """Else bytes could be pushed from one into the other."""
     links = {
-        KEYED(FIRST_LINK, Record(bytes(16), NOON, body, change, rows))
+        KEYED(FIRST_LINK, Record(bytes(16), 0, body, change, rows))
         for change, rows, body in [(None, b"", b"ab"), (None, b"a", b"b"), (None, b"ab", b""), (1, b"", b"ab")]
     }
     assert len(links) == 4

@@ -4,9 +4,9 @@ import pytest
 
 from strongroom.cli import env
 from strongroom.cli.env import as_json, as_powershell, as_shell
-from strongroom.cli.environment import Change
+from strongroom.cli.environment import EnvironmentChange
 
-CHANGE = Change({"A": "it's", "B": "plain"}, ("NO_PROXY",))
+CHANGE = EnvironmentChange({"A": "it's", "B": "plain"}, ("NO_PROXY",))
 
 
 def test_a_shell_is_told_in_its_own_words():

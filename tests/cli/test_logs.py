@@ -9,6 +9,7 @@ from strongroom.audit.log import Entry
 from strongroom.cli import logs
 from strongroom.cli.logs import CATEGORIES, following, newest
 from strongroom.cli.recordview import Choice
+from strongroom.clock import microseconds
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -16,7 +17,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 def record(number, operation="SecretGet"):
     body = {"category": "AuditEvent", "operationName": operation, "resourceId": "", "resultType": "Success"}
     encoded = json.dumps(body | {"identity": {}, "properties": {}}).encode()
-    return Record(bytes([number]), NOON + timedelta(seconds=number), encoded)
+    return Record(bytes([number]), microseconds(NOON) + number * 1_000_000, encoded)
 
 
 class Kept:
@@ -58,7 +59,7 @@ def test_looking_back_ends_where_it_was_told_to():
 
 
 def test_a_slow_request_hides_none_that_ended_before_it():
-    slow = structs.replace(record(9), time=NOON - timedelta(hours=2))
+    slow = structs.replace(record(9), began=microseconds(NOON - timedelta(hours=2)))
     records = Kept([*(record(number) for number in range(9)), slow])
     assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 10)) == [7, 8]
 

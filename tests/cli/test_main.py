@@ -30,6 +30,17 @@ def test_every_command_says_what_it_does_and_what_its_options_mean(strongroom, p
     assert "Usage: strongroom " + " ".join(path) in out
 
 
+GROUPS = [((), main.strongroom), *((path, each) for path, each in ALL if isinstance(each, click.Group))]
+
+
+@pytest.mark.parametrize(("path", "group"), GROUPS, ids=[" ".join(path) or "strongroom" for path, _ in GROUPS])
+def test_what_a_command_does_is_not_cut_off_in_the_list_of_its_group(path, group):
+    """Its first sentence stands there: it must fit beside the longest name on a terminal of 80 columns."""
+    context = click.Context(group, info_name=" ".join(path), terminal_width=80)
+    cut = [line.strip() for line in group.get_help(context).partition("Commands:")[2].splitlines() if "..." in line]
+    assert not cut
+
+
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_commands_that_a_newcomer_meets_show_an_example(name):
     assert f"strongroom {name}" in import_module(f"strongroom.cli.{name}").command.help

@@ -3,8 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from strongroom.access.identity.challenges import CHALLENGES
 from strongroom.audit.event import Record
 from strongroom.cli.recordview import Choice, as_line
+from strongroom.clock import microseconds
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 OBJECT = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -23,7 +25,7 @@ def record(**fields):
         "identity": {"claim": {OBJECT: "object", "appid": "app"}},
         "properties": {"requestUri": "https://pay.vault.localhost/secrets/a", "httpStatusCode": 200},
     }
-    return Record(b"id", NOON, json.dumps(body | fields).encode())
+    return Record(b"id", microseconds(NOON), json.dumps(body | fields).encode())
 
 
 FITS = [
@@ -61,6 +63,18 @@ def test_sign_ins_and_commands_name_their_caller_elsewhere(properties):
 
 def test_failures_are_all_that_did_not_succeed():
     assert Choice(failed=True).fits(record(resultType="Failed"))
+
+
+@pytest.mark.parametrize("text", sorted(CHALLENGES))
+def test_a_challenge_is_no_failure(text):
+    told = {"resultType": "Failed", "resultDescription": text, "identity": {}}
+    challenge = record(**told, operationName="Authentication", properties={"httpStatusCode": 401})
+    assert Choice().fits(challenge)
+    assert not Choice(failed=True).fits(challenge)
+    assert Choice(failed=True).fits(record(**told, properties={"httpStatusCode": 403}))
+    assert Choice(failed=True).fits(record(**told, properties={}))
+    told["resultDescription"] = "Error validating token: IDX10223. The token has expired."
+    assert Choice(failed=True).fits(record(**told, properties={"httpStatusCode": 401}))
 
 
 def test_a_line_has_when_what_how_who_and_where():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from strongroom.cli import run
-from strongroom.cli.environment import Change
+from strongroom.cli.environment import EnvironmentChange
 from strongroom.cli.run import reachable_address
 
 
@@ -131,7 +131,7 @@ signal.pause()
 
 def test_what_would_end_us_is_handed_on():
     before = signal.getsignal(signal.SIGTERM)
-    code = run._run_child((sys.executable, "-c", PATIENT, str(int(signal.SIGTERM))), Change({}))
+    code = run._run_child((sys.executable, "-c", PATIENT, str(int(signal.SIGTERM))), EnvironmentChange({}))
     assert code == 5
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -140,7 +140,7 @@ INTERRUPTED = "import os, signal; os.kill(os.getppid(), signal.SIGINT)"
 
 
 def test_an_interrupt_waits_for_the_command_which_has_had_it_too():
-    assert run._run_child((sys.executable, "-c", INTERRUPTED), Change({})) == 0
+    assert run._run_child((sys.executable, "-c", INTERRUPTED), EnvironmentChange({})) == 0
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ STOP_SECONDS = 30
 COMMAND_SECONDS = 120
 READY = "Strongroom "
 # What a server or a client would take from the surroundings of the tests.
-SURROUNDINGS = ("STRONGROOM_", "AZURE_", "ARM_")
+SURROUNDINGS = ("STRONGROOM_", "AZURE_", "ARM_", "COVERAGE_PROCESS_")
+"""What a server or a client reacts to begins so. A server that is measured is not the one that users run: it takes
+twice the time, and what is covered is covered by the tests that call it.
+"""
 NAMES = {
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",

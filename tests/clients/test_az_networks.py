@@ -74,6 +74,7 @@ def test_networks_and_subnets(az, connection):
     assert {each["name"] for each in az(f"network vnet subnet list {named}")} == {"first", "second"}
     assert az(f"network vnet subnet show -n first {named}")["addressPrefix"] == "10.7.1.0/24"
     assert "az-vnet" in {each["name"] for each in az("network vnet list")}
+    assert "This server has of that namespace: virtualNetworks," in az("network nsg list", fails=True)
     assert (
         az("resource show -n az-vnet -g az-net --resource-type Microsoft.Network/virtualNetworks")["id"] == made["id"]
     )

@@ -436,6 +436,13 @@ ROWS = {
         (404, "InvalidResourceNamespace"),
         "The resource namespace 'Nobody.Here' is invalid.",
     ),
+    "InvalidResourceType": (
+        lambda w: w.direct.manage(
+            "GET", f"{w.direct.subscription}/providers/Microsoft.Network/privateEndpoints", version="2024-05-01"
+        ),
+        (404, "InvalidResourceType"),
+        "The resource type could not be found in the namespace 'Microsoft.Network' for api version '2024-05-01'. …",
+    ),
     "OperationNotFound": (
         ask("GET", "/operationresults/made-up", version=GROUP_VERSION),
         (404, "OperationNotFound"),

@@ -20,6 +20,7 @@ import pytest
 
 from clients.harness import start_server
 from faults.load import wait_until
+from strongroom.storage.packing import COLUMNS, entries_of
 
 SECONDS = 60
 VERSION = b"?api-version=7.6"
@@ -81,8 +82,10 @@ class Target:
         with contextlib.closing(sqlite3.connect(f"file:{folder}/audit.db?mode=ro", uri=True)) as audit:
             audit.execute(f"ATTACH 'file:{folder}/strongroom.db?mode=ro' AS main_file")
             late = "SELECT count(*) FROM main_file.outbox WHERE time >= ?1 AND id NOT IN (SELECT id FROM records)"
-            count = f"SELECT (SELECT count(*) FROM records WHERE time >= ?1) + ({late})"
-            return sum(audit.execute(count, (since,)).fetchone())
+            count = audit.execute(late, (since,)).fetchone()[0]
+            rows = audit.execute(f"SELECT {', '.join(COLUMNS)} FROM records WHERE time >= ?", (since,))
+            kept = (entry.record.began for row in rows for entry in entries_of(row))
+            return count + sum(began >= since for began in kept)
 
     def newest_record(self):
         shown = self.server.strongroom("logs", "--json", "-n", "1").stdout

@@ -54,15 +54,6 @@ async def test_records_of_several_writers_are_one_chain(kind):
     assert len({entry.record.record_id for entry in entries}) == len(entries) == 90
 
 
-async def test_a_record_that_comes_twice_is_kept_once(kind):
-    storage = kind.open()
-    first, second = a_record(1), a_record(2)
-    await storage.record(first)
-    await asyncio.gather(*map(storage.record, [second, first, second]))
-    assert chain_of(storage) == [first, second]
-    assert is_whole(storage)
-
-
 async def test_the_record_of_a_change_is_seen_at_once_and_once(kind):
     storage = kind.open()
     record = a_record()

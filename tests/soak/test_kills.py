@@ -92,7 +92,8 @@ SABOTAGE = {
     ),
     "a record was changed": (
         "audit.db",
-        "UPDATE records SET time = time + 1 WHERE seq = (SELECT max(seq) / 2 FROM records)",
+        ("UPDATE records SET time = time + 1 WHERE seq ="
+        " (SELECT min(seq) FROM records WHERE seq >= (SELECT max(seq) / 2 FROM records))"),
         "the chain of records is not whole",
     ),
 }  # fmt: skip

@@ -159,11 +159,13 @@ async def test_many_notes_are_carried_in_several_records(aged, place, prune, mon
 async def test_they_leave_in_batches_and_the_file_shrinks(aged, place, prune, monkeypatch, sql):
     large = [a_record(when=NOON + 199 * DAY, pad="x" * 1000) for _ in range(2000)]
     await asyncio.gather(*map(aged.record, large))
+    await aged.record(a_record(when=NOON + 199 * DAY))  # the newest stays, and those that lie in its row
     await aged.anchor()
     monkeypatch.setattr("strongroom.storage.pruning.BATCH", 700)
+    monkeypatch.setattr("strongroom.storage.pruning.ROWS", 7)
     sql("PRAGMA wal_checkpoint(TRUNCATE)", file=AUDIT_FILE)
     before = (place / AUDIT_FILE).stat().st_size
-    assert prune(10_000) == 2200
+    assert prune(10_000) == 2201
     sql("PRAGMA wal_checkpoint(TRUNCATE)", file=AUDIT_FILE)
     assert (place / AUDIT_FILE).stat().st_size < before / 10
     assert verified(aged)

@@ -17,7 +17,17 @@ from strongroom.storage import courier
 from strongroom.storage import recorder as recorders
 from strongroom.storage.connection import AUDIT_FILE
 from strongroom.storage.courier import Courier
-from strongroom.storage.frames import FAILED, SOCKET_FILE, Incoming, dial, encode_frame, listen
+from strongroom.storage.frames import (
+    SOCKET_FILE,
+    Answer,
+    Answers,
+    Frame,
+    Incoming,
+    dial,
+    encode_answer,
+    encode_frame,
+    listen,
+)
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
 
@@ -39,6 +49,17 @@ async def recorded(place, recorder):
 
 def ids(storage):
     return [entry.record.record_id for entry in whole_chain(storage.records)]
+
+
+def heard(connection, frames=0):
+    """Return what is answered on a connection until so many frames are, or until it ends: a greeting comes first."""
+    answers, found = Answers(), []
+    while sum(answer.frames for answer in found) < frames or not found:
+        data = connection.recv(1024)
+        if not data:
+            return found
+        found += answers.take(data)
+    return found
 
 
 async def test_records_of_one_turn_are_durable_together(recorded):
@@ -155,6 +176,7 @@ async def test_who_sends_nonsense_is_dropped_and_nobody_else(place, recorded):
     stranger = dial(place)
     stranger.setblocking(True)
     stranger.sendall(b"\x04\x00\x00\x00oops")
+    assert len(heard(stranger)) == 1  # the greeting
     assert stranger.recv(1) == b""
     stranger.close()
     await recorded.record(a_record())
@@ -165,7 +187,7 @@ async def test_a_record_that_cannot_be_linked_fails_and_the_recorder_lives_on(pl
     with closing(dial(place)) as worker:
         worker.setblocking(True)
         worker.sendall(encode_frame([structs.replace(a_record(), change=-1)], behind=False))  # no number of a change
-        assert worker.recv(1) == FAILED
+        assert [answer.durable for answer in heard(worker, frames=1)] == [True, False]
     await recorded.record(a_record(1))
     assert len(ids(recorded)) == 1
     assert recorder.process.poll() is None
@@ -175,21 +197,42 @@ async def test_a_frame_may_come_in_pieces(place, recorder, recorded):
     content = encode_frame([a_record(1), None], behind=False)
     worker = dial(place)
     worker.setblocking(True)
-    for piece in (content[:2], content[2:20], content[20:] + content):
+    for piece in (content[:2], content[2:20], content[20:] + encode_frame([a_record(2)], behind=False)):
         worker.sendall(piece)
-    answers = b""
-    while len(answers) < 2:
-        answers += worker.recv(2)
-    assert FAILED[0] not in answers
+    answers = heard(worker, frames=2)
+    assert all(answer.durable for answer in answers)
+    assert answers[-1].newest == 2
     worker.close()
-    assert len(ids(recorded)) == 1  # the same record twice is one
+    assert len(ids(recorded)) == 2
+
+
+async def test_what_is_sent_again_is_looked_for_past_the_number_before_it(place, recorder, recorded):
+    earlier, again, new = [a_record(1)], [a_record(number) for number in range(2, 6)], [a_record(7)]
+    for batch in (earlier, again):
+        await asyncio.gather(*map(recorded.record, batch))
+    worker = dial(place)
+    worker.setblocking(True)
+    (greeting,) = heard(worker)
+    assert greeting == Answer(durable=True, frames=0, newest=5)
+    worker.sendall(encode_frame([*again, *new, *new], behind=True, since=1))
+    assert heard(worker, frames=1) == [Answer(durable=True, frames=1, newest=6)]
+    worker.close()
+    assert set(ids(recorded)) == {record.record_id for record in (*earlier, *again, *new)}
+    assert len(ids(recorded)) == 6
+    assert is_whole(recorded)
 
 
 def test_frames_are_read_as_they_were_written():
     records = [a_record(1), None]
-    stream, incoming = encode_frame(records, behind=True) + encode_frame([], behind=False), Incoming()
+    stream, incoming = encode_frame(records, behind=True, since=7) + encode_frame([], behind=False), Incoming()
     found = [frame for byte in stream for frame in incoming.take(bytes([byte]))]
-    assert [(frame.behind, frame.records) for frame in found] == [(True, records), (False, [])]
+    assert found == [Frame(behind=True, since=7, records=records), Frame(behind=False, since=None, records=[])]
+
+
+def test_answers_are_read_as_they_were_written():
+    told, answers = [Answer(durable=True, frames=0, newest=2**40), Answer(durable=False, frames=3, newest=0)], Answers()
+    stream = b"".join(map(encode_answer, told))
+    assert [answer for byte in stream for answer in answers.take(bytes([byte]))] == told
 
 
 async def test_a_courier_that_is_closed_takes_nothing(place, recorder):

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from storage_doubles import CUSTODIAN, a_record, discrepancies, find_break
-from strongroom.audit.log import FIRST_LINK, microseconds, plain_link, whole_chain
+from strongroom.audit.log import FIRST_LINK, plain_link, whole_chain
 from strongroom.custody.stream import ArchiveBroken, SealedReader, SealedWriter
 from strongroom.storage import restoration
 from strongroom.storage.archive import End, Manifest, Schema, read_items, read_manifest, write_items
@@ -115,7 +115,7 @@ def older(whole, tmp_path):
         for number in range(1, 4):
             record = a_record(number)
             link = plain_link(link, record)
-            row = (number, record.record_id, microseconds(record.time), record.body, link)
+            row = (number, record.record_id, record.began, record.body, link)
             connection.execute("INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?)", row)
     return older
 

@@ -19,7 +19,7 @@ from storage_doubles import (
     discrepancies,
 )
 from storage_kinds import counting, is_whole
-from strongroom.audit.log import FIRST_LINK, microseconds, plain_link
+from strongroom.audit.log import FIRST_LINK, plain_link
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
 from strongroom.storage.directory import BRANCHES, prepare
@@ -70,11 +70,11 @@ def _write_records(older):
         for number in range(1, OLD_RECORDS + 1):
             record = a_record(number)
             link = plain_link(link, record)
-            row = (number, record.record_id, microseconds(record.time), record.body, link)
+            row = (number, record.record_id, record.began, record.body, link)
             connection.execute("INSERT INTO records (seq, id, time, body, link) VALUES (?, ?, ?, ?, ?)", row)
     with closing(sqlite3.connect(older / MAIN_FILE, isolation_level=None)) as connection:
         record = a_record(9)
-        row = (record.record_id, microseconds(record.time), record.body)
+        row = (record.record_id, record.began, record.body)
         connection.execute("INSERT INTO outbox (id, time, body) VALUES (?, ?, ?)", row)
 
 

@@ -33,7 +33,7 @@ def full_disk(size=4096):
 def broken_log(storage, monkeypatch):
     """The audit file cannot be written until `mend` is called."""
 
-    def fail(batch):
+    def fail(batch, **_):
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(storage._keeper._writer, "append", fail)

@@ -47,7 +47,9 @@ class VaultLife(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def change(self):
-        return service.Change(author=Author("a", "Application"), object_id="o", may_assign_roles=True, now=self.now)
+        return service.VaultChange(
+            author=Author("a", "Application"), object_id="o", may_assign_roles=True, now=self.now
+        )
 
     def put(self, **said):
         request = VaultRequest(location="local", tenant_id=TENANT, sku="standard", access_policies=(), **said)

@@ -15,6 +15,7 @@ from strongroom.vaults.network import (
     RulesRequest,
     SubnetRule,
     change_rules,
+    compare_rules,
     normal_ranges,
     public_access_of,
 )
@@ -164,6 +165,23 @@ def test_what_a_request_does_not_say_stays():
     assert change_rules(rules, RulesRequest(default_action="aLLOW"), private=True).ip_rules == rules.ip_rules
     changed = change_rules(rules, RulesRequest(ip_rules=(), bypass="AZUREservices"), private=True)
     assert changed == NetworkRules(default_action="Deny", bypass="AzureServices", subnet_rules=(subnet,))
+
+
+def test_a_change_of_rules_says_what_comes_and_what_goes():
+    subnet = SubnetRule(subnet_id=SUBNET.lower())
+    rules = NetworkRules(default_action="Deny", ip_rules=("1.2.3.4/32", "1.2.3.0/24"), subnet_rules=(subnet,))
+    named = [SUBNET.lower(), "1.2.3.0/24", "1.2.3.4/32"]
+    assert compare_rules(None, rules) == {"added": named, "defaultAction": "Deny"}
+    assert compare_rules(rules, None) == {"removed": named, "defaultAction": "Allow"}
+    less = NetworkRules(default_action="Deny", bypass="None", ip_rules=("1.2.3.4/32",), subnet_rules=(subnet,))
+    assert compare_rules(rules, less) == {"removed": ["1.2.3.0/24"], "bypass": "None"}
+
+
+def test_rules_that_let_in_the_same_are_no_change():
+    assert compare_rules(None, NetworkRules()) == {}
+    assert compare_rules(NetworkRules(), None) == {}
+    both = [NetworkRules(ip_rules=ranges) for ranges in (("1.2.3.4/32", "1.2.3.0/24"), ("1.2.3.0/24", "1.2.3.4/32"))]
+    assert compare_rules(*both) == {}
 
 
 def test_words_that_are_none_are_refused():

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import field
 
+from strongroom.clock import from_microseconds, microseconds
+
 
 class Category(StrEnum):
     """The log that a record belongs to."""
@@ -72,12 +74,13 @@ def new_record_id() -> bytes:
 class Record(msgspec.Struct, frozen=True, eq=False, array_like=True):
     """A record as kept: its id, when the request began, its body (one line of JSON in UTF-8, no line end).
 
+    began: in microseconds since 1970: what is sent, linked and kept is that number. time: the same, aware UTC.
     change: the number of the change that it tells of, given when that commits; None where nothing was changed.
     rows: what became of the rows that the change wrote, as `storage/notes.py` writes it. Neither makes it another one.
     """
 
     record_id: bytes
-    time: datetime
+    began: int
     body: bytes
     change: int | None = None
     rows: bytes = b""
@@ -88,8 +91,13 @@ class Record(msgspec.Struct, frozen=True, eq=False, array_like=True):
     def __hash__(self) -> int:
         return hash(self._told())
 
-    def _told(self) -> tuple[bytes, datetime, bytes]:
-        return self.record_id, self.time, self.body
+    @property
+    def time(self) -> datetime:
+        """When the request began."""
+        return from_microseconds(self.began)
+
+    def _told(self) -> tuple[bytes, int, bytes]:
+        return self.record_id, self.began, self.body
 
 
 class RecordBody(msgspec.Struct, rename="camel", kw_only=True):
@@ -135,10 +143,10 @@ class Form:
         before_id, _, tail = rest.partition(b'"id":""')
         return cls(head, middle, before_id, tail)
 
-    def fill(self, moment: datetime, *, ms: float, correlation_id: str, object_id: str) -> bytes:
-        """Return the encoded body of what began at `moment` and took `ms` milliseconds."""
+    def fill(self, began: int, *, ms: float, correlation_id: str, object_id: str) -> bytes:
+        """Return the encoded body of what began then, in microseconds since 1970, and took `ms` milliseconds."""
         return b'{"time":"%b"%b"durationMs":%b,%b"correlationId":%b,%b"id":%b%b' % (
-            wire_time(moment).encode(),
+            _wire_time(began).encode(),
             self.head,
             _encode(round(ms, 3)),
             self.middle,
@@ -151,7 +159,7 @@ class Form:
 
 def new_record(moment: datetime, body: RecordBody, record_id: bytes | None = None) -> Record:
     """Return the record of what began at `moment`; record_id: the one that it is known by already."""
-    return Record(record_id or new_record_id(), moment, _encode(body))
+    return Record(record_id or new_record_id(), microseconds(moment), _encode(body))
 
 
 def guid_of(record_id: bytes) -> str:
@@ -162,7 +170,11 @@ def guid_of(record_id: bytes) -> str:
 
 def wire_time(moment: datetime) -> str:
     """Return a time, aware UTC, as records write it: seven fractional digits."""
-    return f"{_whole_second(int(moment.timestamp()))}.{moment.microsecond:06d}0Z"
+    return _wire_time(microseconds(moment))
+
+
+def _wire_time(began: int) -> str:
+    return f"{_whole_second(began // 1_000_000)}.{began % 1_000_000:06d}0Z"
 
 
 @lru_cache(maxsize=16)

@@ -7,7 +7,7 @@ Records of a data directory older than that carry plain links (SHA-256) up to a 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from strongroom.audit.event import Record
@@ -22,8 +22,6 @@ LONGEST_REQUEST = timedelta(hours=3)
 Records lie in the order in which requests ended and tell when they began: behind an old one there may be newer ones.
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -32,17 +30,6 @@ class Entry:
     sequence: int
     record: Record
     link: bytes
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a time as microseconds since 1970."""
-    since = moment - _EPOCH  # whole numbers throughout: a float would lose some
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def from_microseconds(count: int) -> datetime:
-    """Return the time of so many microseconds since 1970, aware UTC."""
-    return _EPOCH + timedelta(microseconds=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +49,7 @@ Link = Callable[[bytes, Record], bytes]
 
 def plain_link(before: bytes, record: Record) -> bytes:
     """Return the link that records had before links were keyed."""
-    moment = microseconds(record.time).to_bytes(8, "big", signed=True)
+    moment = record.began.to_bytes(8, "big", signed=True)
     return hashlib.sha256(before + record.record_id + moment + record.body).digest()
 
 
@@ -73,9 +60,9 @@ def keyed_link(authenticate: Callable[[bytes], bytes]) -> Link:
     """
 
     def link(before: bytes, record: Record) -> bytes:
-        moment = microseconds(record.time).to_bytes(8, "big", signed=True)
+        moment = record.began.to_bytes(8, "big", signed=True)
         noted = _noted(record) if record.rows or record.change else NOTHING_NOTED
-        return authenticate(before + record.record_id + moment + noted + record.body)
+        return authenticate(b"".join((before, record.record_id, moment, noted, record.body)))
 
     return link
 

@@ -48,7 +48,7 @@ command.add_command(preview)
 def explain(
     vault: str, *, secret: str | None, key: str | None, operation: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """List who can do what with a vault, and by which road; then who could give itself that, and how.
+    """List who can do what with a vault, and by which road. Then it lists who could give itself that, and how.
 
     What was given for single secrets or keys is told with them. Who is disabled, or not in the directory, is listed
     with what it was given, and reaches nothing.
@@ -80,7 +80,7 @@ def explain(
 @format_option
 @settings_options(*PLACE)
 def reach(principal: str, *, as_json: bool, **flags: Any) -> None:
-    """List every vault of which PRINCIPAL reaches something, what it may do there and by which road.
+    """List what PRINCIPAL may do in which vaults, and by which road.
 
     PRINCIPAL is an application, a user or a group: its object id, application id, user principal name or display name.
     Of a group what its members have by it is listed.

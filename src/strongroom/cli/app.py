@@ -48,7 +48,7 @@ def _lifetime(function: Callable[..., Any]) -> Callable[..., Any]:
 @format_option
 @settings_options(*PLACE)
 def create(name: str, *, days: int, as_json: bool, **flags: Any) -> None:
-    """Make an application called NAME and print its client secret, which nothing shows again.
+    """Make the application NAME and print its client secret. Nothing shows that again.
 
     No two have one name. It may do nothing yet: give it a role (strongroom role assign) or an access policy of a vault.
     """
@@ -88,7 +88,7 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 @format_option
 @settings_options(*PLACE)
 def show(application: str, *, as_json: bool, **flags: Any) -> None:
-    """Show APP: its ids, whether it is enabled, how many credentials it has and until when."""
+    """Show the ids and the state of APP. It says whether APP is enabled, how many credentials it has and until when."""
 
     async def work(data: "Data") -> "Application":
         return await data.applications(data.storage.read()).get(application)
@@ -100,7 +100,7 @@ def show(application: str, *, as_json: bool, **flags: Any) -> None:
 @click.argument("application", metavar="APP")
 @settings_options(*PLACE)
 def disable(application: str, **flags: Any) -> None:
-    """Refuse APP everywhere from now on, whatever token it holds."""
+    """Refuse APP everywhere from now on, whatever token it has."""
     _change(flags, "servicePrincipals/disable", lambda data, stores: data.applications(stores).disable(application))
 
 
@@ -129,7 +129,7 @@ def delete(application: str, **flags: Any) -> None:
 @click.argument("certificate", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @settings_options(*PLACE)
 def add_certificate(application: str, certificate: Path, **flags: Any) -> None:
-    """Let the key of the certificate in FILE (PEM, RSA) sign in as APP."""
+    """Let APP sign in with the key of the certificate in FILE. It is in PEM, and the key is RSA."""
     from strongroom.clock import real_now
 
     pem = certificate.read_bytes()
@@ -146,7 +146,7 @@ def add_certificate(application: str, certificate: Path, **flags: Any) -> None:
 @format_option
 @settings_options(*PLACE)
 def reset_secret(application: str, *, days: int, as_json: bool, **flags: Any) -> None:
-    """Replace all client secrets of APP by a new one and print it; nothing shows it again."""
+    """Replace all client secrets of APP by one that is printed. Nothing shows it again."""
     from strongroom.bootstrap import keep_secret
     from strongroom.clock import real_now
 

@@ -26,7 +26,6 @@ COUNTED = (
     ("secrets", MAIN_FILE, "objects"),
     ("versions", MAIN_FILE, "versions"),
     ("applications", MAIN_FILE, "applications"),
-    ("records", AUDIT_FILE, "records"),
 )
 
 
@@ -64,13 +63,15 @@ def check_archive(path: Path, custodian: Custodian) -> tuple[Manifest, tuple[str
 
 def described(manifest: Manifest) -> str:
     """Return in words what an archive holds."""
-    counts = [_counted(manifest.count(file, table), noun) for noun, file, table in COUNTED]
+    counts = [_counted(count, noun) for noun, count in counts_of(manifest).items()]
     return f"taken {shown_time(manifest.taken)}: {', '.join(counts)}"
 
 
 def counts_of(manifest: Manifest) -> dict[str, int]:
     """Return how much of what an archive holds, for a record."""
-    return {noun: manifest.count(file, table) for noun, file, table in COUNTED}
+    rows = manifest.count(AUDIT_FILE, "records")  # each held one before they shared rows
+    records = rows if manifest.records is None else manifest.records
+    return {noun: manifest.count(file, table) for noun, file, table in COUNTED} | {"records": records}
 
 
 def last_backup(taken: datetime, archive: str, sha256: str) -> bytes:

@@ -125,7 +125,13 @@ def _write(data: "Data", sink: "Sink") -> "tuple[str, Manifest, tuple[str, ...]]
     taken = real_now()
     try:
         with take_snapshot(data.data_dir, touching=True) as snapshot:
-            manifest = Manifest(version=VERSION, taken=taken, schema=snapshot.versions(), counts=snapshot.counts())
+            manifest = Manifest(
+                version=VERSION,
+                taken=taken,
+                schema=snapshot.versions(),
+                counts=snapshot.counts(),
+                records=snapshot.count_records(),
+            )
             with progress_bar("writing the archive", manifest.rows) as progress:
                 items = chain([manifest], counted(snapshot.items(), progress))
                 writer = SealedWriter(sink, data.custodian)

@@ -34,7 +34,7 @@ def command() -> None:
 @command.command(name="show")
 @settings_options(*PLACE)
 def show(**flags: Any) -> None:
-    """Show the time that vaults and secrets live in, and how far ahead it is."""
+    """Show the time that vaults live in, and how far ahead it is."""
     from strongroom.cli.data import on_data
     from strongroom.resources.facts import clock_offset
 

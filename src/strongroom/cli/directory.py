@@ -72,7 +72,7 @@ def user() -> None:
 @format_option
 @settings_options(*PLACE)
 def create_user(name: str, *, display_name: str | None, mail: str | None, as_json: bool, **flags: Any) -> None:
-    """Make a user whose principal name is NAME, such as anna@example.com."""
+    """Make a user whose principal name is NAME. It reads like anna@example.com."""
     shown = display_name if display_name is not None else name.partition("@")[0]
 
     async def make(directory: "Directory", tenant_id: str) -> "User":
@@ -111,7 +111,7 @@ def show_user(user: str, *, as_json: bool, **flags: Any) -> None:
 def update_user(
     user: str, *, name: str | None, display_name: str | None, mail: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """Give USER other names; its id stays, and what it was granted with it."""
+    """Give USER other names. Its id stays, and what it was granted with it."""
     require_any(name=name, display_name=display_name, mail=mail)
 
     async def change(directory: "Directory", _: "Stores") -> "User":
@@ -150,7 +150,7 @@ def delete_user(user: str, **flags: Any) -> None:
 
 @command.group(name="group", epilog=GROUP_HELP)
 def group() -> None:
-    """Make, list, rename and delete groups, and say who belongs to them.
+    """Make, list, rename and delete groups, and say who is in them.
 
     \b
     strongroom directory group create payments-team --description 'Who runs the payments'
@@ -201,7 +201,7 @@ def show_group(group: str, *, as_json: bool, **flags: Any) -> None:
 @format_option
 @settings_options(*PLACE)
 def update_group(group: str, *, name: str | None, description: str | None, as_json: bool, **flags: Any) -> None:
-    """Give GROUP another name or description; its id stays, and what it was granted with it."""
+    """Give GROUP another name or description. Its id stays, and what it was granted with it."""
     require_any(name=name, description=description)
 
     async def change(directory: "Directory", _: "Stores") -> "Group":
@@ -273,7 +273,9 @@ def _a(relation: str) -> str:
 
 group.add_command(
     _relation_commands(
-        "member", "Say who is in a group: users, applications, and groups with all that are in them.", nested=True
+        "member",
+        "Say who is in a group. Its members are users, applications, and groups with all that are in them.",
+        nested=True,
     )
 )
 group.add_command(
@@ -335,7 +337,7 @@ def _relation(name: str) -> "Relation":
 
 @command.group(name="sp", epilog=app.APPLICATION_HELP)
 def service_principal() -> None:
-    """Make, list, disable and delete service principals: they are the applications of `strongroom app`.
+    """Make, list, disable and delete service principals. They are the applications of `strongroom app`.
 
     \b
     strongroom directory sp create payments

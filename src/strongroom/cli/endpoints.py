@@ -20,7 +20,7 @@ VAULT_OPTION = click.option("--vault", required=True, metavar="NAME", help="The 
 
 @click.group(name="endpoint")
 def endpoint() -> None:
-    """Make private endpoints: addresses of this server that lead to one vault each.
+    """Make private endpoints, which lead to one vault each. They are addresses of this server.
 
     Its connection is approved or rejected by who may do so at the vault (az keyvault private-endpoint-connection), or
     here with --approve. Requests that arrive at the address are private for that vault once it is approved; those for
@@ -111,7 +111,7 @@ async def _fresh(
 @format_option
 @settings_options(*PLACE)
 def list_(*, as_json: bool, **flags: Any) -> None:
-    """List the private endpoints of all vaults, those that were disconnected too."""
+    """List the private endpoints of all vaults, disconnected ones too."""
     from strongroom.cli.data import on_data
 
     async def work(data: "Data") -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ async def _names(stores: "Stores") -> dict[str, str]:
 @VAULT_OPTION
 @settings_options(*PLACE)
 def remove(name: str, *, vault: str, **flags: Any) -> None:
-    """Remove the private endpoint NAME of a vault, with its connection: its address leads to all vaults again."""
+    """Remove the private endpoint NAME of a vault. Its connection goes, and its address leads to all vaults again."""
     from strongroom.cli.data import on_data
     from strongroom.cli.failure import CommandFailed
     from strongroom.vaults.connections import find_endpoint

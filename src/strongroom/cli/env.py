@@ -8,31 +8,31 @@ from typing import Any
 
 import click
 
-from strongroom.cli.environment import Change, client_environment, names_resolve, tell_notes
+from strongroom.cli.environment import EnvironmentChange, client_environment, names_resolve, tell_notes
 from strongroom.cli.known import known_credentials
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.running import find_server
 
 
-def as_shell(change: Change) -> str:
+def as_shell(change: EnvironmentChange) -> str:
     """Return the change as commands of a POSIX shell."""
     lines = [f"unset {name}" for name in change.unset]
     return "\n".join(lines + [f"export {name}={shlex.quote(value)}" for name, value in change.set.items()])
 
 
-def as_powershell(change: Change) -> str:
+def as_powershell(change: EnvironmentChange) -> str:
     """Return the change as PowerShell commands."""
     lines = [f"Remove-Item -ErrorAction Ignore Env:{name}" for name in change.unset]
     quoted = {name: value.replace("'", "''") for name, value in change.set.items()}
     return "\n".join(lines + [f"$Env:{name} = '{value}'" for name, value in quoted.items()])
 
 
-def as_json(change: Change) -> str:
+def as_json(change: EnvironmentChange) -> str:
     """Return the change as a JSON object; null stands for a variable that must not be set."""
     return json.dumps(dict.fromkeys(change.unset) | dict(change.set), indent=2)
 
 
-FORMATS: dict[str, Callable[[Change], str]] = {"sh": as_shell, "json": as_json, "powershell": as_powershell}
+FORMATS: dict[str, Callable[[EnvironmentChange], str]] = {"sh": as_shell, "json": as_json, "powershell": as_powershell}
 
 
 @click.command(name="env")

@@ -26,7 +26,7 @@ OTHER_PROXY_VARIABLES = ("ALL_PROXY", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class EnvironmentChange:
     """What is to be set in an environment, what must not stand in it, and what to tell of it whoever asked for it."""
 
     set: Mapping[str, str]
@@ -38,7 +38,7 @@ class Change:
         return {name: value for name, value in environ.items() if name not in self.unset} | dict(self.set)
 
 
-def tell_notes(change: Change) -> None:
+def tell_notes(change: EnvironmentChange) -> None:
     """Say on standard error what a person should know of `change`, a line for each."""
     for note in change.notes:
         click.echo(f"note: {note}", err=True)
@@ -46,7 +46,7 @@ def tell_notes(change: Change) -> None:
 
 def client_environment(
     server: Running, credentials: Credentials, environ: Mapping[str, str], *, names_resolve: bool, proxy_url: str | None
-) -> Change:
+) -> EnvironmentChange:
     """Return what an environment needs for clients of `server`.
 
     proxy_url: the proxy to use where names do not resolve; None when there is none.
@@ -70,7 +70,7 @@ def client_environment(
         variables = {name: value for name, value in variables.items() if name not in unset}
     elif _has_proxy(environ):
         variables |= _excepted(environ, lambda entries: [*entries, server.domain, f".{server.domain}"], always=True)
-    return Change(variables, identity.unset + unset, identity.notes)
+    return EnvironmentChange(variables, identity.unset + unset, identity.notes)
 
 
 def without_domain(entries: Iterable[str], domain: str) -> list[str]:

@@ -28,7 +28,7 @@ def command() -> None:
 @format_option
 @settings_options(*PLACE)
 def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
-    """Say what the HSM can do, and compare its keys with those that the vaults refer to.
+    """Say what the HSM can do, and compare its keys with the vaults'.
 
     Each algorithm and each kind of key is tried, with keys that end with the trial. A key that a vault refers to and
     the HSM does not have is a problem (exit code 1). One that no vault refers to was left by a server that was stopped
@@ -59,7 +59,7 @@ def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
 @command.command(name="adopt")
 @settings_options(*PLACE)
 def adopt(**flags: Any) -> None:
-    """Say of restored data that they are now the only ones that use the HSM's keys.
+    """Say of restored data that they alone use the HSM's keys now.
 
     Until then a server on restored data destroys nothing in the HSM: what is purged there may be a key that the server
     it was copied from goes on to use. Counts from the next start on. Never say it of a rehearsal.

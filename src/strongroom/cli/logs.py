@@ -33,7 +33,11 @@ FOLLOW_SECONDS = 0.5
 @click.option("--operation", metavar="NAME", help="Only this operation, such as SecretGet.")
 @click.option("--vault", metavar="NAME", help="Only what concerns this vault.")
 @click.option("--caller", metavar="WHO", help="Only from this application (name or id), user or operator.")
-@click.option("--failed", is_flag=True, help="Only what was refused or failed.")
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="Only what was refused or failed, but for 401s that ask for a token.",
+)
 @click.option("--since", type=MOMENT, help="Only from then on: 15m, 2h, 7d, or a time in ISO 8601 (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as they are kept, one a line.")
 @settings_options(*PLACE)

@@ -2,7 +2,7 @@
 
 import click
 
-from strongroom.cli import endpoints, networkreport, networkrules, trusted
+from strongroom.cli import endpoints, networkcheck, networkreport, networkrules, trusted
 
 
 @click.group(name="network")
@@ -21,7 +21,7 @@ def command() -> None:
     """
 
 
-command.add_command(networkreport.check)
+command.add_command(networkcheck.check)
 command.add_command(networkrules.show)
 command.add_command(networkrules.propose)
 command.add_command(networkreport.report)

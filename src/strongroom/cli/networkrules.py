@@ -65,7 +65,7 @@ def _one_of(option: str, *words: str, text: str) -> Callable[[F], F]:
 @format_option
 @settings_options(*PLACE)
 def propose(vault: str, *, file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Propose network rules for a vault: requests are judged by them from now on, and none is refused.
+    """Propose network rules for a vault. Requests are judged by them from now on, and none is refused.
 
     They are those that are proposed already, else those that count, or those of --file, with what is said changed.
     Each record of a request that they would refuse says so; `strongroom network report` sums up who that is.
@@ -119,7 +119,7 @@ def adopt(vault: str, *, as_json: bool, **flags: Any) -> None:
 @format_option
 @settings_options(*PLACE)
 def withdraw(vault: str, *, as_json: bool, **flags: Any) -> None:
-    """Drop the rules that are proposed for a vault; those that count stay as they are."""
+    """Drop the rules that are proposed for a vault. Those that count stay as they are."""
     from strongroom.vaults.proposals import withdraw
 
     _show(_change(settings_from(flags), vault, "Strongroom.NetworkRules/withdraw", withdraw), as_json=as_json)
@@ -160,13 +160,13 @@ def _record(operation: str, before: "Vault", after: "Vault") -> "Record":
     """Return the record of a change: what it makes, or would make, of the rules that count."""
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
-    from strongroom.planes.management.rulechange import rules_change
     from strongroom.vaults.model import id_of_vault
+    from strongroom.vaults.network import compare_rules
     from strongroom.vaults.proposals import rehearsed
 
     wanted = rehearsed(after)
     properties: dict[str, Any] = {"vault": after.name}
-    if change := rules_change(before.network, wanted.network):
+    if change := compare_rules(before.network, wanted.network):
         properties["networkAclsChange"] = change
     if wanted.public_network_access != before.public_network_access:
         properties["publicNetworkAccess"] = wanted.public_network_access

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(name="preview")
 def preview() -> None:
-    """Say who would gain and who would lose what by a change, before it is made. Nothing is written.
+    """Say who would gain and lose what by a change, before it is made. Nothing is written.
 
     \b
     strongroom access preview assign payments 'Key Vault Secrets User' --vault pay
@@ -72,7 +72,7 @@ def preview_assign(
 @format_option
 @settings_options(*PLACE)
 def preview_remove(assignment: str, *, as_json: bool, **flags: Any) -> None:
-    """Say what it would change to take a role away; ID is the assignment's, as `strongroom role list` shows it."""
+    """Say what it would change to take a role away. ID is the assignment's, as `strongroom role list` shows it."""
     from strongroom.access.authorization.preview import without_assignment
 
     wanted = assignment.rstrip("/").rpartition("/")[2].lower()
@@ -97,7 +97,7 @@ def preview_remove(assignment: str, *, as_json: bool, **flags: Any) -> None:
 def preview_policy(
     change: str, principal: str, *, vault: str, secrets: str, keys: str, as_json: bool, **flags: Any
 ) -> None:
-    """Say what it would change to add, replace or remove PRINCIPAL's access policy of a vault."""
+    """Say what another access policy of PRINCIPAL would change. One of a vault is added, replaced or removed."""
     from strongroom.access.authorization.preview import with_policies
     from strongroom.access.identity.directory import Directory
     from strongroom.vaults.model import AccessPolicy
@@ -124,7 +124,7 @@ def preview_policy(
 @format_option
 @settings_options(*PLACE)
 def preview_member(change: str, group: str, principal: str, *, as_json: bool, **flags: Any) -> None:
-    """Say what it would change to put PRINCIPAL into GROUP, or to take it out."""
+    """Say what one member of GROUP more, or less, would change. PRINCIPAL is put into it, or taken out."""
     from strongroom.access.authorization.preview import with_membership, without_membership
     from strongroom.access.identity.directory import Directory
     from strongroom.access.identity.membership import make_membership
@@ -147,7 +147,7 @@ def preview_member(change: str, group: str, principal: str, *, as_json: bool, **
 @format_option
 @settings_options(*PLACE)
 def preview_model(model: str, *, vault: str, as_json: bool, **flags: Any) -> None:
-    """Say what it would change to let roles, or access policies, decide in a vault."""
+    """Say what another permission model of a vault would change. Roles decide there, or access policies."""
     from strongroom.access.authorization.preview import with_model
 
     async def change(_: "Data", world: "World") -> "World":

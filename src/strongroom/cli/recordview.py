@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from strongroom.access.identity.challenges import CHALLENGES
 from strongroom.audit.event import OBJECT_CLAIM, UPN_CLAIM, Record
 from strongroom.cli.shown import printable
 
 REASON_LENGTH = 120
+UNAUTHORIZED = 401
 UNREADABLE: dict[str, Any] = {
     "category": "",
     "operationName": "(unreadable)",
@@ -30,7 +32,8 @@ CALLER_PROPERTIES = ("localUser", "actor", "appId", "servicePrincipalId")
 class Choice:
     """Which records are wanted; what is None or empty does not choose. Names compare without regard to case.
 
-    callers: ids any of which the record names as its caller. failed: only what was refused or went wrong.
+    callers: ids any of which the record names as its caller. failed: only what was refused or went wrong, challenges
+    not among it.
     """
 
     category: str | None = None
@@ -50,8 +53,13 @@ class Choice:
             and _same(self.operation, body["operationName"])
             and (self.vault is None or f"{body['resourceId']}/".upper().find(f"/VAULTS/{self.vault.upper()}/") >= 0)
             and (not self.callers or not self.callers.isdisjoint(name.lower() for name in _callers(body)))
-            and (not self.failed or body["resultType"] != "Success")
+            and (not self.failed or (body["resultType"] != "Success" and not is_challenge(body)))
         )
+
+
+def is_challenge(body: Mapping[str, Any]) -> bool:
+    """Answer whether a record is of a request without a token that was asked for one, as clients first ask."""
+    return body["properties"].get("httpStatusCode") == UNAUTHORIZED and body["resultDescription"] in CHALLENGES
 
 
 def body_of(record: Record) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def assign(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Give PRINCIPAL a role, at the subscription unless told otherwise."""
+    """Give PRINCIPAL a role. It is given at the subscription unless told otherwise."""
     from strongroom.access.authorization.assignments import AssignmentRequest, assign_role
     from strongroom.access.identity.directory import Directory
     from strongroom.cli.data import on_data
@@ -93,7 +93,7 @@ def assign(
 @format_option
 @settings_options(*PLACE)
 def list_(principal: str | None, *, scope: str | None, as_json: bool, **flags: Any) -> None:
-    """List role assignments, those of PRINCIPAL when it is given, oldest first."""
+    """List role assignments, oldest first. They are those of PRINCIPAL when it is given."""
     from strongroom.access.authorization.assignments import list_assignments
     from strongroom.access.identity.directory import Directory
     from strongroom.cli.data import on_data
@@ -113,7 +113,7 @@ def list_(principal: str | None, *, scope: str | None, as_json: bool, **flags: A
 @click.argument("assignment", metavar="ID")
 @settings_options(*PLACE)
 def remove(assignment: str, **flags: Any) -> None:
-    """Take a role away again; ID is the assignment's, as `strongroom role list` shows it."""
+    """Take a role away again. ID is the assignment's, as `strongroom role list` shows it."""
     from strongroom.access.authorization.assignments import remove_assignment
     from strongroom.cli.data import on_data
 
@@ -134,7 +134,7 @@ def remove(assignment: str, **flags: Any) -> None:
 @command.command(name="definitions")
 @format_option
 def definitions(*, as_json: bool) -> None:
-    """List the built-in roles; `az role definition list --custom-role-only` lists your own."""
+    """List the built-in roles. With `az role definition list --custom-role-only` you list your own."""
     from strongroom.access.authorization.roles import BUILT_IN
 
     show_rows(

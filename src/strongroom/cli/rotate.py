@@ -77,7 +77,7 @@ def master_key(*, kind: str | None, new_file: Path | None, new_passphrase_file: 
 @click.option("--all", "every", is_flag=True, help="Every vault, deleted ones too.")
 @settings_options(*PLACE)
 def vault(names: tuple[str, ...], *, every: bool, **flags: Any) -> None:
-    """Give vaults a new data key: new values lie under it at once, old ones are sealed anew one batch after another.
+    """Give vaults a new data key. New values lie under it at once, old ones are sealed anew one batch after another.
 
     The old key is removed when nothing lies under it any more. Names, versions and ids of secrets stay what they are;
     object backups lie under a key of their own and stay valid.

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from strongroom.cli.environment import Change, client_environment, names_resolve, tell_notes
+from strongroom.cli.environment import EnvironmentChange, client_environment, names_resolve, tell_notes
 from strongroom.cli.failure import CommandFailed
 from strongroom.cli.identity import Credentials
 from strongroom.cli.known import known_credentials
@@ -87,7 +87,7 @@ def _run_passing_through(arguments: tuple[str, ...], server: Running, credential
         return _run_child(arguments, change)
 
 
-def _run_child(arguments: tuple[str, ...], change: Change) -> int:
+def _run_child(arguments: tuple[str, ...], change: EnvironmentChange) -> int:
     """Run the command as a child. Ctrl-C reaches it by itself; what else would end us is handed on to it."""
     children: list[subprocess.Popen[bytes]] = []
 

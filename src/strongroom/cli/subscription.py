@@ -37,7 +37,7 @@ def command() -> None:
 @format_option
 @settings_options(*PLACE)
 def add(name: str, *, subscription_id: str | None, owner: str | None, as_json: bool, **flags: Any) -> None:
-    """Add a subscription; without --owner nobody may do anything in it until `strongroom role assign` says so."""
+    """Add a subscription. Without --owner nobody may do anything in it until `strongroom role assign` says so."""
     from strongroom.cli.data import on_data
 
     async def work(data: "Data") -> dict[str, Any]:
@@ -110,7 +110,7 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 @format_option
 @settings_options(*PLACE)
 def show(subscription: str, *, as_json: bool, **flags: Any) -> None:
-    """Show a subscription, and how many resource groups and vaults it holds."""
+    """Show a subscription, and how many groups and vaults it holds."""
     from strongroom.cli.data import on_data
     from strongroom.resources.subscriptions import get_named
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(name="trust", epilog=APPLICATION_HELP)
 def trust() -> None:
-    """Name the applications that are trusted services: what `bypass: AzureServices` of a vault means here.
+    """Name the applications that are trusted services. They are what `bypass: AzureServices` of a vault means here.
 
     They reach vaults that let trusted services in from wherever they call; what they may do there, policies and roles
     say as ever. Name only what runs under your own hands.
@@ -64,22 +64,29 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 
 
 def _change(flags: dict[str, Any], named: str, *, trusted: bool) -> None:
-    """Change whether an application is trusted, with its record, and print its name."""
+    """Let an application be trusted or not, with a record if that is a change, and print what became of it."""
     from strongroom.cli.data import on_data
 
-    async def work(data: "Data") -> "Application":
+    async def work(data: "Data") -> tuple["Application", bool]:
         async def unit(stores: "Stores") -> tuple["Application", "Record"]:
             found = await data.applications(stores).trust(named, trusted=trusted)
-            done = "Strongroom.TrustedService/add" if trusted else "Strongroom.TrustedService/remove"
-            return found, _record(done, found)
+            return found, _record(found)
 
-        return await data.storage.change(unit)
+        found = await data.applications(data.storage.read()).get(named)
+        if found.trusted is trusted:
+            return found, False
+        return await data.storage.change(unit), True
 
-    found = on_data(settings_from(flags), work)
-    click.echo(f"{'trust' if trusted else 'no longer trust'}: {printable(found.display_name)} ({found.app_id})")
+    found, is_changed = on_data(settings_from(flags), work)
+    if is_changed:
+        told = "trust" if trusted else "no longer trust"
+    else:
+        told = "already trusted" if trusted else "was not trusted"
+    click.echo(f"{told}: {printable(found.display_name)} ({found.app_id})")
 
 
-def _record(operation: str, application: "Application") -> "Record":
+def _record(application: "Application") -> "Record":
+    """Return the record of a change: of an application that has come to be trusted, or is so no longer."""
     from strongroom.audit.local import local_record
     from strongroom.clock import real_now
 
@@ -88,4 +95,5 @@ def _record(operation: str, application: "Application") -> "Record":
         "objectId": application.object_id,
         "displayName": application.display_name,
     }
+    operation = "Strongroom.TrustedService/add" if application.trusted else "Strongroom.TrustedService/remove"
     return local_record(operation, now=real_now(), properties=properties)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @format_option
 @settings_options(*PLACE)
 def command(*, as_json: bool, **flags: Any) -> None:
-    """Check every record that is kept: that none was changed, removed, moved, put in, or cut off the end.
+    """Check every record that is kept. None may have been changed, removed, moved, put in, or cut off the end.
 
     Ends with exit code 1, and names the first record that is not as it was written, when one is not. The server may
     run meanwhile.

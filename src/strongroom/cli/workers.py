@@ -28,6 +28,7 @@ from strongroom.hosting.workers import rows_needed
 from strongroom.meters import CommitMeter, Meters
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.data.throttling import Limiter
+from strongroom.planes.management.site import Site
 from strongroom.resources.locations import Locations
 from strongroom.scheduling.chores import Chores, Turn
 from strongroom.scheduling.steadiness import Steadiness
@@ -57,7 +58,7 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
     planes = make_planes(
         custodian,
         domain=settings.domain,
-        locations=Locations(settings.location),
+        site=site_of(settings),
         limiter=Limiter(),
         keepers=keepers_of(settings, custodian),
     )
@@ -65,6 +66,11 @@ def new_counts(settings: Settings, custodian: Custodian, now: datetime) -> Meter
     meters = new_meters(planes, kinds=(WORKER, RECORDER, METRICS), rows=rows)
     meters.set(("started",), int(now.timestamp()))
     return meters
+
+
+def site_of(settings: Settings) -> Site:
+    """Return what the operator has decided of this server."""
+    return Site(locations=Locations(settings.location), private_ip_rules=settings.private_ip_rules)
 
 
 def keepers_of(
@@ -124,7 +130,7 @@ def application_maker(
             storage,
             custodian,
             domain=settings.domain,
-            locations=Locations(settings.location),
+            site=site_of(settings),
             limiter=limiter,
             keepers=keepers,
             strangers=Strangers(tally, settings.unauthenticated_per_minute, chores.space.has_room),
@@ -136,7 +142,6 @@ def application_maker(
             meters=meters,
             note_request=courtesy.note_request,
             authorities=HttpAuthorities(settings.attestation_authority),
-            private_rules=settings.private_ip_rules,
         )
 
     return make

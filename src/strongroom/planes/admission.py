@@ -76,9 +76,10 @@ class Admission:
         return call.operation is self.operation and call.vault is self.vault
 
 
-def remember(asked: Question, call: Call, caller: Caller, refused: ForbiddenByNetwork | None = None) -> None:
-    """Remember until something changes that a call was let in, or what its network rules refused it with."""
+def remember(asked: Question, call: Call, caller: Caller, found: "Operation | ForbiddenByNetwork") -> None:
+    """Remember until something changes what was found: what a call may do, or what its network rules refuse it with."""
     assert call.operation is not None  # nobody is let in to nothing
+    refused = found if isinstance(found, ForbiddenByNetwork) else None
     call.admission = Admission(
         call.real_now, caller, call.operation, call.parameters, call.vault, call.object_id, dict(call.notes), refused
     )

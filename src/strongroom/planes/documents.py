@@ -22,6 +22,7 @@ from strongroom.planes.identity.plane import operations as identity_operations
 from strongroom.planes.identity.token import TokenEndpoint
 from strongroom.planes.management.face import FACE as MANAGEMENT
 from strongroom.planes.management.plane import operations as management_operations
+from strongroom.planes.management.site import Site
 from strongroom.planes.openapi import DOMAIN, Face, describe
 from strongroom.planes.operation import Table
 from strongroom.resources.locations import Locations
@@ -33,7 +34,8 @@ def _data() -> Table:
 
 
 def _management() -> Table:
-    return Table(management_operations(Locations("local"), _keepers()))
+    site = Site(locations=Locations("local"), private_ip_rules=False)
+    return Table(management_operations(site, _keepers()))
 
 
 def _identity() -> Table:

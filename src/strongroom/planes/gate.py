@@ -61,6 +61,9 @@ class Plane(Protocol):
     async def authenticate(self, call: Call) -> Caller:
         """Return who is calling; Unauthenticated when the request proves nobody."""
 
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:
+        """Return what is told, to who proved who they are, of a path or verb that is in no table."""
+
     def require_version(self, call: Call) -> None:
         """Raise BadRequest unless the request's api-version is one that this plane speaks."""
 
@@ -229,17 +232,17 @@ class Gate:
         asked = question_of(call)
         admission: Admission | None = call.stores.unchanged.get(asked)
         if admission is not None and admission.holds_at(call.real_now):
-            operation = admission.apply(call)
-        else:
-            try:
-                operation = await self._find_admission(call)
-            except ForbiddenByNetwork as error:
-                if call.caller is not None and asked is not None:
-                    remember(asked, call, call.caller, error)
-                raise
-            if call.caller is not None and asked is not None:
-                remember(asked, call, call.caller)
-        return operation
+            return admission.apply(call)
+        found: Operation | ForbiddenByNetwork
+        try:
+            found = await self._find_admission(call)
+        except ForbiddenByNetwork as error:
+            found = error
+        if call.caller is not None and asked is not None:
+            remember(asked, call, call.caller, found)
+        if isinstance(found, ForbiddenByNetwork):
+            raise found
+        return found
 
     async def _find_admission(self, call: Call) -> Operation:
         """Return the operation that the caller may do. Unknown paths are told only to those who proved who they are."""
@@ -254,7 +257,7 @@ class Gate:
             return call.operation
         call.caller = await self._plane.authenticate(call)
         if call.operation is None:
-            raise unknown or StrongroomError("no operation")
+            raise self._plane.explain_unknown(unknown or StrongroomError("no operation"), call)
         self._plane.require_version(call)
         await self._plane.authorize(call)
         return call.operation

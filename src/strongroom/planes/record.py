@@ -13,6 +13,7 @@ from typing import Any
 
 from strongroom.access.identity.model import Caller
 from strongroom.audit.event import OBJECT_CLAIM, UPN_CLAIM, Category, Form, Record, RecordBody, new_record, wire_time
+from strongroom.clock import microseconds
 from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 
@@ -59,8 +60,9 @@ def compose(call: Call, subject: Subject, response: Response, *, started: dateti
     if last is None or last[0] != told:
         told = (*told[:-1], dict(call.notes))
         last = subject.last = told, _form(subject, told)
-    body = last[1].fill(started, ms=ms, correlation_id=request.correlation_id, object_id=object_id)
-    return Record(call.record_id, started, body)
+    began = microseconds(started)
+    body = last[1].fill(began, ms=ms, correlation_id=request.correlation_id, object_id=object_id)
+    return Record(call.record_id, began, body)
 
 
 def _form(subject: Subject, told: tuple[Any, ...]) -> Form:

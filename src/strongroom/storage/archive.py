@@ -17,13 +17,17 @@ _LENGTH_BYTES = 4
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag="manifest"):
-    """What an archive says of itself. taken: the moment that it shows. schema, counts: of each file, of each table."""
+    """What an archive says of itself. taken: the moment that it shows. schema, counts: of each file, of each table.
+
+    records: how many there are, where rows hold several.
+    """
 
     format: int = FORMAT
     version: str
     taken: datetime
     schema: dict[str, str]
     counts: dict[str, dict[str, int]]
+    records: int | None = None
 
     def count(self, file: str, table: str) -> int:
         """Return how many rows a table has; 0 when it was not there yet."""

@@ -1,7 +1,8 @@
 """The courier: takes the records of a worker to the recorder, and tells each when it is durable.
 
 What a turn of the event loop submits goes together, in one frame. If the connection ends, what was not answered is sent
-again over a new one: a record is known by its id, so that it enters the chain once. What is not durable in time fails.
+again over a new one, with the number that was the newest before it: the recorder looks for it past that one, so that it
+enters the chain once. What is not durable in time fails.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import structlog
 from strongroom.audit.event import Record
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.failures import UNAVAILABLE
-from strongroom.storage.frames import DURABLE, dial, encode_frame
+from strongroom.storage.frames import Answers, dial, encode_frame
 
 PATIENCE_SECONDS = 5.0
 """How long records wait, at least, for a recorder that answers nothing."""
@@ -33,6 +34,10 @@ class Courier(asyncio.Protocol):
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._transport: asyncio.Transport | None = None
+        self._answers = Answers()
+        self._is_greeted = False
+        self._newest = 0  # what is not answered is not in the log up to this number
+        self._is_again = False  # what is not answered was sent over another connection before
         self._socket: socket.socket | None = None
         self._waiting: list[Waiting] = []
         self._sent: deque[list[Waiting]] = deque()
@@ -78,9 +83,12 @@ class Courier(asyncio.Protocol):
         if self._transport is None:
             self._dial()
             return
+        if not self._is_greeted:
+            return
         batch, self._waiting = self._waiting, []
         self._sent.append(batch)
-        self._transport.write(encode_frame([record for record, _ in batch], behind=self.behind))
+        since = self._newest if self._is_again else None
+        self._transport.write(encode_frame([record for record, _ in batch], behind=self.behind, since=since))
         self.behind = False
 
     def _dial(self) -> None:
@@ -100,18 +108,27 @@ class Courier(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to hand over."""
         self._transport = cast("asyncio.Transport", transport)  # a connection of bytes
+        self._answers, self._is_greeted = Answers(), False
 
     def data_received(self, data: bytes) -> None:
         """Take the answers to the frames that were sent, in their order."""
         self._progress = asyncio.get_running_loop().time()
-        for answer in data:
-            _settle(self._sent.popleft(), durable=answer == DURABLE[0])
+        for answer in self._answers.take(data):
+            for _ in range(answer.frames):
+                _settle(self._sent.popleft(), durable=answer.durable)
+            self._is_again &= answer.frames == 0
+            if not self._is_again:
+                self._newest = answer.newest
+        if not self._is_greeted:
+            self._is_greeted = True
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Send again what was not answered, over a new connection."""
         del exc
         self._transport = None
         self._waiting[:0] = [each for batch in self._sent for each in batch]
+        self._is_again |= bool(self._sent)
         self._sent.clear()
         self.behind = True
         if not self._closed:

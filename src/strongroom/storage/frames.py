@@ -1,7 +1,9 @@
-"""What a worker and the recorder say to each other: frames of records there, one byte for each frame back.
+"""What a worker and the recorder say to each other: frames of records there, answers of a fixed length back.
 
-A frame is its length (four bytes, little-endian) and MessagePack of whether records are left in the outbox, and of the
-records; None in a record's place only asks whether records can be made durable. Frames are answered in their order.
+A frame is its length (four bytes, little-endian) and MessagePack of whether records are left in the outbox, past which
+number some of its own may be in the log already, and of the records; None in a record's place only asks whether records
+can be made durable. An answer tells how many frames it is for, in their order, whether they are durable, and the number
+of the newest record. One for no frame greets: nothing is sent before it.
 """
 
 import os
@@ -17,27 +19,60 @@ import msgspec
 from strongroom.audit.event import Record
 
 SOCKET_FILE = "records.sock"
-DURABLE, FAILED = b"\x00", b"\x01"
 READ_BYTES = 1 << 20
 BACKLOG = 128
 
 _HEAD = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[bool, list[Record | None]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[bool, int | None, list[Record | None]]).decode
+_ANSWER = struct.Struct("<?IQ")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Records handed over together. behind: the outbox holds records that the log has not got."""
+    """Records handed over together.
+
+    behind: the outbox holds records that the log has not got. since: past which number some of these may be in the log.
+    """
 
     behind: bool
+    since: int | None
     records: list[Record | None]
 
 
-def encode_frame(records: Sequence[Record | None], *, behind: bool) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of so many frames. newest: the number of the newest record in the log."""
+
+    durable: bool
+    frames: int
+    newest: int
+
+
+def encode_frame(records: Sequence[Record | None], *, behind: bool, since: int | None = None) -> bytes:
     """Return a frame."""
-    content = _encode((behind, records))
+    content = _encode((behind, since, records))
     return _HEAD.pack(len(content)) + content
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """Return an answer as it is sent."""
+    return _ANSWER.pack(answer.durable, answer.frames, answer.newest)
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came of a stream of answers so far."""
+
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    def take(self, data: bytes) -> Iterator[Answer]:
+        """Return the answers that are whole now."""
+        self._buffer += data
+        while len(self._buffer) >= _ANSWER.size:
+            answer = Answer(*_ANSWER.unpack_from(self._buffer))
+            del self._buffer[: _ANSWER.size]
+            yield answer
 
 
 @dataclass(slots=True)
@@ -53,9 +88,9 @@ class Incoming:
             end = _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
             if len(self._buffer) < end:
                 return
-            behind, records = _decode(self._buffer[_HEAD.size : end])
+            frame = Frame(*_decode(self._buffer[_HEAD.size : end]))
             del self._buffer[:end]
-            yield Frame(behind, records)
+            yield frame
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from strongroom.access.identity.signing import private_place
-from strongroom.audit.log import BEGINNING, Chain, Mark, keyed_link, plain_link
+from strongroom.audit.log import BEGINNING, Chain, Entry, Mark, keyed_link, plain_link
 from strongroom.custody.sealing import Custodian, SealBroken, sealing_key_id
 from strongroom.custody.store import DataKey, Purpose
 from strongroom.errors import StrongroomError
@@ -27,9 +27,9 @@ from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.networks import NETWORKS
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.packing import entries_of, row_of
 from strongroom.storage.principals import MEMBERSHIPS
-from strongroom.storage.records import COLUMNS as RECORD_COLUMNS
-from strongroom.storage.records import LATE_COLUMNS, OUTBOX, entry_of, open_late
+from strongroom.storage.records import LATE_COLUMNS, OUTBOX, open_late
 from strongroom.storage.resources import GROUPS
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Documents, Session
@@ -58,9 +58,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "records": ("seq",),
 }
 """Which columns name a row to a person."""
-
-NOT_NOTED = {"change": None, "rows": b""}
-"""What records had not of before changes were noted."""
 
 Row = Mapping[str, Any]
 
@@ -183,17 +180,23 @@ class Inspection:
 
     def _check_record(self, row: Row) -> None:
         """Tell the first record that does not follow; those behind it hang on it."""
+        pruned = self._marks.get(PRUNED, BEGINNING)
         if self._chain is None:
-            self._chain, self._before = self._begin_chain(), self._marks.get(PRUNED, BEGINNING)
-        entry = entry_of(tuple([row.get(column, NOT_NOTED.get(column)) for column in RECORD_COLUMNS]))
-        if entry.sequence <= self._marks.get(PRUNED, BEGINNING).sequence:
+            self._chain, self._before = self._begin_chain(), pruned
+        if row["seq"] <= pruned.sequence:
             return  # it was verified when the mark went past it, and is on its way out
-        broken = self._is_chained and not self._chain.follows(entry, self._before)
-        self._before = Mark(entry.sequence, entry.link)
-        self._is_marked |= self._before == self._marks.get(NEWEST)
-        if broken:
+        entries = entries_of(row_of(row), self._before.sequence)
+        broken = [not self._follows(self._chain, entry) for entry in entries]
+        if self._is_chained and any(broken):
             self._is_chained = False
             raise SealBroken("it does not follow the record before it: one was changed, removed or put in between")
+
+    def _follows(self, chain: Chain, entry: Entry) -> bool:
+        """Answer whether an entry follows the one before, and go on to it."""
+        follows = self._is_chained and chain.follows(entry, self._before)
+        self._before = Mark(entry.sequence, entry.link)
+        self._is_marked |= self._before == self._marks.get(NEWEST)
+        return follows
 
     def _begin_chain(self) -> Chain:
         """Return how records are linked: with the keyring's newest key for them, plainly where there was none yet."""

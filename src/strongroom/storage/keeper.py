@@ -33,14 +33,19 @@ class Keeper:
         self._outbox = SqlRecords(data_dir, seal)
         self._told = False
 
-    def keep(self, batch: Sequence[Record | None], *, behind: bool) -> None:
+    def keep(self, batch: Sequence[Record | None], *, behind: bool, since: int | None = None) -> int:
         """Make a batch durable, all of it or none; None only asks whether that can be done. One of FAILURES otherwise.
 
-        behind: the outbox may hold records that the log has not got: they go first.
+        behind: the outbox may hold records that the log has not got: they go first. since: past which number some of
+        the batch may be in the log. Returns the number of the newest record.
         """
         if behind:
             self.carry()
-        self._writer.append(batch)
+        return self._writer.append(batch, since=since)
+
+    def last_sequence(self) -> int:
+        """Return the number of the newest record; one of FAILURES when it cannot be read."""
+        return self._writer.last_sequence()
 
     def carry(self) -> None:
         """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be.

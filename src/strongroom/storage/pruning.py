@@ -15,14 +15,15 @@ import structlog
 
 from strongroom.audit.event import Record
 from strongroom.audit.local import local_record
-from strongroom.audit.log import Chain, Mark, keyed_link, microseconds
+from strongroom.audit.log import Chain, Mark, keyed_link
+from strongroom.clock import microseconds
 from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.failures import unavailable
 from strongroom.storage.history import LastNotes, last_notes
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark
 from strongroom.storage.notes import Note, encode_notes
-from strongroom.storage.records import RecordWriter, SqlRecords
+from strongroom.storage.records import LAST_ROW, RecordWriter, SqlRecords
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
 
@@ -30,7 +31,9 @@ SLACK = timedelta(days=1)
 """How much older than need be a record grows before any is pruned: what a run costs grows with all that is kept."""
 
 BATCH = 1000
-"""Records that are deleted in one transaction; other writers wait for as long."""
+"""Records that are verified at once."""
+ROWS = 100
+"""Rows that are deleted in one transaction, each of up to `packing.MOST` records; other writers wait for as long."""
 
 NOTES_OF_A_RECORD = 1000
 FIRST_KEPT = "SELECT seq FROM records WHERE seq > ? AND time >= ? ORDER BY seq LIMIT 1"
@@ -82,10 +85,16 @@ class Pruning:
                 self._carry(pruned, mark, until, now)
                 self._mark(mark)
                 pruned = mark
+            oldest = next(iter(log_of_records.after(0, 1)), None)
         finally:
             log_of_records.close()
             main.close()
-        return self._delete(pruned.sequence)
+        if oldest is None or oldest.sequence > pruned.sequence:
+            return 0
+        self._delete(pruned.sequence)
+        count = pruned.sequence - oldest.sequence + 1
+        log.info("records were pruned", count=count, last=pruned.sequence)
+        return count
 
     def _last_due(self, main: Reader, pruned: Mark, until: datetime) -> int:
         """Return the number of the last record to prune, `pruned`'s when none is due.
@@ -99,7 +108,7 @@ class Pruning:
                 return pruned.sequence
             newest = get_mark(main, self._seal, NEWEST).sequence
             kept = audit.rows(FIRST_KEPT, (pruned.sequence, microseconds(until)))
-            last = min(newest, kept[0][0] if kept else newest) - 1
+            last: int = audit.rows(LAST_ROW, (min(newest, kept[0][0] if kept else newest) - 1,))[0][0]
             first_kept = audit.rows(FIRST_CHANGE_KEPT, (last,))[0][0]
             straggler = None if first_kept is None else audit.rows(FIRST_LATER_CHANGE, (first_kept, last))[0][0]
             return last if straggler is None else straggler - 1
@@ -135,22 +144,16 @@ class Pruning:
         finally:
             writer.close()
 
-    def _delete(self, last: int) -> int:
-        """Delete the records up to a number and give their pages back."""
-        writer, deleted = Writer(self._data_dir / AUDIT_FILE), 0
+    def _delete(self, last: int) -> None:
+        """Delete the records up to a number, the last one of its row, and give their pages back."""
+        writer, more = Writer(self._data_dir / AUDIT_FILE), True
         try:
-            more = last > 0
             while more:
                 with writer.transaction() as connection:
-                    count = connection.execute(DELETE, (last, BATCH)).rowcount
+                    more = connection.execute(DELETE, (last, ROWS)).rowcount == ROWS
                     _give_back_pages(connection)
-                deleted += count
-                more = count == BATCH
         finally:
             writer.close()
-        if deleted:
-            log.info("records were pruned", count=deleted, last=last)
-        return deleted
 
     def _alarm(self, error: SealBroken) -> None:
         if not self._told:
@@ -192,4 +195,4 @@ def _pages(notes: LastNotes, last: int) -> Iterator[list[Note]]:
 
 def _carrying(notes: list[Note], now: datetime) -> Record:
     record = local_record("Strongroom.Records/carry", now=now, properties={"rows": len(notes)}, actor="server")
-    return Record(record.record_id, record.time, record.body, None, encode_notes(notes))
+    return Record(record.record_id, record.began, record.body, None, encode_notes(notes))

@@ -1,8 +1,8 @@
 """The recorder: one process that makes the records of all workers durable, as many at a time as have come.
 
 A worker that committed records itself would wait for its own threads, since its loop and its commits share one
-interpreter lock. So it writes its records to a socket and hears one byte when they are durable (`frames.py`), and there
-is one writer of the chain. A recorder that dies is replaced; what was not answered is sent again, and is recorded once.
+interpreter lock. So it writes its records to a socket and hears when they are durable (`frames.py`), and there is one
+writer of the chain. A recorder that dies is replaced; what was not answered is sent again, and is recorded once.
 """
 
 import os
@@ -19,7 +19,7 @@ import structlog
 
 from strongroom.meters import CommitMeter
 from strongroom.storage.failures import unavailable
-from strongroom.storage.frames import DURABLE, FAILED, READ_BYTES, Frame, Incoming
+from strongroom.storage.frames import READ_BYTES, Answer, Frame, Incoming, encode_answer
 from strongroom.storage.keeper import FAILURES, Keeper
 
 TURN_SECONDS = 1.0
@@ -50,6 +50,7 @@ class Recorder:
         self._meter = meter
         self._turn = turn
         self._behind = True  # whoever recorded before may have left something
+        self._newest = _newest_of(keeper)
         self._ending = False
         self._peers: set[_Peer] = set()
         self._frames: list[tuple[_Peer, Frame]] = []
@@ -89,6 +90,7 @@ class Recorder:
         peer = _Peer(connection)
         self._peers.add(peer)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(peer))
+        self._answer(peer, Answer(durable=True, frames=0, newest=self._newest))
 
     def _read(self, peer: _Peer) -> None:
         try:
@@ -110,9 +112,10 @@ class Recorder:
         frames, self._frames = self._frames, []
         batch = [record for _, frame in frames for record in frame.records]
         behind = self._behind or any(frame.behind for _, frame in frames)
+        since = min((frame.since for _, frame in frames if frame.since is not None), default=None)
         began = time.perf_counter()
         try:
-            self._keeper.keep(batch, behind=behind)
+            self._newest = self._keeper.keep(batch, behind=behind, since=since)
         except FAILURES as error:
             unavailable(error)  # told once, here; each worker tells its own clients
             self._behind = True
@@ -123,13 +126,21 @@ class Recorder:
             self._behind = False
         failed = len(batch) if self._behind else 0
         self._meter.count(len(batch) - failed, failed, time.perf_counter() - began)
-        answer = FAILED if self._behind else DURABLE
         for peer, count in Counter(peer for peer, _ in frames).items():
-            self._answer(peer, answer * count)
+            self._answer(peer, Answer(durable=not self._behind, frames=count, newest=self._newest))
 
-    def _answer(self, peer: _Peer, answers: bytes) -> None:
-        """Answer frames of a worker, one byte for each: it is woken once."""
+    def _answer(self, peer: _Peer, answer: Answer) -> None:
+        """Answer frames of a worker, all at once: it is woken once."""
         try:
-            peer.socket.sendall(answers)
+            peer.socket.sendall(encode_answer(answer))
         except OSError:  # the worker has gone: who waited there is gone too
             self._drop(peer)
+
+
+def _newest_of(keeper: Keeper) -> int:
+    """Return the number of the newest record, 0 where it cannot be read: to look too far back for a record is safe."""
+    try:
+        return keeper.last_sequence()
+    except FAILURES as error:
+        unavailable(error)
+        return 0

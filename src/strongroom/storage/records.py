@@ -1,22 +1,25 @@
 """The audit file: records in one keyed chain, written in batches, read by `strongroom logs`.
 
-Sequence and link are given when a record enters, under the file's lock. A record that is there already is left as it
-is: what the outbox carries over may come twice.
+Sequence and link are given when a record enters, under the file's lock. Records that enter together share a row
+(`packing.py`). A record that is there already is left as it is: what the outbox carries over may come twice, and what a
+recorder died of before it answered.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from strongroom.audit.event import Record
-from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link, from_microseconds, microseconds
+from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link
+from strongroom.clock import from_microseconds
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
+from strongroom.storage.packing import COLUMNS, INSERT, NO_RECORD, entries_of, ids_in, record_of, rows_of
 from strongroom.storage.rows import Column, RowSeal
 
-INSERT = "INSERT INTO records (seq, id, time, body, link, change, rows) VALUES (?, ?, ?, ?, ?, ?, ?)"
 OUTBOX = "outbox"
 LATE_COLUMNS = ("id", "time", "body", "change", "rows", "mac")
 SELECT_OUTBOX = f"SELECT {', '.join(LATE_COLUMNS)} FROM outbox"  # noqa: S608 - the names above
@@ -31,23 +34,30 @@ LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
 LAST_CHANGE = "SELECT COALESCE(MIN(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'"
 NEWEST_CHANGE = "SELECT COALESCE(CAST(MAX(change) AS INTEGER), 0) FROM records WHERE change IS NOT NULL"
 NEXT_CHANGE = "SELECT change FROM records WHERE change > ? ORDER BY change LIMIT 1"
-COLUMNS = ("seq", "link", "id", "time", "body", "change", "rows")
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - the names above
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - names of this program's own
+LAST_ROW = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq <= ?"
+"""The number of the last row that ends at a number or before it, 0 for none."""
+HOLDS = "SELECT COALESCE((SELECT MIN(seq) FROM records WHERE seq >= ?1), ?1)"
+"""The number of the row in which a number lies, which is that of the newest record in it."""
+IDS_AFTER = "SELECT id, packed FROM records WHERE seq > ?"
+LATEST = datetime.max.replace(tzinfo=UTC)
+ROWS_AT_ONCE = 100
+"""Rows that are read together; each may hold many records."""
 
 
 def put_in_outbox(connection: sqlite3.Connection, record: Record, rows: bytes, seal: RowSeal) -> Record:
     """Put the record of a change into the outbox, with the next number of a change; return it as it is kept."""
     number = connection.execute(FREE_CHANGE).fetchone()[0]
-    kept = Record(record.record_id, record.time, record.body, number, rows)
+    kept = Record(record.record_id, record.began, record.body, number, rows)
     mac = seal.mac(OUTBOX, _late_columns(kept), kept.body + rows)
-    connection.execute(INSERT_OUTBOX, (kept.record_id, microseconds(kept.time), kept.body, number, rows, mac))
+    connection.execute(INSERT_OUTBOX, (kept.record_id, kept.began, kept.body, number, rows, mac))
     return kept
 
 
 def seal_outbox(connection: sqlite3.Connection, seal: RowSeal) -> None:
     """Authenticate what lies in the outbox as it is: only for data in which nothing was linked with a key before."""
     for row in connection.execute(SELECT_OUTBOX).fetchall():
-        record = _record(*row[:-1])
+        record = record_of(*row[:-1])
         mac = seal.mac(OUTBOX, _late_columns(record), record.body + record.rows)
         connection.execute("UPDATE outbox SET mac = ? WHERE change = ?", (mac, record.change))
 
@@ -55,14 +65,14 @@ def seal_outbox(connection: sqlite3.Connection, seal: RowSeal) -> None:
 def open_late(seal: RowSeal, row: tuple[Any, ...]) -> Record:
     """Return the record of a row of the outbox, its LATE_COLUMNS; SealBroken unless it is as it was written."""
     *parts, mac = row
-    record = _record(*parts)
+    record = record_of(*parts)
     seal.require(OUTBOX, _late_columns(record), record.body + record.rows, mac)
     return record
 
 
 def _late_columns(record: Record) -> tuple[Column, ...]:
     """Return what is authenticated of a record in the outbox beside its body and its notes, and where they part."""
-    return record.record_id.hex(), microseconds(record.time), record.change, len(record.body)
+    return record.record_id.hex(), record.began, record.change, len(record.body)
 
 
 class Late(NamedTuple):
@@ -72,10 +82,6 @@ class Late(NamedTuple):
     record: Record | None
 
 
-NO_RECORD = Record(b"", from_microseconds(0), b"")
-"""What a row is read as that holds no record."""
-
-
 class RecordWriter:
     """Appends batches of records, each linked to the one before; used by one thread at a time."""
 
@@ -83,40 +89,58 @@ class RecordWriter:
         self._writer = Writer(data_dir / AUDIT_FILE)
         self._link = link
 
-    def append(self, batch: Sequence[Record | None]) -> None:
-        """Make a batch durable, all of it or none; None only asks whether that can be done."""
+    def append(self, batch: Sequence[Record | None], *, since: int | None = None) -> int:
+        """Make a batch durable, all of it or none; None only asks whether that can be done. Return the newest number.
+
+        since: some of the batch may be in the chain already, past that number; None where that is known of none but
+        those of changes.
+        """
         records = [record for record in batch if record is not None]
         try:
-            self._write(records, probe=len(records) < len(batch))
-        except sqlite3.IntegrityError:  # one of them is in the chain already
-            self._write(records, probe=False, seen=True)
+            return self._write(records, probe=len(records) < len(batch), since=since)
+        except sqlite3.IntegrityError:  # one of a change is in the chain already
+            return self._write(records, probe=False, since=self.last_sequence() if since is None else since)
+
+    def last_sequence(self) -> int:
+        """Return the newest sequence number, 0 when there is no record."""
+        with self._writer.transaction() as connection:
+            return _last(connection)[0]
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
 
-    def _write(self, records: Sequence[Record], *, probe: bool, seen: bool = False) -> None:
-        """seen: leave out those whose ids are in the chain."""
+    def _write(self, records: list[Record], *, probe: bool, since: int | None) -> int:
         with self._writer.transaction() as connection:
             if probe:
                 connection.execute(PROBE)
-            if seen:
-                fresh = {record.record_id: record for record in records}
-                records = [
-                    record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()
-                ]
-            last, link = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
-            if not isinstance(link, bytes):  # it was tampered with; what comes now is recorded all the same
-                link = FIRST_LINK
-            kept = connection.executemany(INSERT, self._chained(records, last, link)).rowcount
-            if records and kept != len(records):
-                raise sqlite3.DatabaseError(f"{kept} of {len(records)} records were kept")
+            if since is not None:
+                records = _new_of(connection, records, since)
+            last, link = _last(connection)
+            rows = list(rows_of(records, last, link, self._link))
+            kept = connection.executemany(INSERT, rows).rowcount
+            if rows and kept != len(rows):
+                raise sqlite3.DatabaseError(f"{kept} of {len(rows)} rows of records were kept")
+        return last + len(records)
 
-    def _chained(self, records: Iterable[Record], sequence: int, link: bytes) -> Iterator[tuple[Any, ...]]:
-        """Return the rows of records that follow the record of that number and link."""
-        for each in records:
-            sequence, link = sequence + 1, self._link(link, each)
-            yield sequence, each.record_id, microseconds(each.time), each.body, link, each.change, each.rows
+
+def _last(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """Return the number and the link of the newest record."""
+    last, link = connection.execute(LAST).fetchone() or (0, FIRST_LINK)
+    # Where it was tampered with what comes now is recorded all the same.
+    return last, link if isinstance(link, bytes) else FIRST_LINK
+
+
+def _new_of(connection: sqlite3.Connection, records: list[Record], since: int) -> list[Record]:
+    """Return the records that are not in the chain, each once. since: past which number they would lie there.
+
+    Of changes they may lie anywhere.
+    """
+    fresh = {record.record_id: record for record in records}
+    for row in connection.execute(IDS_AFTER, (since,)):
+        for record_id in ids_in(*row):
+            fresh.pop(record_id, None)
+    return [record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()]
 
 
 class SqlRecords:
@@ -129,13 +153,26 @@ class SqlRecords:
 
     def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records past a sequence number, oldest first."""
-        rows = self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (sequence, limit))
-        return tuple(map(entry_of, rows))
+        return tuple(islice(self._forwards(sequence), limit))
 
     def before(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records before a sequence number, newest first."""
-        rows = self._audit.rows(f"{SELECT} WHERE seq < ? ORDER BY seq DESC LIMIT ?", (sequence, limit))
-        return tuple(map(entry_of, rows))
+        return tuple(islice(self._backwards(sequence), limit))
+
+    def _forwards(self, sequence: int) -> Iterator[Entry]:
+        position = self._audit.rows(LAST_ROW, (sequence,))[0][0]
+        while rows := self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (position, ROWS_AT_ONCE)):
+            for row in rows:
+                yield from (entry for entry in entries_of(row, position) if entry.sequence > sequence)
+                position = row[0]
+
+    def _backwards(self, sequence: int) -> Iterator[Entry]:
+        position = self._audit.rows(HOLDS, (sequence - 1,))[0][0]
+        while rows := self._audit.rows(f"{SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?", (position, ROWS_AT_ONCE)):
+            position = self._audit.rows(LAST_ROW, (rows[-1][0] - 1,))[0][0]
+            for row, before in zip(rows, [*(row[0] for row in rows[1:]), position], strict=True):
+                entries = reversed(entries_of(row, before))
+                yield from (entry for entry in entries if entry.sequence < sequence)
 
     def position_after(self, moment: datetime) -> int:
         """Return a sequence number at and past which every record began after `moment`, as low as is easily found."""
@@ -151,14 +188,20 @@ class SqlRecords:
 
     def containing(self, before: int, span: int, needles: tuple[bytes, ...]) -> tuple[Entry, ...]:
         """Return those of the `span` records before a number whose bodies contain all needles, newest first."""
-        wanted = " AND instr(body, ?)" * len(needles)
-        where = f"WHERE seq < ? AND seq >= ?{wanted} ORDER BY seq DESC"
-        return tuple(map(entry_of, self._audit.rows(f"{SELECT} {where}", (before, before - span, *needles))))
+        wanted = " OR ".join(
+            " AND ".join(["TRUE", *[f"instr({column}, ?)"] * len(needles)]) for column in ("body", "packed")
+        )
+        where = f"WHERE seq <= ? AND seq >= ? AND ({wanted}) ORDER BY seq DESC"
+        end = self._audit.rows(HOLDS, (before - 1,))[0][0]
+        rows = self._audit.rows(f"{SELECT} {where}", (end, before - span, *needles, *needles))
+        found = (entry for row in rows for entry in reversed(entries_of(row)))
+        return tuple([each for each in found if before - span <= each.sequence < before and _has(each, needles)])
 
     def time_before(self, sequence: int) -> datetime | None:
         """Return when the record before a sequence number began, None when there is none."""
-        found = self._audit.rows("SELECT time FROM records WHERE seq < ? ORDER BY seq DESC LIMIT 1", (sequence,))
-        return _time_of(found[0][0]) if found else None
+        found = next(self._backwards(sequence), None)
+        # What was tampered with ends no reading.
+        return None if found is None else LATEST if found.record is NO_RECORD else found.record.time
 
     def last_sequence(self) -> int:
         """Return the newest sequence number, 0 when there is no record."""
@@ -206,19 +249,8 @@ def _time_of(column: Any) -> datetime:
     try:
         return from_microseconds(column)
     except (TypeError, OverflowError):
-        return datetime.max.replace(tzinfo=UTC)
+        return LATEST
 
 
-def entry_of(row: tuple[Any, ...]) -> Entry:
-    """Return the entry of a row, its COLUMNS."""
-    sequence, link, *record = row
-    return Entry(sequence, _record(*record), link)
-
-
-def _record(record_id: bytes, moment: int, body: bytes, change: int | None, rows: bytes) -> Record:
-    """Return the record of a row. SQLite lets any type stand in any column: what none of ours is does not link."""
-    try:
-        is_ours = all(isinstance(part, bytes) for part in (record_id, body, rows)) and (change or 0) >= 0
-        return Record(record_id, from_microseconds(moment), body, change, rows) if is_ours else NO_RECORD
-    except (TypeError, OverflowError):
-        return NO_RECORD
+def _has(entry: Entry, needles: tuple[bytes, ...]) -> bool:
+    return all(needle in entry.record.body for needle in needles)

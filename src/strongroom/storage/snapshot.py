@@ -16,6 +16,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.storage.archive import End, Item, Rows, Schema, Table
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
 from strongroom.storage.directory import way_to_read
+from strongroom.storage.packing import entries_of, row_of
 
 FILES = (MAIN_FILE, AUDIT_FILE)
 KEYRING = "data_keys"
@@ -44,6 +45,15 @@ class Snapshot:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many rows each table of each file has."""
         return {file: {table.name: self._count(table) for table in self.tables(file)} for file in self.connections}
+
+    def count_records(self) -> int:
+        """Return how many records there are: a row holds several."""
+        cursor = self.connections[AUDIT_FILE].execute("SELECT * FROM records ORDER BY seq LIMIT 1")
+        names, first = [column[0] for column in cursor.description], cursor.fetchone()
+        if first is None:
+            return 0
+        newest = self.connections[AUDIT_FILE].execute("SELECT MAX(seq) FROM records").fetchone()[0]
+        return int(newest) - entries_of(row_of(dict(zip(names, first, strict=True))))[0].sequence + 1
 
     def rows(self, table: Table) -> Iterator[Rows]:
         """Return the rows of a table in batches that fit into memory."""

@@ -1,4 +1,4 @@
-"""From where a vault may be reached: its network rules in their normal forms, and what a request may ask of them. Pure.
+"""From where a vault may be reached: its network rules in their normal forms, and how they are changed. Pure.
 
 Sources: REST Vaults `NetworkRuleSet`, `IPRule`, `VirtualNetworkRule`, `publicNetworkAccess`; limits of the service's
 "Configure network security". Texts as the service writes them, see `docs/errors.md`.
@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network
+from typing import Any
 
 from strongroom.errors import BadRequest
+from strongroom.ids import find_subnet_id
 
 ALLOW, DENY = "Allow", "Deny"
 AZURE_SERVICES, NO_SERVICES = "AzureServices", "None"
@@ -20,11 +22,6 @@ BYPASSES = {"azureservices": AZURE_SERVICES, "none": NO_SERVICES}
 PUBLIC_ACCESS = {"enabled": ENABLED, "disabled": DISABLED}
 MAX_IP_RULES = 1000
 MAX_SUBNET_RULES = 200
-SUBNET_ID = re.compile(
-    r"/subscriptions/[^/\s]{1,64}/resourceGroups/[^/\s]{1,90}/providers/Microsoft\.Network/virtualNetworks/[^/\s]{1,80}"
-    r"/subnets/[^/\s]{1,80}\Z",
-    re.IGNORECASE | re.ASCII,
-)
 
 _RANGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z", re.ASCII)
 _SHOWN = 100  # characters of a value that a refusal repeats
@@ -118,6 +115,18 @@ def change_rules(rules: NetworkRules | None, asked: RulesRequest, *, private: bo
     return rules
 
 
+def compare_rules(before: NetworkRules | None, after: NetworkRules | None) -> dict[str, Any]:
+    """Return what a change makes of network rules, as records tell it; {} when they let in the same as before."""
+    held, holds = before or NetworkRules(), after or NetworkRules()
+    named, names = _names(held), _names(holds)
+    change: dict[str, Any] = {"added": sorted(names - named), "removed": sorted(named - names)}
+    if held.default_action != holds.default_action:
+        change["defaultAction"] = holds.default_action
+    if held.bypass != holds.bypass:
+        change["bypass"] = holds.bypass
+    return {name: said for name, said in change.items() if said}
+
+
 def public_access_of(text: str) -> str:
     """Return `publicNetworkAccess` as it is kept: Enabled or Disabled; BadRequest for what is not enforced here."""
     if text.lower() == "securedbyperimeter":
@@ -138,6 +147,10 @@ def normal_ranges(texts: Iterable[str], *, private: bool) -> tuple[str, ...]:
     given = tuple(texts)
     _require_at_most(MAX_IP_RULES, len(given), "ipRules")
     return tuple(dict.fromkeys([_normal_range(text, number, private=private) for number, text in enumerate(given)]))
+
+
+def _names(rules: NetworkRules) -> frozenset[str]:
+    return frozenset(rules.ip_rules) | {rule.subnet_id for rule in rules.subnet_rules}
 
 
 def _normal_range(text: str, number: int, *, private: bool) -> str:
@@ -170,7 +183,7 @@ def _normal_subnets(given: tuple[SubnetRule, ...]) -> tuple[SubnetRule, ...]:
     _require_at_most(MAX_SUBNET_RULES, len(given), "virtualNetworkRules")
     kept: dict[str, SubnetRule] = {}
     for number, rule in enumerate(given):
-        if not SUBNET_ID.match(rule.subnet_id):
+        if find_subnet_id(rule.subnet_id) is None:
             raise _invalid_at(_SUBNET_RULE.format(number), rule.subnet_id, "is not the resource id of a subnet")
         subnet_id = rule.subnet_id.lower()
         kept.setdefault(subnet_id, replace(rule, subnet_id=subnet_id))

@@ -104,11 +104,11 @@ def require_model_change_allowed(vault: Vault, request: VaultRequest, *, may_ass
         )
 
 
-def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool, private_rules: bool = True) -> Vault:
+def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool, private: bool) -> Vault:
     """Return the vault with what the request says changed and all else kept; BadRequest where a rule is broken.
 
-    fixed_retention: the vault exists already, so that its retention is what it is. private_rules: whether its network
-    rules may name addresses of private networks.
+    fixed_retention: the vault exists already, so that its retention is what it is. private: whether its network rules
+    may name addresses of private networks.
     """
     _require_tenant(vault, request)
     _require_protection(vault, request, fixed_retention=fixed_retention)
@@ -130,7 +130,7 @@ def apply_request(vault: Vault, request: VaultRequest, *, fixed_retention: bool,
             request.enabled_for_template_deployment, vault.enabled_for_template_deployment
         ),
         public_network_access=vault.public_network_access if access is None else public_access_of(access),
-        network=vault.network if asked is None else change_rules(vault.network, asked, private=private_rules),
+        network=vault.network if asked is None else change_rules(vault.network, asked, private=private),
     )
 
 

@@ -66,18 +66,18 @@ class Places(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class VaultChange:
     """Who changes a vault, when, and whether that is one who may assign roles at it.
 
-    private_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case, of
-    the subnets that they may name.
+    private_ip_rules: whether its network rules may name addresses of private networks. joinable: ids, in lower case,
+    of the subnets that they may name.
     """
 
     author: Author
     object_id: str
     may_assign_roles: bool
     now: datetime
-    private_rules: bool = True
+    private_ip_rules: bool = False
     joinable: frozenset[str] = frozenset()
 
 
@@ -100,7 +100,7 @@ async def put_vault(
     name: str,
     request: VaultRequest,
     rbac_by_default: bool,
-    change: Change,
+    change: VaultChange,
 ) -> tuple[Vault, Vault | None]:
     """Make, replace or recover a vault; return it and what it was before, None when it is new.
 
@@ -130,7 +130,7 @@ async def put_vault(
 
 
 async def update_vault(
-    stores: Places, *, subscription_id: str, group: str, name: str, request: VaultRequest, change: Change
+    stores: Places, *, subscription_id: str, group: str, name: str, request: VaultRequest, change: VaultChange
 ) -> tuple[Vault, Vault]:
     """Change what the request says of a living vault; return it and what it was before."""
     before = await get_vault(stores, subscription_id, group, name)
@@ -148,7 +148,7 @@ async def change_access_policies(
     name: str,
     kind: PolicyChange,
     policies: Iterable[AccessPolicy],
-    change: Change,
+    change: VaultChange,
 ) -> tuple[Vault, Vault]:
     """Add, replace or remove access policies of a living vault; return it and what it was before."""
     before, given = await get_vault(stores, subscription_id, group, name), tuple(policies)
@@ -276,7 +276,7 @@ async def _release_name(vaults: VaultStore, name: str, now: datetime) -> Vault |
     return vault
 
 
-def _fresh_vault(subscription: Subscription, group: str, name: str, location: str, change: Change) -> Vault:
+def _fresh_vault(subscription: Subscription, group: str, name: str, location: str, change: VaultChange) -> Vault:
     return Vault(
         vault_id=uuid.uuid4().hex,
         name=name,
@@ -289,7 +289,7 @@ def _fresh_vault(subscription: Subscription, group: str, name: str, location: st
     )
 
 
-async def _replace(stores: Places, before: Vault, request: VaultRequest, change: Change) -> Vault:
+async def _replace(stores: Places, before: Vault, request: VaultRequest, change: VaultChange) -> Vault:
     """Replace a living vault: what a PUT does not say goes back to its default, but for what never changes back."""
     require_unmoved(before, request)
     require_complete(request, rbac=before.rbac if request.rbac is None else request.rbac)
@@ -310,10 +310,10 @@ async def _replace(stores: Places, before: Vault, request: VaultRequest, change:
 
 
 async def _apply(
-    stores: Places, vault: Vault, request: VaultRequest, change: Change, *, fixed_retention: bool
+    stores: Places, vault: Vault, request: VaultRequest, change: VaultChange, *, fixed_retention: bool
 ) -> Vault:
     """Return the vault as the request wants it; what its network rules name must be there to be enforced."""
-    changed = apply_request(vault, request, fixed_retention=fixed_retention, private_rules=change.private_rules)
+    changed = apply_request(vault, request, fixed_retention=fixed_retention, private=change.private_ip_rules)
     if request.network is not None and request.network.subnet_rules is not None:
         who = (change.author.name, change.object_id)
         await require_subnets(stores.networks, changed, joinable=change.joinable, caller=who)
@@ -356,7 +356,7 @@ def _is_in(vault: Vault, subscription_id: str, group: str) -> bool:
     return vault.subscription_id == subscription_id and vault.resource_group.lower() == group.lower()
 
 
-def _touch(vault: Vault, change: Change) -> Vault:
+def _touch(vault: Vault, change: VaultChange) -> Vault:
     return replace(vault, system_data=touched(vault.system_data, change.author, change.now))
 
 

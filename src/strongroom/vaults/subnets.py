@@ -2,13 +2,15 @@
 
 A rule names a subnet by its id, and what that id stands for is looked up when a request comes. A rule ends with its
 subnet: another subnet that comes to be under the same id is let in by none.
+Texts: as the resource manager and the network provider write them, see `docs/errors.md`.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from strongroom.resources.networks.model import VirtualNetwork, id_of_subnet
-from strongroom.resources.networks.service import find_subnets, require_joinable
+from strongroom.errors import BadRequest, Forbidden
+from strongroom.resources.networks.model import JOIN, KEY_VAULT_SERVICE, VirtualNetwork, id_of_subnet
+from strongroom.resources.networks.service import find_subnets
 from strongroom.resources.networks.store import NetworkStore
 from strongroom.vaults.census import Places, list_all
 from strongroom.vaults.model import Vault, id_of_vault
@@ -26,25 +28,41 @@ def named_subnet_ids(vault: Vault) -> tuple[str, ...]:
 async def require_subnets(
     networks: NetworkStore, vault: Vault, *, joinable: frozenset[str], caller: tuple[str, str]
 ) -> None:
-    """Raise unless the rules of a vault may name the subnets that they name; raises as `require_joinable` does.
+    """Raise unless the rules of a vault may name the subnets that they name.
 
     joinable: ids, in lower case, of the subnets that the caller may join. caller: its name and object id.
+    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether a subnet is there; BadRequest for one that
+    is not, or (SubnetsHaveNoServiceEndpointsConfigured) has no way to vaults and that is not to be ignored.
     """
-    scope = id_of_vault(vault)
     rules = vault.network.subnet_rules if vault.network is not None else ()
     there = await find_subnets(networks, [rule.subnet_id for rule in rules])
     for rule in rules:
-        found = there.get(rule.subnet_id)
-        require_joinable(
-            found[1] if found else None,
-            rule.subnet_id,
-            may_join=rule.subnet_id in joinable,
-            ignore_missing_endpoint=rule.ignore_missing_endpoint,
-            location=vault.location,
-            action=WRITE,
-            scope=scope,
-            caller=caller,
-        )
+        if rule.subnet_id not in joinable:
+            raise _not_joinable(vault, rule.subnet_id, caller)
+        if rule.subnet_id not in there:
+            raise BadRequest(f"The subnet '{rule.subnet_id}' was not found.", code="BadRequest")
+        _, subnet = there[rule.subnet_id]
+        if not rule.ignore_missing_endpoint and not subnet.leads_to(KEY_VAULT_SERVICE, vault.location):
+            raise _without_endpoint(rule.subnet_id)
+
+
+def _not_joinable(vault: Vault, subnet_id: str, caller: tuple[str, str]) -> Forbidden:
+    return Forbidden(
+        f"The client '{caller[0]}' with object id '{caller[1]}' has permission to perform action '{WRITE}' on scope "
+        f"'{id_of_vault(vault)}'; however, it does not have permission to perform action '{JOIN}' on the linked "
+        f"scope(s) '{subnet_id}' or the linked scope(s) are invalid.",
+        code="LinkedAuthorizationFailed",
+    )
+
+
+def _without_endpoint(subnet_id: str) -> BadRequest:
+    network, _, name = subnet_id.partition("/subnets/")
+    return BadRequest(
+        f"Subnets {name} of virtual network {network} do not have ServiceEndpoints for {KEY_VAULT_SERVICE} resources "
+        f"configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints collection before trying to ACL "
+        f"{KEY_VAULT_SERVICE} resources to these subnets.",
+        code="SubnetsHaveNoServiceEndpointsConfigured",
+    )
 
 
 def subnets_gone(before: VirtualNetwork | None, after: VirtualNetwork | None) -> frozenset[str]:

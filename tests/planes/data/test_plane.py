@@ -7,6 +7,7 @@ import pytest
 
 from data_doubles import DOMAIN, an_application, token_for
 from strongroom.access.identity.audiences import Service
+from strongroom.cli.recordview import is_challenge
 from strongroom.clock import real_now
 from strongroom.custody.store import Purpose
 from strongroom.octets import encode_octets
@@ -59,6 +60,13 @@ async def test_what_is_no_bearer_token_is_none(world, header):
 async def test_two_authorization_headers_are_none(world):
     answer = await world.ask("GET", "/secrets", repeated=(b"authorization",))
     assert answer.says(401, "Unauthorized")
+    assert not is_challenge(world.storage.bodies()[-1])
+
+
+async def test_a_request_without_a_token_is_recorded_as_a_challenge_and_one_with_a_bad_one_is_not(world):
+    for token, wanted in ((None, True), ("a.b.c", False)):
+        assert (await world.ask("GET", "/secrets", token=token)).says(401, "Unauthorized")
+        assert is_challenge(world.storage.bodies()[-1]) is wanted
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

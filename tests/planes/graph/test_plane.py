@@ -6,6 +6,7 @@ from doubles import TENANT, token_for
 from graph_doubles import AUDIENCE
 from strongroom.access.identity.applications import Applications
 from strongroom.audit.event import Category
+from strongroom.cli.recordview import is_challenge
 from strongroom.clock import real_now
 
 
@@ -37,6 +38,7 @@ async def test_whoever_proves_nobody_is_told_where_to_sign_in(world):
     ):
         answer = await world.ask("/users", token=token)
         assert (answer.status, answer.code, answer.message) == (401, "InvalidAuthenticationToken", message)
+        assert is_challenge(world.storage.bodies()[-1]) is (not token)
         assert answer.headers["www-authenticate"] == (
             'Bearer realm="", authorization_uri="https://login.localhost:8443/common/oauth2/authorize", '
             'client_id="00000003-0000-0000-c000-000000000000"'
@@ -47,7 +49,7 @@ async def test_two_tokens_are_none(world):
     answer = await world.send(
         "GET", "/v1.0/users", headers={"authorization": f"Bearer {world.token}"}, repeated=[b"authorization"]
     )
-    assert (answer.status, answer.message) == (401, "Access token is empty.")
+    assert (answer.status, answer.message) == (401, "Request has more than one Authorization header.")
 
 
 async def test_a_disabled_application_reads_nothing_more(world):

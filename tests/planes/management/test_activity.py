@@ -5,7 +5,7 @@ import pytest
 
 from management_doubles import BASE, RESOURCES, SUBSCRIPTION, a_policy, deleted_path, group_path, vault_path
 from strongroom.audit.event import Record
-from strongroom.clock import real_now
+from strongroom.clock import microseconds, real_now
 from strongroom.planes.management import activity
 
 LOG = f"{BASE}/providers/Microsoft.Insights/eventtypes/management/values"
@@ -123,7 +123,7 @@ async def test_what_a_vault_is_asked_itself_is_not_told_whatever_its_name(lived)
     managed = f"management.localhost:8443{vault_path('management', 'Rg')}".encode()
     assert managed in written.body
     direct = written.body.replace(managed, b"management.vault.localhost:8443")
-    lived.storage.records.append(Record(b"0" * 16, real_now(), direct))
+    lived.storage.records.append(Record(b"0" * 16, microseconds(real_now()), direct))
     assert await events(lived) == every
 
 
@@ -210,5 +210,5 @@ async def test_a_record_that_is_none_of_ours_is_left_out(lived):
     body = lived.storage.records[0].body
     for other in (b"{}", body[:-9], body.replace(b'"httpStatusCode"', b"\xff")):
         odd = activity.OURS + f'"resourceId":"{BASE.upper()}'.encode() + other
-        lived.storage.records.insert(1, Record(b"0" * 16, real_now(), odd))
+        lived.storage.records.insert(1, Record(b"0" * 16, microseconds(real_now()), odd))
     assert await events(lived) == every

@@ -104,6 +104,41 @@ async def test_an_unknown_provider_is_not_found(world, namespace, status):
         assert (answer.status, answer.code) == (status, "InvalidResourceNamespace")
 
 
+@pytest.mark.parametrize(
+    ("verb", "place", "kind"),
+    [
+        ("GET", BASE, "privateEndpoints"),
+        ("PUT", group_path(), "networkSecurityGroups/nsg"),
+        ("DELETE", group_path(), "privateEndpoints/pe"),
+        ("GET", group_path(), "virtualNetworks/net/virtualNetworkPeerings"),
+        ("GET", "", "privateLinkServices"),
+    ],
+)
+async def test_a_type_that_a_provider_has_not_is_told_with_those_that_it_has(world, verb, place, kind):
+    nobody = await world.someone()
+    path = f"{place}/providers/microsoft.network/{kind}"
+    answer = await world.ask(verb, path, {} if verb == "PUT" else None, version="2024-05-01", who=nobody)
+    assert (answer.status, answer.code) == (404, "InvalidResourceType")
+    assert answer.message == (
+        "The resource type could not be found in the namespace 'Microsoft.Network' for api version '2024-05-01'. This "
+        "server has of that namespace: virtualNetworks, virtualNetworks/subnets, operations."
+    )
+    assert world.records()[-1]["resultDescription"] == answer.message
+
+
+@pytest.mark.parametrize(
+    "path", ["Microsoft.Compute/virtualMachines", "Microsoft.Network/virtualNetworks/net", "Strongroom.Access/other"]
+)
+async def test_what_names_no_provider_of_ours_or_a_type_of_one_is_an_unknown_path(world, path):
+    answer = await world.ask("GET", f"{BASE}/providers/{path}", version="2024-05-01")
+    assert (answer.status, answer.code) == (404, "NotFound")
+
+
+async def test_another_verb_of_a_path_that_is_there_is_not_allowed(world):
+    answer = await world.ask("DELETE", f"{BASE}/providers/Microsoft.Network/virtualNetworks", version="2024-05-01")
+    assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+
+
 async def test_registering_takes_the_providers_own_permission(world):
     contributor = await world.someone("Key Vault Contributor")
     for namespace, status in (("Microsoft.KeyVault", 200), ("Microsoft.Resources", 403)):

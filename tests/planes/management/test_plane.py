@@ -8,6 +8,7 @@ import pytest
 from doubles import TENANT, token_for
 from management_doubles import BASE, FOREIGN, KEY_VAULT, MISSING, OTHER_TENANT, RESOURCES, vault_path
 from strongroom.access.identity.model import Caller, PrincipalType
+from strongroom.cli.recordview import is_challenge
 from strongroom.clock import real_now
 from strongroom.ids import is_guid
 from strongroom.planes.management.places import author
@@ -35,6 +36,7 @@ async def test_who_proves_nothing_is_told_where_to_sign_in(world, headers, repea
     record = world.records()[-1]
     assert (record["operationName"], record["category"]) == ("Authentication", "Administrative")
     assert record["resultSignature"] == "Unauthorized"
+    assert is_challenge(record) is (not headers)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +70,20 @@ async def test_a_disabled_application_is_refused_at_the_next_request(world):
     assert (await world.ask("GET", BASE, version=RESOURCES)).status == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", f"{BASE}/providers/Microsoft.KeyVault/none", vault_path() + "/x"])
-async def test_unknown_paths_are_told_to_those_only_who_proved_who_they_are(world, path):
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/", "NotFound"),
+        ("/nothing", "NotFound"),
+        (f"{BASE}/providers/Microsoft.KeyVault/none", "InvalidResourceType"),
+        (vault_path() + "/x", "InvalidResourceType"),
+        (f"{BASE}/providers/Microsoft.KeyVault/vaults/kv1", "NotFound"),
+    ],
+)
+async def test_unknown_paths_are_told_to_those_only_who_proved_who_they_are(world, path, code):
     assert (await world.send("GET", path)).status == 401
     answer = await world.ask("GET", path)
-    assert (answer.status, answer.code) == (404, "NotFound")
+    assert (answer.status, answer.code) == (404, code)
     assert world.records()[-1]["operationName"] == "Unknown"
 
 

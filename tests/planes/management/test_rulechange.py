@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from management_doubles import vault_body, vault_path
+from management_doubles import SITE, vault_body, vault_path
 from strongroom.access.identity.verifier import Verifier
 from strongroom.planes.gate import Gate
 from strongroom.planes.management.plane import ManagementPlane
-from strongroom.planes.management.rulechange import rules_change
-from strongroom.resources.locations import Locations
 from strongroom.vaults.network import NetworkProposal, NetworkRules
 from vault_doubles import NOON
 
@@ -107,7 +105,7 @@ async def test_rules_of_another_shape_are_refused(furnished, acls):
 async def test_private_addresses_are_refused_where_the_operator_says_so(furnished):
     asked = vault_body(networkAcls={"ipRules": [{"value": "10.1.0.0/16"}]})
     assert (await furnished.ask("PUT", vault_path(), asked)).status == 200
-    plane = ManagementPlane(Verifier("localhost"), Locations("local"), furnished.keepers, private_rules=False)
+    plane = ManagementPlane(Verifier("localhost"), replace(SITE, private_ip_rules=False), furnished.keepers)
     furnished.gate = Gate(plane, furnished.storage, furnished.storage.custodian, "localhost")
     for verb, body in (("PUT", asked), ("PATCH", {"properties": asked["properties"]})):
         answer = await furnished.ask(verb, vault_path(), body)
@@ -168,11 +166,6 @@ async def test_the_record_says_what_became_of_the_rules(furnished):
     assert noted() == {"networkAclsChange": gone, "publicNetworkAccess": "Enabled"}
     await furnished.a_vault("kv2", networkAcls=OPEN)
     assert noted() == {}
-
-
-def test_rules_that_let_in_the_same_are_no_change():
-    assert rules_change(None, NetworkRules()) == {}
-    assert rules_change(NetworkRules(), None) == {}
 
 
 async def test_a_thousand_rules_are_kept_told_and_recorded(furnished):

@@ -153,7 +153,7 @@ async def test_an_empty_patch_changes_nothing_but_the_time(furnished):
         ("GET", secret_path(), None, 404, "SecretNotFound", "db was not found"),
         ("GET", secret_path(vault="kv9"), None, 404, "ResourceNotFound", "kv9"),
         ("DELETE", secret_path(), None, 405, "MethodNotAllowed", "DELETE"),
-        ("GET", f"{secret_path()}/versions", None, 404, "NotFound", "path"),
+        ("GET", f"{secret_path()}/versions", None, 404, "InvalidResourceType", "vaults/secrets"),
     ],
 )
 async def test_what_is_refused(furnished, method, path, sent, status, code, text):

@@ -7,12 +7,12 @@ from storage_doubles import NOON, a_group, a_network
 from strongroom.errors import Conflict
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.request import MAX_NETWORKS, NetworkRequest
-from strongroom.resources.networks.service import Change, find_subnets, put_network
+from strongroom.resources.networks.service import NetworkChange, find_subnets, put_network
 from strongroom.resources.service import Author
 
 
 async def test_a_subscription_has_so_many_networks_and_changes_each_of_them():
-    stores, change = MemoryStores(), Change(author=Author("a", "User"), now=NOON)
+    stores, change = MemoryStores(), NetworkChange(author=Author("a", "User"), now=NOON)
     await stores.resources.put_group(a_group("rg"))
     for number in range(MAX_NETWORKS):
         await stores.networks.put(a_network(number))

@@ -35,7 +35,6 @@ CLAIM_LENGTH = 256
 
 SHAPE = re.compile(r"([A-Za-z0-9_-]{1,1024})\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z", re.ASCII)
 
-MISSING: Final = "AKV10000: Request is missing a Bearer or PoP token."
 UNKNOWN_KEY: Final = "AKV10046: Unable to resolve the key used for signature validation."
 TOO_LONG: Final = "Error validating token: IDX10209. The token is too long."
 MALFORMED: Final = "Error validating token: IDX12741. It is no signed token."

@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from strongroom.audit.log import from_microseconds
 from strongroom.cli.archives import LAST_BACKUP, read_last_backup
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.cli.shown import shown_time
+from strongroom.clock import from_microseconds
 from strongroom.custody.sealing import Custodian
 from strongroom.errors import StrongroomError
 from strongroom.hosting.ca import Authority, find_authority

@@ -4,10 +4,11 @@ from typing import Any
 
 from strongroom.access.authorization.model import Action
 from strongroom.access.authorization.service import data_refusal, find_data_decision
+from strongroom.access.identity import challenges
 from strongroom.access.identity.attestation import Authorities, NoAuthorities
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
-from strongroom.access.identity.verifier import MISSING, Verifier
+from strongroom.access.identity.verifier import Verifier
 from strongroom.access.network.firewall import Firewall
 from strongroom.audit.event import Category
 from strongroom.errors import NotFound, StrongroomError, Unauthenticated
@@ -64,6 +65,10 @@ class DataPlane:
             now=call.real_now,
             tenant_id=call.known_vault().tenant_id,
         )
+
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:  # noqa: ARG002 - as the table says it
+        """Return what the table says of a path that it has not."""
+        return error
 
     def require_version(self, call: Call) -> None:
         """Refuse api-versions that we do not speak, and queries that name one twice."""
@@ -124,7 +129,7 @@ def unverified_bearer_token(request: Request) -> str:
     scheme, _, token = request.header(b"authorization").partition(" ")
     token = token.strip()
     if not token or scheme.lower() != "bearer":
-        raise Unauthenticated(MISSING)
+        raise Unauthenticated(challenges.DATA)
     return token
 
 

@@ -5,6 +5,7 @@ Whoever has a token of the tenant may read. Source of codes and forms: Microsoft
 
 from typing import Any
 
+from strongroom.access.identity import challenges
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
@@ -95,6 +96,10 @@ class GraphPlane:
             message = next(text for start, text in REFUSALS if error.message.startswith(start))
             raise Unauthenticated(message, code=INVALID_TOKEN) from None
 
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:  # noqa: ARG002 - as the table says it
+        """Return what the table says of a path that it has not."""
+        return error
+
     def require_version(self, call: Call) -> None:
         """The version stands in the path."""
 
@@ -155,6 +160,8 @@ def _bearer_token(call: Call) -> str:
     """Return the token of the one Authorization header, unverified."""
     request = call.request
     scheme, _, token = request.header(b"authorization").partition(" ")
-    if not scheme or b"authorization" in request.repeated or scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Access token is empty.", code=INVALID_TOKEN)
+    if b"authorization" in request.repeated:
+        raise Unauthenticated("Request has more than one Authorization header.", code=INVALID_TOKEN)
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(challenges.GRAPH, code=INVALID_TOKEN)
     return token.strip()

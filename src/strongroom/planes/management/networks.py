@@ -27,7 +27,7 @@ from strongroom.planes.operation import Operation, Parameter
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks import service
 from strongroom.resources.networks.model import VirtualNetwork
-from strongroom.resources.networks.service import Change, shown_etag
+from strongroom.resources.networks.service import NetworkChange, shown_etag
 from strongroom.resources.service import get_group
 from strongroom.vaults.model import id_of_vault
 from strongroom.vaults.subnets import forget_subnets, subnets_gone
@@ -139,13 +139,13 @@ async def _get_network(call: Call) -> VirtualNetwork:
     )
 
 
-def _change(call: Call) -> Change:
+def _change(call: Call) -> NetworkChange:
     request = call.request
     if not request.repeated.isdisjoint(CONDITIONS):
         raise BadRequest("A condition of the request is given more than once.", code="InvalidHeader")
     if_match, if_none_match = [request.header(name).strip() for name in CONDITIONS]
     who = author(call.known_caller())
-    return Change(author=who, now=call.now, if_match=if_match, if_none_match=if_none_match)
+    return NetworkChange(author=who, now=call.now, if_match=if_match, if_none_match=if_none_match)
 
 
 def _etag(network: VirtualNetwork) -> Headers:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from strongroom.access.authorization.service import management_refusal
+from strongroom.access.identity import challenges
 from strongroom.access.identity.audiences import Service
 from strongroom.access.identity.model import Caller
 from strongroom.access.identity.verifier import EXPIRED, Verifier
 from strongroom.audit.event import Category
-from strongroom.errors import BadRequest, StrongroomError, TooManyUnauthenticated, Unauthenticated
+from strongroom.errors import BadRequest, NotFound, StrongroomError, TooManyUnauthenticated, Unauthenticated
 from strongroom.ids import is_guid
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.planes.call import Call
@@ -48,9 +49,9 @@ from strongroom.planes.management.places import (
     split_resource_path,
     subscription_id,
 )
+from strongroom.planes.management.site import Site
 from strongroom.planes.management.versions import require_supported
 from strongroom.planes.operation import Operation, Table
-from strongroom.resources.locations import Locations
 from strongroom.resources.locks import may_be_locked, require_unlocked
 from strongroom.resources.service import require_subscription
 from strongroom.vaults.model import id_of_vault
@@ -80,17 +81,14 @@ class _Challenged(Unauthenticated):
         self.tenant_id = tenant_id
 
 
-def operations(locations: Locations, keepers: Keepers, *, private_rules: bool = True) -> tuple[Operation, ...]:
-    """Return the operations of the plane.
-
-    locations: those that resources may say. keepers: who keeps vaults' keys. private_rules: whether vaults' network
-    rules may name addresses of private networks.
-    """
+def operations(site: Site, keepers: Keepers) -> tuple[Operation, ...]:
+    """Return the operations of the plane. keepers: who keeps vaults' keys."""
+    locations = site.locations
     return (
         *discovery.operations(locations),
         *providers.operations(locations),
         *groups.operations(locations),
-        *vaults.operations(locations, keepers, private_rules=private_rules),
+        *vaults.operations(site, keepers),
         *vaultsecrets.OPERATIONS,
         *vaultkeys.operations(keepers),
         *privatelinks.OPERATIONS,
@@ -112,23 +110,15 @@ def operations(locations: Locations, keepers: Keepers, *, private_rules: bool = 
 class ManagementPlane:
     """Subscriptions, resource groups and vaults. Implements `planes.gate.Plane`.
 
-    locations: those that resources may say. keepers: who keeps the keys of vaults. limiter: counts what vaults are
-    asked, here as on the data plane; one of its own when None. private_rules: as `operations` has it.
+    keepers: who keeps the keys of vaults. limiter: counts what vaults are asked, here as on the data plane; one of its
+    own when None.
     """
 
-    def __init__(
-        self,
-        verifier: Verifier,
-        locations: Locations,
-        keepers: Keepers,
-        limiter: Limiter | None = None,
-        *,
-        private_rules: bool = True,
-    ) -> None:
+    def __init__(self, verifier: Verifier, site: Site, keepers: Keepers, limiter: Limiter | None = None) -> None:
         self._limiter = limiter or Limiter()
-        self._locations = locations
+        self._locations = site.locations
         self._verifier = verifier
-        self.table = Table(operations(locations, keepers, private_rules=private_rules), split_resource_path)
+        self.table = Table(operations(site, keepers), split_resource_path)
         self.category = Category.ADMINISTRATIVE
         self.unauthenticated = "Authentication"
 
@@ -146,6 +136,12 @@ class ManagementPlane:
             if code == Unauthenticated.code:
                 code, message = next((c, m) for start, c, m in REFUSALS if error.message.startswith(start))
             raise _Challenged(message, code=code, tenant_id=await _tenant_to_sign_in_at(call)) from None
+
+    def explain_unknown(self, error: StrongroomError, call: Call) -> StrongroomError:
+        """Return what is told of a path that is in no table: where its provider lacks the type, what it has."""
+        if isinstance(error, NotFound):
+            return providers.find_unknown_type(call.request.path, call.request.api_version) or error
+        return error
 
     def require_version(self, call: Call) -> None:
         """Refuse api-versions that what the path names does not speak, or did not at that time."""
@@ -250,9 +246,7 @@ def _bearer_token(call: Call) -> str:
     request = call.request
     scheme, _, token = request.header(b"authorization").partition(" ")
     if not scheme:
-        raise Unauthenticated(
-            "Authentication failed. The 'Authorization' header is missing.", code="AuthenticationFailed"
-        )
+        raise Unauthenticated(challenges.MANAGEMENT, code="AuthenticationFailed")
     if b"authorization" in request.repeated or scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(
             "Authentication failed. The 'Authorization' header is provided in an invalid format.",

@@ -21,6 +21,7 @@ from strongroom.planes.management.versions import (
     NETWORK,
     RESOURCES,
     SOFT_DELETE_SINCE,
+    provider_of,
     versions_since,
 )
 from strongroom.planes.management.wire import Wire, render
@@ -80,6 +81,7 @@ PROVIDERS: dict[str, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
 }
 REGISTERED = frozenset({"Microsoft.KeyVault", "Microsoft.Network"})
 _BY_NAME = {name.lower(): name for name in PROVIDERS}
+_TYPES = {name: frozenset([kind.lower() for kind, _, _ in types]) for name, types in PROVIDERS.items()}
 
 CONTROL_ACTIONS = (
     ("Microsoft.KeyVault/register/action", "Register a subscription"),
@@ -174,6 +176,23 @@ async def list_operations(call: Call) -> Response:  # noqa: ARG001 - the same fo
     """List the actions of Microsoft.KeyVault that roles may grant here."""
     control = [_operation(name, text, data=False) for name, text in CONTROL_ACTIONS]
     return render_list(control + [_operation(name, name.split("/", 2)[2], data=True) for name in DATA_ACTIONS])
+
+
+def find_unknown_type(path: str, version: str) -> NotFound | None:
+    """Return the refusal of a path below one of our providers that names no type of it; None where it names one.
+
+    version: the api-version that was asked for. Source: Azure/azure-rest-api-specs#14807, cloudquery/cloudquery#6629;
+    what is there is told by us alone.
+    """
+    provider, kind = provider_of(path)
+    name = _BY_NAME.get(provider)
+    if name is None or kind.lower() in _TYPES[name]:
+        return None
+    return NotFound(
+        f"The resource type could not be found in the namespace '{name}' for api version '{version}'. This server has "
+        f"of that namespace: {', '.join([each for each, _, _ in PROVIDERS[name]])}.",
+        code="InvalidResourceType",
+    )
 
 
 def _named(call: Call) -> str:

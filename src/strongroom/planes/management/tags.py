@@ -21,7 +21,7 @@ from strongroom.resources.networks.service import update_tags
 from strongroom.resources.service import update_group
 from strongroom.resources.tags import TagChange, change_tags, require_tag_change
 from strongroom.vaults.request import VaultRequest
-from strongroom.vaults.service import Change, update_vault
+from strongroom.vaults.service import VaultChange, update_vault
 
 EXTENSION = "/providers/Microsoft.Resources/tags/default"
 OPERATION = "Microsoft.Resources/tags/"
@@ -105,14 +105,14 @@ async def _keep(call: Call, place: Place, tags: Mapping[str, str]) -> Place:
             now=call.now,
         )
     if isinstance(place, VirtualNetwork):
-        return await update_tags(stores, place, tags, networks.Change(author=author(caller), now=call.now))
+        return await update_tags(stores, place, tags, networks.NetworkChange(author=author(caller), now=call.now))
     vault, _ = await update_vault(
         stores,
         subscription_id=subscription_id(call),
         group=place.resource_group,
         name=place.name,
         request=VaultRequest(tags=tags),
-        change=Change(author=author(caller), object_id=caller.object_id, may_assign_roles=False, now=call.now),
+        change=VaultChange(author=author(caller), object_id=caller.object_id, may_assign_roles=False, now=call.now),
     )
     return vault
 

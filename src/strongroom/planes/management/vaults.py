@@ -28,9 +28,9 @@ from strongroom.planes.management.progress import accepted, operation_result
 from strongroom.planes.management.rulechange import find_joinable, note_rule_change
 from strongroom.planes.management.selfgranting import note_vault_change
 from strongroom.planes.management.sight import EVERYTHING, read_seen
+from strongroom.planes.management.site import Site
 from strongroom.planes.management.versions import SOFT_DELETE_SINCE, rbac_by_default
 from strongroom.planes.operation import Operation
-from strongroom.resources.locations import Locations
 from strongroom.resources.service import get_group, require_subscription
 from strongroom.vaults import service
 from strongroom.vaults.connections import connections_by_vault, list_connections
@@ -47,7 +47,7 @@ READ = VAULT_READ
 WRITE = VAULT_WRITE
 
 
-async def put(call: Call, locations: Locations, *, private_rules: bool = True) -> Response:
+async def put(call: Call, site: Site) -> Response:
     """Make, replace or recover a vault."""
     recover = _is_recovery(call.body.properties.create_mode)
     if recover:
@@ -57,18 +57,18 @@ async def put(call: Call, locations: Locations, *, private_rules: bool = True) -
     vault, before = await service.put_vault(
         call.stores,
         call.custodian,
-        locations,
+        site.locations,
         subscription=await require_subscription(call.stores.resources, subscription_id(call)),
         group=call.parameters["group"],
         name=call.parameters["vault"],
         request=request,
         rbac_by_default=rbac_by_default(call.request.api_version),
-        change=await _change(call, request.network, private_rules=private_rules),
+        change=await _rules_change(call, request.network, site),
     )
     return await _changed(call, vault, before)
 
 
-async def patch(call: Call, *, private_rules: bool = True) -> Response:
+async def patch(call: Call, site: Site) -> Response:
     """Change what the request says of a vault."""
     properties = call.body.properties
     _is_recovery(properties.create_mode if properties else None)
@@ -79,7 +79,7 @@ async def patch(call: Call, *, private_rules: bool = True) -> Response:
         group=call.parameters["group"],
         name=call.parameters["vault"],
         request=request,
-        change=await _change(call, request.network, private_rules=private_rules),
+        change=await _rules_change(call, request.network, site),
     )
     return await _changed(call, vault, before)
 
@@ -160,11 +160,10 @@ async def get_deleted(call: Call) -> Response:
     return wire.render(answers.deleted_vault(vault))
 
 
-async def purge(call: Call, keepers: Keepers | None) -> Response:
+async def purge(call: Call, keepers: Keepers) -> Response:
     """Purge a deleted vault for good."""
     vault = await _deleted_vault(call)
-    if keepers is not None:
-        call.removed.extend(await find_discards(call.stores, keepers, vault.vault_id))
+    call.removed.extend(await find_discards(call.stores, keepers, vault.vault_id))
     await service.purge_vault(call.stores.vaults, vault)
     place = f"/subscriptions/{vault.subscription_id}/providers/Microsoft.KeyVault/locations/{vault.location}"
     return await accepted(call, f"{place}/operationResults")
@@ -185,15 +184,19 @@ def _is_recovery(create_mode: str | None) -> bool:
     return mode == "recover"
 
 
-async def _change(call: Call, rules: RulesRequest | None = None, *, private_rules: bool = True) -> service.Change:
+async def _rules_change(call: Call, rules: RulesRequest | None, site: Site) -> service.VaultChange:
+    """Return a change that may be one of network rules: who asks for these, and what they may name."""
+    joinable = await find_joinable(call, rules)
+    return replace(await _change(call), private_ip_rules=site.private_ip_rules, joinable=joinable)
+
+
+async def _change(call: Call) -> service.VaultChange:
     caller = call.known_caller()
-    return service.Change(
+    return service.VaultChange(
         author=author(caller),
         object_id=caller.object_id,
         may_assign_roles=await is_allowed(call, ROLE_ASSIGNMENT_WRITE, scope_of(call.parameters)),
         now=call.now,
-        private_rules=private_rules,
-        joinable=await find_joinable(call, rules),
     )
 
 
@@ -237,16 +240,10 @@ ROW = partial(Operation, category=Category.AUDIT)
 CHANGE = partial(ROW, changes=True, body_limit=BODY_LIMIT)
 
 
-def operations(
-    locations: Locations, keepers: Keepers | None = None, *, private_rules: bool = True
-) -> tuple[Operation, ...]:
-    """Return the rows of this module.
-
-    locations: those that the server knows. keepers: who keeps the vaults' keys. private_rules: whether network rules
-    may name addresses of private networks.
-    """
+def operations(site: Site, keepers: Keepers) -> tuple[Operation, ...]:
+    """Return the rows of this module. keepers: who keeps the vaults' keys."""
     return (
-        *_changing(locations, private_rules=private_rules),
+        *_changing(site),
         *LIVING,
         *DELETED_ONES,
         CHANGE(
@@ -264,13 +261,13 @@ def operations(
     )
 
 
-def _changing(locations: Locations, *, private_rules: bool) -> tuple[Operation, ...]:
+def _changing(site: Site) -> tuple[Operation, ...]:
     """Return the rows by which a vault is made and changed."""
     return (
         CHANGE(
             method="PUT",
             path=VAULT,
-            handler=partial(put, locations=locations, private_rules=private_rules),
+            handler=partial(put, site=site),
             needs=WRITE,
             log="VaultPut",
             takes=wire.VaultBody,
@@ -281,7 +278,7 @@ def _changing(locations: Locations, *, private_rules: bool) -> tuple[Operation, 
         CHANGE(
             method="PATCH",
             path=VAULT,
-            handler=partial(patch, private_rules=private_rules),
+            handler=partial(patch, site=site),
             needs=WRITE,
             log="VaultPatch",
             takes=wire.VaultPatch,

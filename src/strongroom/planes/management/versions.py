@@ -87,7 +87,7 @@ def require_supported(path: str, version: str | None, locations: str, *, since: 
             f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'.",
             code="InvalidApiVersionParameter",
         )
-    kind = _provider(path)[1]
+    kind = provider_of(path)[1]
     raise BadRequest(
         f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. The "
         f"supported api-versions are '{', '.join(supported)}'. The supported locations are '{locations}'.",
@@ -97,7 +97,7 @@ def require_supported(path: str, version: str | None, locations: str, *, since: 
 
 def versions_of(path: str, since: str = "") -> tuple[str, ...] | None:
     """Return the api-versions of what a path names, None where there are none. since: the first one that has it."""
-    provider, kind = _provider(path)
+    provider, kind = provider_of(path)
     if provider in UNVERSIONED:
         return None
     spoken = TYPE_VERSIONS.get((provider, kind.lower().partition("/")[0]), PROVIDER_VERSIONS.get(provider, RESOURCES))
@@ -110,7 +110,7 @@ def versions_since(versions: tuple[str, ...], since: str) -> tuple[str, ...]:
     return tuple([version for version in versions if version[:10] >= since]) if since else versions
 
 
-def _provider(path: str) -> tuple[str, str]:
+def provider_of(path: str) -> tuple[str, str]:
     """Return the provider whose versions count for a path, in lower case, and the resource type; "" for the core."""
     segments = split_resource_path(path)
     lowered = [segment.lower() for segment in segments]

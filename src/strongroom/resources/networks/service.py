@@ -1,4 +1,4 @@
-"""Virtual networks and subnets: made, changed, found, removed, and what a vault that names a subnet must find.
+"""Virtual networks and subnets: made, changed, found, removed.
 
 Texts: as the resource manager and the network provider write them, see `docs/errors.md`.
 """
@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from strongroom.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
-from strongroom.ids import new_guid
+from strongroom.errors import BadRequest, Conflict, NotFound, PreconditionFailed
+from strongroom.ids import find_subnet_id, new_guid
 from strongroom.resources.locations import Locations
 from strongroom.resources.networks.model import (
-    JOIN,
-    KEY_VAULT_SERVICE,
     Subnet,
     VirtualNetwork,
     id_of_network,
@@ -38,9 +36,6 @@ from strongroom.resources.networks.store import NetworkStore
 from strongroom.resources.service import Author, get_group, require_tags, touched
 from strongroom.resources.store import LockStore, ResourceStore
 
-SUBNET_DEPTH = 10
-"""Segments of a subnet's resource id."""
-
 
 class Places(Protocol):
     """The stores that the life of a network touches."""
@@ -54,7 +49,7 @@ class Places(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class NetworkChange:
     """Who changes a network, when, and under which conditions: `If-Match`, `If-None-Match`; "" for none."""
 
     author: Author
@@ -65,7 +60,7 @@ class Change:
 
 async def put_network(
     stores: Places, locations: Locations, *, subscription_id: str, group: str, name: str, request: NetworkRequest,
-    change: Change,
+    change: NetworkChange,
 ) -> tuple[VirtualNetwork, VirtualNetwork | None]:  # fmt: skip
     """Make a network or replace it; return it and what it was before, None when it is new.
 
@@ -100,7 +95,7 @@ async def put_network(
 
 async def put_subnet(
     stores: Places, locations: Locations, network: VirtualNetwork, name: str, *, request: SubnetRequest,
-    change: Change,
+    change: NetworkChange,
 ) -> tuple[VirtualNetwork, Subnet, bool]:  # fmt: skip
     """Make a subnet or replace it; return the network, the subnet and whether it is new; raises as `put_network`."""
     require_subnet_name(name)
@@ -113,21 +108,23 @@ async def put_subnet(
     return await _keep_subnets(stores, network, tuple(subnets), change), subnet, before is None
 
 
-async def remove_subnet(stores: Places, network: VirtualNetwork, subnet: Subnet, change: Change) -> VirtualNetwork:
+async def remove_subnet(
+    stores: Places, network: VirtualNetwork, subnet: Subnet, change: NetworkChange
+) -> VirtualNetwork:
     """Remove a subnet and return its network; PreconditionFailed. Whoever calls it sees to the rules that name it."""
     require_condition(network.etag, change, id_of_subnet(network, subnet.name))
     return await _keep_subnets(stores, network, tuple(each for each in network.subnets if each != subnet), change)
 
 
 async def update_tags(
-    stores: Places, network: VirtualNetwork, tags: Mapping[str, str], change: Change
+    stores: Places, network: VirtualNetwork, tags: Mapping[str, str], change: NetworkChange
 ) -> VirtualNetwork:
     """Give a network these tags and no others; PreconditionFailed, BadRequest (InvalidTags)."""
     require_condition(network.etag, change, id_of_network(network))
     return await _keep(stores, replace(network, tags=require_tags(tags)), change)
 
 
-async def remove_network(stores: Places, network: VirtualNetwork, change: Change) -> None:
+async def remove_network(stores: Places, network: VirtualNetwork, change: NetworkChange) -> None:
     """Remove a network, its subnets and the locks on it; PreconditionFailed.
 
     Whoever calls it sees to the rules that name its subnets.
@@ -163,24 +160,15 @@ async def find_subnets(networks: NetworkStore, subnet_ids: Iterable[str]) -> dic
 
     Each network is looked through once, however many of its subnets are asked for.
     """
-    asked: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for subnet_id in subnet_ids:
-        segments = subnet_id.lower().strip("/").split("/")
-        if len(segments) == SUBNET_DEPTH:
-            place = segments[1], segments[3], segments[7]
-            asked.setdefault(place, []).append((subnet_id, "/" + "/".join(segments)))
-    found: dict[str, tuple[VirtualNetwork, Subnet]] = {}
-    for place, ids in asked.items():
+    asked = {text: named for text in subnet_ids if (named := find_subnet_id(text)) is not None}
+    held: dict[tuple[str, str, str], dict[str, tuple[VirtualNetwork, Subnet]]] = {}
+    for place in dict.fromkeys([named.place for named in asked.values()]):
         network = await networks.find(*place)
-        if network is not None:
-            wanted = {wanted_id.rpartition("/")[2] for _, wanted_id in ids}
-            there = [subnet for subnet in network.subnets if subnet.name.lower() in wanted]
-            held = {id_of_subnet(network, subnet.name).lower(): (network, subnet) for subnet in there}
-            found |= {subnet_id: held[wanted_id] for subnet_id, wanted_id in ids if wanted_id in held}
-    return found
+        held[place] = {} if network is None else {each.name.lower(): (network, each) for each in network.subnets}
+    return {text: held[named.place][named.subnet] for text, named in asked.items() if named.subnet in held[named.place]}
 
 
-def require_condition(etag: str | None, change: Change, resource_id: str) -> None:
+def require_condition(etag: str | None, change: NetworkChange, resource_id: str) -> None:
     """Raise PreconditionFailed unless a resource is as its change expects it. etag: None when there is no resource."""
     held = None if etag is None else shown_etag(etag)
     if change.if_match and (held is None or not _matches(change.if_match, held)):
@@ -195,36 +183,6 @@ def require_condition(etag: str | None, change: Change, resource_id: str) -> Non
 def shown_etag(etag: str) -> str:
     """Return an etag as answers have it."""
     return f'W/"{etag}"'
-
-
-def require_joinable(
-    subnet: Subnet | None, subnet_id: str, *, may_join: bool, ignore_missing_endpoint: bool, location: str,
-    action: str, scope: str, caller: tuple[str, str],
-) -> None:  # fmt: skip
-    """Raise unless the rules of a vault may name a subnet.
-
-    subnet: None when there is none of that id. may_join: whether the caller may do `JOIN` at it. location: the
-    vault's. action, scope: what is done, at the vault. caller: its name and object id.
-    Raises Forbidden (LinkedAuthorizationFailed), before it tells whether the subnet is there; BadRequest for one that
-    is not, or (SubnetsHaveNoServiceEndpointsConfigured) has no way to vaults and that is not to be ignored.
-    """
-    if not may_join:
-        raise Forbidden(
-            f"The client '{caller[0]}' with object id '{caller[1]}' has permission to perform action '{action}' on "
-            f"scope '{scope}'; however, it does not have permission to perform action '{JOIN}' on the linked scope(s) "
-            f"'{subnet_id}' or the linked scope(s) are invalid.",
-            code="LinkedAuthorizationFailed",
-        )
-    if subnet is None:
-        raise BadRequest(f"The subnet '{subnet_id}' was not found.", code="BadRequest")
-    if not ignore_missing_endpoint and not subnet.leads_to(KEY_VAULT_SERVICE, location):
-        network, _, name = subnet_id.partition("/subnets/")
-        raise BadRequest(
-            f"Subnets {name} of virtual network {network} do not have ServiceEndpoints for {KEY_VAULT_SERVICE} "
-            f"resources configured. Add {KEY_VAULT_SERVICE} to subnet's ServiceEndpoints collection before trying to "
-            f"ACL {KEY_VAULT_SERVICE} resources to these subnets.",
-            code="SubnetsHaveNoServiceEndpointsConfigured",
-        )
 
 
 def _matches(condition: str, held: str) -> bool:
@@ -261,14 +219,14 @@ def _read_one(
 
 
 async def _keep_subnets(
-    stores: Places, network: VirtualNetwork, subnets: tuple[Subnet, ...], change: Change
+    stores: Places, network: VirtualNetwork, subnets: tuple[Subnet, ...], change: NetworkChange
 ) -> VirtualNetwork:
     changed = replace(network, subnets=subnets)
     require_consistent(changed)
     return await _keep(stores, changed, change)
 
 
-async def _keep(stores: Places, network: VirtualNetwork, change: Change) -> VirtualNetwork:
+async def _keep(stores: Places, network: VirtualNetwork, change: NetworkChange) -> VirtualNetwork:
     kept = replace(network, etag=new_guid(), system_data=touched(network.system_data, change.author, change.now))
     await stores.networks.put(kept)
     return kept

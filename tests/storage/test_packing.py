@@ -1,0 +1,175 @@
+"""Records in shared rows: whatever lies how, each is read at its number; and what was done to a pack is found."""
+
+import asyncio
+import itertools
+from contextlib import closing
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from storage_doubles import CUSTODIAN, NOON, a_record
+from storage_kinds import is_whole
+from strongroom.audit.event import Record
+from strongroom.audit.log import BEGINNING, FIRST_LINK, Mark, plain_link, whole_chain
+from strongroom.audit.verification import Tampering, verify
+from strongroom.storage import packing, records
+from strongroom.storage.connection import AUDIT_FILE
+from strongroom.storage.packing import NO_RECORD, entries_of, ids_in, row_of, rows_of
+from strongroom.storage.sqlite import open_keeper
+
+PACKED = "SELECT seq, packed FROM records WHERE packed <> x'' ORDER BY seq LIMIT 1"
+
+
+@st.composite
+def batches(draw):
+    """Records as they come, some of changes, some that note rows, in no order of time."""
+    made = []
+    for number in range(draw(st.integers(0, 12))):
+        record = a_record(number, when=NOON + timedelta(seconds=draw(st.integers(-5, 5))))
+        kind = draw(st.sampled_from(["plain", "plain", "plain", "change", "rows"]))
+        changed = {"change": {"change": number + 1}, "rows": {"rows": b"\x90"}, "plain": {}}[kind]
+        made.append(structs.replace(record, **changed))
+    return made
+
+
+def entries_in(rows, last=0):
+    found = []
+    for row in rows:
+        found += entries_of(row, last)
+        last = row[0]
+    return found
+
+
+@given(batches(), st.integers(0, 2**40), st.integers(1, 5))
+@settings(deadline=None)
+def test_each_record_has_its_number_and_its_link_however_many_share_a_row(made, last, most):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(packing, "MOST", most)
+        rows = list(rows_of(made, last, FIRST_LINK, plain_link))
+    found = entries_in(rows, last)
+    assert [entry.sequence for entry in found] == list(range(last + 1, last + 1 + len(made)))
+    assert sorted(entry.record.record_id for entry in found) == sorted(record.record_id for record in made)
+    for before, entry in itertools.pairwise([None, *found]):
+        assert entry.link == plain_link(FIRST_LINK if before is None else before.link, entry.record)
+    for row in rows:
+        held = entries_of(row, row[0] - len(list(ids_in(row[2], row[-1]))))
+        assert len(held) <= most
+        assert row[3] == max(entry.record.began for entry in held)
+        assert len(held) == 1 or not any(entry.record.change or entry.record.rows for entry in held)
+        assert list(ids_in(row[2], row[-1])) == [held[-1].record.record_id, *(e.record.record_id for e in held[:-1])]
+
+
+def test_plain_records_that_come_together_share_one_row():
+    made = [a_record(number) for number in range(10)]
+    assert len(list(rows_of(made, 0, FIRST_LINK, plain_link))) == 1
+
+
+@pytest.fixture
+async def packed(storage, monkeypatch):
+    """Some 60 records in packs of up to four, beside some of changes, read by few rows at a time."""
+    monkeypatch.setattr(packing, "MOST", 4)
+    monkeypatch.setattr(records, "ROWS_AT_ONCE", 3)
+    for number in range(6):
+        works = [storage.record(a_record(number * 10 + each)) for each in range(9)]
+        await asyncio.gather(*works, storage.change(_changing(a_record(number * 10 + 9))))
+    await storage.record(a_record(99))
+    return storage
+
+
+def broken(storage):
+    newest = storage.records.newest()
+    return verify(storage.chain(), storage.records, pruned=BEGINNING, newest=Mark(newest.sequence, newest.link))
+
+
+def _changing(record):
+    async def work(stores):
+        return None, record
+
+    return work
+
+
+async def test_every_page_is_read_from_every_place(packed):
+    log = packed.records
+    whole = list(whole_chain(log))
+    assert [entry.sequence for entry in whole] == list(range(1, 62))
+    assert is_whole(packed)
+    for place in range(63):
+        for limit in (0, 1, 2, 5, 100):
+            assert list(log.after(place, limit)) == whole[place : place + limit]
+            assert list(log.before(place, limit)) == whole[: max(place - 1, 0)][::-1][:limit]
+        before = whole[min(place - 1, 61) - 1].record.time if place > 1 else None
+        assert log.time_before(place) == before
+        for span in (1, 3, 100):
+            wanted = [
+                each for each in whole if place - span <= each.sequence < place and b"Operation1" in each.record.body
+            ]
+            assert list(log.containing(place, span, (b"Operation1", b"AuditEvent"))) == wanted[::-1]
+
+
+SPOILED = {
+    "cut short": lambda pack: pack[:-1],
+    "of another type": lambda _: "text",
+    "none": lambda _: 0,
+    "without records": lambda _: b"\x90",
+    "one more than fits": lambda pack: msgspec.msgpack.encode([msgspec.msgpack.decode(pack)[0]] * 9),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+async def test_a_pack_that_cannot_be_read_is_a_break_where_it_begins(packed, sql, spoil):
+    ((sequence, pack),) = sql(PACKED, file=AUDIT_FILE)
+    first = sequence - len(msgspec.msgpack.decode(pack))
+    sql("UPDATE records SET packed = ? WHERE seq = ?", (spoil(pack), sequence), file=AUDIT_FILE)
+    found = broken(packed)
+    assert (found.tampering, found.sequence) == (Tampering.CHANGED, first)
+    assert found.found.record is NO_RECORD
+    assert len({entry.sequence for entry in packed.records.after(0, 100)}) > 50  # the others are read all the same
+    assert packed.records.before(100, 100)[-1].sequence == 1
+
+
+@pytest.mark.parametrize("column", range(4))
+async def test_what_was_changed_in_a_pack_is_told_by_its_number(packed, sql, column):
+    ((sequence, pack),) = sql(PACKED, file=AUDIT_FILE)
+    held = msgspec.msgpack.decode(pack)
+    changed = held[1][column]
+    held[1][column] = changed + 1 if isinstance(changed, int) else b"\0" + changed[1:]
+    sql("UPDATE records SET packed = ? WHERE seq = ?", (msgspec.msgpack.encode(held), sequence), file=AUDIT_FILE)
+    found = broken(packed)
+    assert (found.tampering, found.sequence) == (Tampering.CHANGED, sequence - len(held) + 1)
+
+
+async def test_a_time_that_is_none_is_no_record(packed, sql):
+    ((sequence, pack),) = sql(PACKED, file=AUDIT_FILE)
+    held = msgspec.msgpack.decode(pack)
+    held[0][1] = 2**62
+    sql("UPDATE records SET packed = ? WHERE seq = ?", (msgspec.msgpack.encode(held), sequence), file=AUDIT_FILE)
+    assert broken(packed).sequence == sequence - len(held)
+    assert packed.records.time_before(sequence - len(held) + 1) == records.LATEST  # no reading ends there
+
+
+def test_rows_of_before_there_were_packs_hold_one_record():
+    record = a_record()
+    row = row_of({"seq": 7, "link": b"l", "id": record.record_id, "time": record.began, "body": record.body})
+    (entry,) = entries_of(row, 6)
+    assert (entry.sequence, entry.record, entry.link) == (7, record, b"l")
+
+
+def test_ids_of_a_pack_that_cannot_be_read_are_those_of_its_row():
+    assert list(ids_in(b"id", b"\xc1")) == [b"id"]
+    assert list(ids_in(b"id", 5)) == [b"id"]
+    assert list(ids_in(b"id", b"")) == [b"id"]
+
+
+async def test_a_record_of_a_change_that_comes_twice_is_kept_once(storage, place):
+    changed = structs.replace(a_record(1), change=1)
+    with closing(open_keeper(place, CUSTODIAN)) as keeper:
+        assert keeper.keep([changed], behind=False) == 1
+        assert keeper.keep([a_record(2), changed, a_record(3)], behind=False) == 3
+        assert keeper.keep([None], behind=False) == 3
+        assert keeper.last_sequence() == 3
+    assert len(list(whole_chain(storage.records))) == 3
+    assert isinstance(storage.records.newest().record, Record)
