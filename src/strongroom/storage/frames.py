@@ -25,7 +25,7 @@ BACKLOG = 128
 _HEAD = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[bool, int | None, list[Record | None]]).decode
-_ANSWER = struct.Struct("<?IQ")
+_ANSWER = struct.Struct("<?Iq")
 
 
 @dataclass(frozen=True, slots=True)
