@@ -163,6 +163,12 @@ class SqlRecords:
         """Return up to `limit` records before a sequence number, newest first."""
         return tuple(islice(self._backwards(sequence), limit))
 
+    def across(self, sequence: int) -> Entry | None:
+        """Return the record of a number or a smaller one that lies in one row with what is past it, None for none."""
+        rows = self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT 1", (sequence,))
+        first = entries_of(rows[0])[0] if rows else None
+        return first if first is not None and first.sequence <= sequence else None
+
     def _forwards(self, sequence: int) -> Iterator[Entry]:
         position = self._audit.rows(LAST_ROW, (sequence,))[0][0]
         while rows := self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (position, ROWS_AT_ONCE)):
