@@ -177,6 +177,14 @@ async def test_columns_of_other_kinds_than_ours_are_a_break_wherever_they_are_re
         assert any("does not follow" in told for told in inspect(snapshot.items(), CUSTODIAN, lambda _: None))
 
 
+@pytest.mark.parametrize("column", ["id", "link", "body", "rows", "packed"])
+async def test_text_that_is_none_is_a_break_and_ends_no_reading(packed, sql, column):
+    sql(f"UPDATE records SET {column} = CAST(x'ff' AS TEXT) WHERE seq = 61", file=AUDIT_FILE)
+    assert broken(packed).sequence == 61
+    await packed.record(a_record(100))
+    assert packed.records.newest().sequence == 62
+
+
 def test_no_id_passes_a_byte_on_to_the_time():
     """All parts of a record are linked one behind the other: with a shorter id each would begin a byte earlier."""
     link, record = keyed_link(lambda said: said), Record(bytes(16), 256, b"{}")

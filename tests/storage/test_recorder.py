@@ -264,7 +264,8 @@ def test_frames_are_read_as_they_were_written():
 
 
 def test_answers_are_read_as_they_were_written():
-    told, answers = [Answer(durable=True, frames=0, newest=2**40), Answer(durable=False, frames=3, newest=0)], Answers()
+    told = [Answer(durable=True, frames=0, newest=2**40), Answer(durable=False, frames=3, newest=-5)]
+    answers = Answers()
     stream = b"".join(map(encode_answer, told))
     assert [answer for byte in stream for answer in answers.take(bytes([byte]))] == told
 
