@@ -38,6 +38,9 @@ class Log:
     def before(self, sequence, limit):
         return tuple([self.kept[each] for each in sorted(self.kept, reverse=True) if each < sequence][:limit])
 
+    def across(self, sequence):
+        return None
+
 
 @pytest.fixture(params=CHAINS.values(), ids=CHAINS)
 def chain(request):

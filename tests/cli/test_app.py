@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.storage.connection import MAIN_FILE
-from strongroom.storage.directory import prepare
+from strongroom.storage.directory import HEADS, prepare
 
 
 def operations(records):
@@ -147,9 +146,10 @@ def test_without_data_there_is_nothing_to_work_on(strongroom, home):
     assert err == f"strongroom: there is no data in {home}/.strongroom/data; start the server first: strongroom serve\n"
 
 
-def test_data_of_an_older_version_waits_for_a_start(strongroom, home):
+@pytest.mark.parametrize("name", HEADS)
+def test_data_of_an_older_version_waits_for_a_start(strongroom, home, name):
     prepare(home / ".strongroom/data")
-    with closing(sqlite3.connect(home / ".strongroom/data" / MAIN_FILE)) as connection, connection:
+    with closing(sqlite3.connect(home / ".strongroom/data" / name)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     code, _, err = strongroom("app", "list")
     assert code == 1

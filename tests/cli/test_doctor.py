@@ -467,6 +467,13 @@ def test_a_clock_that_is_behind_is_told(installed, doctor, monkeypatch):
     assert "and the newest record is of" in found["problem", "clock"][0]
 
 
+def test_a_newest_record_of_no_time_is_a_matter_of_the_chain(installed, doctor, sql):
+    newest = "SELECT MAX(seq) FROM records"
+    sql(f"UPDATE records SET time = {2**62} WHERE seq = ({newest})", file="audit.db")
+    code, found = doctor()
+    assert (code, list(found)) == (1, [("problem", "records")])
+
+
 NOW = real_now()
 
 

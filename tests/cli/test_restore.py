@@ -9,6 +9,8 @@ from strongroom.cli import restore
 from strongroom.custody import passphrase as derivations
 from strongroom.custody.master import load_master_key
 from strongroom.custody.sealing import master_key_id
+from strongroom.storage import restoration
+from strongroom.storage.connection import AUDIT_FILE
 
 KEY = ".strongroom/data-key/master.key"
 NOT_HELD = "an archive does not hold them\n"
@@ -201,6 +203,15 @@ def test_a_parent_that_cannot_be_made_is_told(archive, strongroom):
 def test_a_check_restores_nothing(archive, done):
     told = done("restore", archive, "--verify-only", "--master-key-file", KEY, "--data-dir", "new")
     assert told.startswith("archive: whole, every row and every sealed value as it was written\ntaken ")
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--data-dir", "new"), ("--verify-only", "--data-dir", "new")])
+def test_an_archive_of_a_newer_version_is_not_called_damaged(archive, strongroom, monkeypatch, arguments):
+    monkeypatch.setattr(restoration, "HEADS", {AUDIT_FILE: "0001"})
+    code, out, err = strongroom("restore", archive, *arguments, "--master-key-file", KEY)
+    assert (code, out) == (1, "")
+    assert "newer than this version of Strongroom knows (0001)" in err
     assert not Path("new").exists()
 
 

@@ -51,6 +51,7 @@ RECORDS = [
     (6, "DELETE FROM records WHERE seq = 5"),
     (2, "DELETE FROM records WHERE seq = 1"),
     (5, "UPDATE records SET link = zeroblob(32) WHERE seq = 5"),
+    (-5, "INSERT INTO records (seq, id, time, body, link) VALUES (-5, x'00', 0, x'7b7d', zeroblob(32))"),
 ]
 
 

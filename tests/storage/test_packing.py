@@ -14,11 +14,13 @@ from msgspec import structs
 from storage_doubles import CUSTODIAN, NOON, a_record
 from storage_kinds import is_whole
 from strongroom.audit.event import Record
-from strongroom.audit.log import BEGINNING, FIRST_LINK, Mark, plain_link, whole_chain
+from strongroom.audit.log import BEGINNING, FIRST_LINK, Mark, keyed_link, plain_link, whole_chain
 from strongroom.audit.verification import Tampering, verify
 from strongroom.storage import packing, records
 from strongroom.storage.connection import AUDIT_FILE
+from strongroom.storage.inspection import inspect
 from strongroom.storage.packing import NO_RECORD, entries_of, ids_in, row_of, rows_of
+from strongroom.storage.snapshot import take_snapshot
 from strongroom.storage.sqlite import open_keeper
 
 PACKED = "SELECT seq, packed FROM records WHERE packed <> x'' ORDER BY seq LIMIT 1"
@@ -156,6 +158,63 @@ def test_rows_of_before_there_were_packs_hold_one_record():
     row = row_of({"seq": 7, "link": b"l", "id": record.record_id, "time": record.began, "body": record.body})
     (entry,) = entries_of(row, 6)
     assert (entry.sequence, entry.record, entry.link) == (7, record, b"l")
+
+
+ODD = {
+    "a time that is no whole number": "UPDATE records SET time = time + 0.5 WHERE seq = 10",
+    "a change that is no whole number": "UPDATE records SET change = change + 0.5 WHERE seq = 10",
+    "an id of another length": "UPDATE records SET id = substr(id, 1, 15) WHERE seq = 10",
+}
+
+
+@pytest.mark.parametrize("statement", ODD.values(), ids=ODD)
+async def test_columns_of_other_kinds_than_ours_are_a_break_wherever_they_are_read(packed, place, sql, statement):
+    rows = sql("SELECT seq FROM records WHERE change IS NOT NULL LIMIT 1", file=AUDIT_FILE)
+    sql(statement.replace("10", str(rows[0][0])), file=AUDIT_FILE)
+    found = broken(packed)
+    assert (found.tampering, found.sequence, found.found.record) == (Tampering.CHANGED, rows[0][0], NO_RECORD)
+    with take_snapshot(place, touching=True) as snapshot:
+        assert any("does not follow" in told for told in inspect(snapshot.items(), CUSTODIAN, lambda _: None))
+
+
+@pytest.mark.parametrize("column", ["id", "link", "body", "rows", "packed"])
+async def test_text_that_is_none_is_a_break_and_ends_no_reading(packed, sql, column):
+    sql(f"UPDATE records SET {column} = CAST(x'ff' AS TEXT) WHERE seq = 61", file=AUDIT_FILE)
+    assert broken(packed).sequence == 61
+    await packed.record(a_record(100))
+    assert packed.records.newest().sequence == 62
+
+
+def test_no_id_passes_a_byte_on_to_the_time():
+    """All parts of a record are linked one behind the other: with a shorter id each would begin a byte earlier."""
+    link, record = keyed_link(lambda said: said), Record(bytes(16), 256, b"{}")
+    shifted = Record(bytes(15), 1, b"\0{}")
+    assert link(FIRST_LINK, record) == link(FIRST_LINK, shifted)
+    row = (1, link(FIRST_LINK, record), shifted.record_id, shifted.began, shifted.body, None, b"")
+    for pack, each in ((b"", 0), (msgspec.msgpack.encode([(bytes(15), 1, b"\0{}", b"")]), 1)):
+        assert entries_of((row[0] + each, *row[1:], pack), 0)[0].record is NO_RECORD
+
+
+@pytest.mark.parametrize("count", [256, 70_000])
+def test_more_than_we_pack_is_not_unpacked(count):
+    pack = msgspec.msgpack.encode([(bytes(16), 0, b"", b"")] * count)
+    row = (2**40, b"", bytes(16), 0, b"", None, b"", pack)
+    broken, newest = entries_of(row, 1)
+    assert (broken.sequence, broken.record) == (2, NO_RECORD)
+    assert newest.sequence == 2**40
+    assert list(ids_in(bytes(16), pack)) == [bytes(16)]
+
+
+@pytest.mark.parametrize("number", [0, -5, -(2**63), 2**63 - 1])
+async def test_a_row_of_a_number_that_no_record_has_ends_every_reading(packed, sql, number):
+    insert = "INSERT INTO records (seq, id, time, body, link) VALUES (?, x'00', 0, x'', x'')"
+    sql(insert, (number,), file=AUDIT_FILE)
+    newest = max(number, 61)
+    assert packed.records.newest().sequence == packed.records.last_sequence() == newest
+    assert len(packed.records.before(newest + 1, 100)) == 62
+    assert packed.records.before(min(number, 1), 100) == ()
+    assert packed.records.time_before(min(number, 1)) is None
+    assert broken(packed).sequence in {number, 62}
 
 
 def test_ids_of_a_pack_that_cannot_be_read_are_those_of_its_row():

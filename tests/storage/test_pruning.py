@@ -6,13 +6,14 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
+import msgspec
 import pytest
 import structlog
 
 from storage_doubles import CUSTODIAN, NOON, a_record, a_state, a_version, discrepancies
 from storage_kinds import is_whole
 from strongroom.audit.log import BEGINNING, whole_chain
-from strongroom.audit.verification import verify
+from strongroom.audit.verification import Tampering, verify
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.connection import AUDIT_FILE
 from strongroom.storage.history import Difference
@@ -245,3 +246,20 @@ async def test_a_change_that_left_no_record_is_found(storage, place, sql):
     assert is_whole(storage)
     sql("DELETE FROM outbox WHERE change = 2")
     assert found(place) == [("change", ("2",), Difference.LOST)]
+
+
+async def test_records_put_before_those_kept_into_their_row_are_found(place, storage, prune, sql):
+    """Their numbers are those of records that left, which nothing is linked to any more."""
+    await storage.record(a_record(when=NOON))
+    await asyncio.gather(*(storage.record(a_record(when=NOON + 50 * DAY)) for _ in range(4)))
+    await storage.anchor()
+    assert prune(100) == 1
+    pruned = storage.mark(PRUNED).sequence
+    assert verified(storage)
+    kept = "SELECT seq, packed FROM records WHERE packed <> x'' ORDER BY seq LIMIT 1"
+    ((sequence, pack),) = sql(kept, file=AUDIT_FILE)
+    forged = a_record(when=NOON)
+    held = [(forged.record_id, forged.began, forged.body, storage.mark(PRUNED).link), *msgspec.msgpack.decode(pack)]
+    sql("UPDATE records SET packed = ? WHERE seq = ?", (msgspec.msgpack.encode(held), sequence), file=AUDIT_FILE)
+    found = verify(storage.chain(), storage.records, pruned=storage.mark(PRUNED), newest=storage.mark(NEWEST))
+    assert (found.tampering, found.sequence, found.found.record) == (Tampering.INSERTED, pruned, forged)

@@ -222,6 +222,40 @@ async def test_what_is_sent_again_is_looked_for_past_the_number_before_it(place,
     assert is_whole(recorded)
 
 
+async def test_what_was_given_up_is_not_looked_for(place, monkeypatch):
+    """To look far back may be what took a recorder too long: it would never answer again."""
+    monkeypatch.setattr(courier, "PATIENCE_SECONDS", 1.0)
+    loop, since = asyncio.get_running_loop(), []
+    with closing(listen(place)) as listener, closing(Courier(place)) as worker:
+        listener.setblocking(False)
+        for newest in (5, 7, 9):
+            submitted = worker.submit(a_record(newest))
+            connection, _ = await loop.sock_accept(listener)
+            connection.setblocking(False)
+            await loop.sock_sendall(connection, encode_answer(Answer(durable=True, frames=0, newest=newest)))
+            (frame,) = Incoming().take(await loop.sock_recv(connection, 1 << 20))
+            since.append(frame.since)
+            if newest == 7:
+                connection.close()
+                continue
+            with pytest.raises(StorageUnavailable):
+                await submitted
+            connection.close()
+    assert since == [None, None, 7]
+
+
+async def test_a_worker_that_sends_nothing_hears_of_the_newest_number_now_and_then(place, recorder, monkeypatch):
+    idle, busy = dial(place), dial(place)
+    with closing(idle), closing(busy):
+        for worker in (idle, busy):
+            worker.setblocking(True)
+            heard(worker)
+        for number in (1, 2):
+            busy.sendall(encode_frame([a_record(each) for each in range(5000)], behind=False))
+            assert heard(busy, frames=1) == [Answer(durable=True, frames=1, newest=number * 5000)]
+        assert heard(idle) == [Answer(durable=True, frames=0, newest=10_000)]
+
+
 def test_frames_are_read_as_they_were_written():
     records = [a_record(1), None]
     stream, incoming = encode_frame(records, behind=True, since=7) + encode_frame([], behind=False), Incoming()
@@ -230,7 +264,8 @@ def test_frames_are_read_as_they_were_written():
 
 
 def test_answers_are_read_as_they_were_written():
-    told, answers = [Answer(durable=True, frames=0, newest=2**40), Answer(durable=False, frames=3, newest=0)], Answers()
+    told = [Answer(durable=True, frames=0, newest=2**40), Answer(durable=False, frames=3, newest=-5)]
+    answers = Answers()
     stream = b"".join(map(encode_answer, told))
     assert [answer for byte in stream for answer in answers.take(bytes([byte]))] == told
 

@@ -105,6 +105,9 @@ class AuditLog(Protocol):
     def before(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         """Return up to `limit` records before a sequence number, newest first."""
 
+    def across(self, sequence: int) -> Entry | None:
+        """Return the record of a number or a smaller one that lies in one row with what is past it, None for none."""
+
     def last_sequence(self) -> int:
         """Return the newest sequence number, 0 when there is no record."""
 

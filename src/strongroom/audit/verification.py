@@ -50,7 +50,8 @@ def verify(
     pruned: the last record that was pruned, which the first one kept follows. newest: a record that was kept once, so
     that the log must have it. progress: told now and again up to which number the chain holds.
     """
-    early = next(iter(log.before(1, 1)), None)
+    # Rows leave whole: what shares one with records that are kept, and is not past the mark, was put into it.
+    early = next(iter(log.before(1, 1)), None) or log.across(pruned.sequence)
     if early is not None:
         return Break(tampering=Tampering.INSERTED, sequence=early.sequence, found=early)
     last, before = pruned, None

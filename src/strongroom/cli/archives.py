@@ -17,6 +17,7 @@ from strongroom.custody.stream import ArchiveBroken, SealedReader
 from strongroom.storage.archive import Manifest, read_items, read_manifest
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE
 from strongroom.storage.inspection import inspect
+from strongroom.storage.restoration import require_known
 
 LAST_BACKUP = "backup.last"
 """The fact that tells when the newest backup was taken, and where it went."""
@@ -56,9 +57,14 @@ def told(path: Path) -> Iterator[None]:
 
 
 def check_archive(path: Path, custodian: Custodian) -> tuple[Manifest, tuple[str, ...]]:
-    """Read an archive to its end and return what it says of itself, and what is wrong with the rows in it."""
-    with opened(path, custodian) as archive, progress_bar("checking the archive", archive.manifest.rows) as progress:
-        return archive.manifest, inspect(read_items(archive.reader), custodian, progress)
+    """Read an archive to its end and return what it says of itself, and what is wrong with the rows in it.
+
+    DataDirectoryNewer where this version does not know its schema: what it does not know would look damaged to it.
+    """
+    with opened(path, custodian) as archive:
+        require_known(archive.manifest)
+        with progress_bar("checking the archive", archive.manifest.rows) as progress:
+            return archive.manifest, inspect(read_items(archive.reader), custodian, progress)
 
 
 def described(manifest: Manifest) -> str:

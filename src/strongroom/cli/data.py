@@ -15,8 +15,7 @@ from strongroom.custody.master import MasterKey
 from strongroom.custody.sealing import Custodian
 from strongroom.planes.stores import Stores
 from strongroom.settings import Settings
-from strongroom.storage.connection import MAIN_FILE
-from strongroom.storage.directory import HEADS, schema_version
+from strongroom.storage.directory import is_older, schema_version
 from strongroom.storage.sqlite import SqliteStorage
 
 T = TypeVar("T")
@@ -52,10 +51,9 @@ def unlock(settings: Settings) -> MasterKey:
 
     Never called within a loop: a person may be asked, whose first Ctrl-C a loop would keep to itself.
     """
-    version = schema_version(settings.data_dir)
-    if version is None:
+    if schema_version(settings.data_dir) is None:
         raise CommandFailed(f"there is no data in {settings.data_dir}; start the server first: strongroom serve")
-    if version != HEADS[MAIN_FILE]:
+    if is_older(settings.data_dir):
         raise CommandFailed(
             f"the data in {settings.data_dir} was written by an older version; stop the server and start it anew, "
             "with this version: it brings the data up to date"

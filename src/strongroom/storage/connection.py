@@ -46,6 +46,8 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         address, uri=True, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    if path.name == AUDIT_FILE:  # who reads records tells what was done to them: text that is none ends no reading
+        connection.text_factory = lenient
     try:
         for setting in SETTINGS:
             connection.execute(setting)
@@ -53,6 +55,11 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def lenient(text: bytes) -> str:
+    """Return text as it stands: what is none was written by others."""
+    return text.decode("utf-8", "replace")
 
 
 def require_plain(connection: sqlite3.Connection, path: Path) -> None:

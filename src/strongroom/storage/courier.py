@@ -83,7 +83,7 @@ class Courier(asyncio.Protocol):
         if self._transport is None:
             self._dial()
             return
-        if not self._is_greeted:
+        if not self._is_greeted or self._transport.is_closing():
             return
         batch, self._waiting = self._waiting, []
         self._sent.append(batch)
@@ -128,7 +128,7 @@ class Courier(asyncio.Protocol):
         del exc
         self._transport = None
         self._waiting[:0] = [each for batch in self._sent for each in batch]
-        self._is_again |= bool(self._sent)
+        self._is_again |= any(self._sent)
         self._sent.clear()
         self.behind = True
         if not self._closed:
@@ -147,7 +147,8 @@ class Courier(asyncio.Protocol):
     def _give_up(self) -> None:
         """Fail what waits: whoever asked must hear something. It may be recorded all the same, if it was sent.
 
-        The connection ends too, so that nothing piles up for a recorder that stands still.
+        The connection ends too, so that nothing piles up for a recorder that stands still. Nothing is sent again, so
+        that nothing is looked for: that may be what took so long.
         """
         if not self._waiting and not any(self._sent):
             return
@@ -155,6 +156,7 @@ class Courier(asyncio.Protocol):
         batch, self._waiting = self._waiting, []
         _settle([*(each for sent in self._sent for each in sent), *batch], durable=False)
         self._sent = deque([] for _ in self._sent)
+        self._is_again = False
         if self._transport is not None:
             self._transport.abort()
 

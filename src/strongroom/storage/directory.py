@@ -69,6 +69,11 @@ def _known_version(data_dir: Path) -> str | None:
     return versions[MAIN_FILE]
 
 
+def is_older(data_dir: Path) -> bool:
+    """Answer whether a file of the data is of an older schema than this version's."""
+    return any(_version(data_dir / name) != head for name, head in HEADS.items())
+
+
 def prepare(data_dir: Path) -> None:
     """Make the files of a data directory, mode 0600, or bring them to this schema; nothing happens when they are.
 

@@ -3,7 +3,7 @@
 A frame is its length (four bytes, little-endian) and MessagePack of whether records are left in the outbox, past which
 number some of its own may be in the log already, and of the records; None in a record's place only asks whether records
 can be made durable. An answer tells how many frames it is for, in their order, whether they are durable, and the number
-of the newest record. One for no frame greets: nothing is sent before it.
+of the newest record. One for no frame greets: nothing is sent before it. Later ones for no frame only tell that number.
 """
 
 import os
@@ -25,7 +25,7 @@ BACKLOG = 128
 _HEAD = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[bool, int | None, list[Record | None]]).decode
-_ANSWER = struct.Struct("<?IQ")
+_ANSWER = struct.Struct("<?Iq")
 
 
 @dataclass(frozen=True, slots=True)

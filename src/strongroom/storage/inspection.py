@@ -183,6 +183,8 @@ class Inspection:
         pruned = self._marks.get(PRUNED, BEGINNING)
         if self._chain is None:
             self._chain, self._before = self._begin_chain(), pruned
+        if row["seq"] < 1:
+            raise SealBroken("no record has such a number: it was put in")
         if row["seq"] <= pruned.sequence:
             return  # it was verified when the mark went past it, and is on its way out
         entries = entries_of(row_of(row), self._before.sequence)

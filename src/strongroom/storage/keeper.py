@@ -45,7 +45,7 @@ class Keeper:
 
     def last_sequence(self) -> int:
         """Return the number of the newest record; one of FAILURES when it cannot be read."""
-        return self._writer.last_sequence()
+        return self._outbox.last_sequence()
 
     def carry(self) -> None:
         """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be.

@@ -6,7 +6,6 @@ each record has its number and its link.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +20,8 @@ INSERT = "INSERT INTO records (seq, link, id, time, body, change, rows, packed) 
 LATER: Mapping[str, Any] = {"change": None, "rows": b"", "packed": b""}
 """What rows had not of before changes were noted, and before records shared rows."""
 MOST = 256
-"""Records in one row: who reads one of them reads all."""
+"""Records in one row: who reads one of them reads all. A row that holds more is none of ours, and is not unpacked."""
+ID_BYTES = 16
 
 NO_RECORD = Record(b"", 0, b"")
 """What is read where no record of ours stands."""
@@ -79,10 +79,7 @@ def entries_of(row: tuple[Any, ...], before: int | None = None) -> list[Entry]:
 
 def _unpack(packed: Any, sequence: int, before: int | None) -> list[Entry]:
     broken = [Entry(sequence - 1 if before is None else before + 1, NO_RECORD, b"")]
-    try:
-        found = _decode(packed)
-    except (msgspec.MsgspecError, TypeError):  # SQLite lets any type stand in any column
-        return broken
+    found = _read(packed)
     first = sequence - len(found)
     if not found or first <= (before or 0):
         return broken
@@ -92,18 +89,42 @@ def _unpack(packed: Any, sequence: int, before: int | None) -> list[Entry]:
     ]
 
 
-def record_of(record_id: bytes, moment: int, body: bytes, change: int | None, rows: bytes) -> Record:
-    """Return the record of these columns; NO_RECORD, which does not link, where they are of other types than ours."""
-    try:
-        is_ours = all(isinstance(part, bytes) for part in (record_id, body, rows)) and (change or 0) >= 0
-        from_microseconds(moment)
-        return Record(record_id, moment, body, change, rows) if is_ours else NO_RECORD
-    except (TypeError, OverflowError):
+def _read(packed: Any) -> list[Packed]:
+    """Return what is packed; nothing where that cannot be read, or is more than we pack: it would fill the memory."""
+    try:  # SQLite lets any type stand in any column
+        return _decode(packed) if _count(packed) < MOST else []
+    except (msgspec.MsgspecError, TypeError, IndexError):
+        return []
+
+
+def _count(packed: bytes) -> int:
+    """Return how many a pack says it holds. Source: MessagePack, array format family."""
+    match packed[0]:
+        case 0xDC:
+            return int.from_bytes(packed[1:3], "big")
+        case 0xDD:
+            return int.from_bytes(packed[1:5], "big")
+        case kind:
+            return kind & 0x0F
+
+
+def record_of(record_id: Any, moment: Any, body: Any, change: Any, rows: Any) -> Record:
+    """Return the record of these columns; NO_RECORD, which does not link, where they are not such as ours are.
+
+    An id of another length would link as another record does: a byte of it could pass for one of the time.
+    """
+    are_bytes = all(isinstance(part, bytes) for part in (record_id, body, rows))
+    is_number = isinstance(moment, int) and isinstance(change, int | None) and (change or 0) >= 0
+    if not are_bytes or not is_number or len(record_id) != ID_BYTES:
         return NO_RECORD
+    try:
+        from_microseconds(moment)
+    except OverflowError:
+        return NO_RECORD
+    return Record(record_id, moment, body, change, rows)
 
 
 def ids_in(record_id: bytes, packed: bytes) -> Iterator[bytes]:
     """Return the ids of the records in a row, as far as they can be read."""
     yield record_id
-    with suppress(msgspec.MsgspecError, TypeError):
-        yield from [each[0] for each in _decode(packed)] if packed else ()
+    yield from [each[0] for each in _read(packed)]

@@ -25,15 +25,20 @@ from strongroom.storage.keeper import FAILURES, Keeper
 TURN_SECONDS = 1.0
 """How long the loop waits at most: one that stands still is told from one that has nothing to do."""
 
+TOLD_RECORDS = 10_000
+"""After how many records a worker that sent none hears of the newest: it is past what it was told that what it sends
+again is looked for."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Peer:
-    """A worker's connection, and what came of it."""
+    """A worker's connection, and what came of it. told: the number of the newest record, as it was told last."""
 
     socket: socket.socket
     incoming: Incoming = field(default_factory=Incoming)
+    told: int = 0
 
 
 class Recorder:
@@ -128,11 +133,16 @@ class Recorder:
         self._meter.count(len(batch) - failed, failed, time.perf_counter() - began)
         for peer, count in Counter(peer for peer, _ in frames).items():
             self._answer(peer, Answer(durable=not self._behind, frames=count, newest=self._newest))
+        for peer in [each for each in self._peers if self._newest - each.told >= TOLD_RECORDS]:
+            self._answer(peer, Answer(durable=True, frames=0, newest=self._newest))
 
     def _answer(self, peer: _Peer, answer: Answer) -> None:
-        """Answer frames of a worker, all at once: it is woken once."""
+        """Answer frames of a worker, all at once: it is woken once. For no frames nobody waits, neither here."""
+        peer.told = answer.newest
         try:
-            peer.socket.sendall(encode_answer(answer))
+            peer.socket.sendall(encode_answer(answer), 0 if answer.frames else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return  # a worker that is stopped, and has heard enough
         except OSError:  # the worker has gone: who waited there is gone too
             self._drop(peer)
 

@@ -28,7 +28,7 @@ FREE_CHANGE = (
     "SELECT 1 + MAX((SELECT COALESCE(MAX(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'),"
     " (SELECT COALESCE(MAX(change), 0) FROM outbox))"
 )
-BEFORE_ALL = -(2**63)
+BEFORE_ALL, GREATEST = -(2**63), 2**63 - 1
 HAS = "SELECT 1 FROM records WHERE id = ?"
 LAST = "SELECT seq, link FROM records ORDER BY seq DESC LIMIT 1"
 LAST_CHANGE = "SELECT COALESCE(MIN(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = 'outbox'"
@@ -37,6 +37,8 @@ NEXT_CHANGE = "SELECT change FROM records WHERE change > ? ORDER BY change LIMIT
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"  # noqa: S608 - names of this program's own
 LAST_ROW = "SELECT COALESCE(MAX(seq), 0) FROM records WHERE seq <= ?"
 """The number of the last row that ends at a number or before it, 0 for none."""
+ROW_BEFORE = "SELECT MAX(seq) FROM records WHERE seq < ?"
+"""The number of the row before another. One that was put in may have any number, 0 and less too."""
 HOLDS = "SELECT COALESCE((SELECT MIN(seq) FROM records WHERE seq >= ?1), ?1)"
 """The number of the row in which a number lies, which is that of the newest record in it."""
 IDS_AFTER = "SELECT id, packed FROM records WHERE seq > ?"
@@ -117,6 +119,8 @@ class RecordWriter:
             if since is not None:
                 records = _new_of(connection, records, since)
             last, link = _last(connection)
+            if last > GREATEST - len(records):
+                raise sqlite3.DataError(f"there is no number past {last}: the records were tampered with")
             rows = list(rows_of(records, last, link, self._link))
             kept = connection.executemany(INSERT, rows).rowcount
             if rows and kept != len(rows):
@@ -159,6 +163,12 @@ class SqlRecords:
         """Return up to `limit` records before a sequence number, newest first."""
         return tuple(islice(self._backwards(sequence), limit))
 
+    def across(self, sequence: int) -> Entry | None:
+        """Return the record of a number or a smaller one that lies in one row with what is past it, None for none."""
+        rows = self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT 1", (sequence,))
+        first = entries_of(rows[0])[0] if rows else None
+        return first if first is not None and first.sequence <= sequence else None
+
     def _forwards(self, sequence: int) -> Iterator[Entry]:
         position = self._audit.rows(LAST_ROW, (sequence,))[0][0]
         while rows := self._audit.rows(f"{SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (position, ROWS_AT_ONCE)):
@@ -167,10 +177,11 @@ class SqlRecords:
                 position = row[0]
 
     def _backwards(self, sequence: int) -> Iterator[Entry]:
-        position = self._audit.rows(HOLDS, (sequence - 1,))[0][0]
-        while rows := self._audit.rows(f"{SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?", (position, ROWS_AT_ONCE)):
-            position = self._audit.rows(LAST_ROW, (rows[-1][0] - 1,))[0][0]
-            for row, before in zip(rows, [*(row[0] for row in rows[1:]), position], strict=True):
+        position = self._audit.rows(HOLDS, (max(sequence - 1, BEFORE_ALL),))[0][0]
+        page = f"{SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?"
+        while position is not None and (rows := self._audit.rows(page, (position, ROWS_AT_ONCE))):
+            position = self._audit.rows(ROW_BEFORE, (rows[-1][0],))[0][0]
+            for row, before in zip(rows, [*(row[0] for row in rows[1:]), position or 0], strict=True):
                 entries = reversed(entries_of(row, before))
                 yield from (entry for entry in entries if entry.sequence < sequence)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.archive import End, Item, Rows, Schema, Table
-from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
+from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect, lenient
 from strongroom.storage.directory import way_to_read
 from strongroom.storage.packing import entries_of, row_of
 
@@ -156,13 +156,9 @@ def _open_as_reader(path: Path) -> sqlite3.Connection:
 def _open_without_touching(path: Path) -> sqlite3.Connection:
     address = f"{path.resolve().as_uri()}?{way_to_read(path)}"
     connection = sqlite3.connect(address, uri=True, timeout=READER_PATIENCE, isolation_level=None)
-    connection.text_factory = _lenient  # text that is none was written by others: it is looked at as it stands
+    connection.text_factory = lenient
     connection.execute("PRAGMA query_only = ON")
     return connection
-
-
-def _lenient(text: bytes) -> str:
-    return text.decode("utf-8", "replace")
 
 
 def quoted(name: str) -> str:
