@@ -178,19 +178,23 @@ class Application:
         self._asked_again = 0.0
         self._was_ready = False
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope."""
-        if scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+    def __call__(self, scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one ASGI scope: HTTP's, or the life of the worker. Others end at once, as ASGI wants it."""
+        match scope["type"]:
+            case "http":
+                return self._serve(scope, receive, send)
+            case "lifespan":
+                return self._live(receive, send)
+            case _:
+                return _serve_nothing()
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         self._note_request()
-        request = make_request(scope)
-        asked = _tls_of(scope).get("server_name", "")
-        gate = self._find_gate(request.host[: HOST_LENGTH + 1], asked)  # a longer one is no name, and is not kept
+        tls = _tls_of(scope)
+        request = make_request(scope, tls)
+        # A longer host is no name, and is not kept.
+        gate = self._find_gate(request.host[: HOST_LENGTH + 1], tls.get("server_name", ""))
         if gate is None:
             response = await self._serve_elsewhere(host_name(request.host), request)
             if self._elsewhere is not None:
@@ -269,6 +273,10 @@ def _note_nothing() -> None:
     pass
 
 
+async def _serve_nothing() -> None:
+    pass
+
+
 async def _run(background: Callable[[], Awaitable[None]]) -> None:
     await background()
 
@@ -283,8 +291,8 @@ def host_name(host: str) -> str:
     return name if port.isascii() and port.isdigit() and int(port) < 65536 else ""
 
 
-def make_request(scope: Message) -> Request:
-    """Return the request of an ASGI scope; its body is read apart."""
+def make_request(scope: Message, tls: Mapping[str, str] = NO_TLS) -> Request:
+    """Return the request of an ASGI scope; its body is read apart. tls: what is known of its connection's."""
     pairs = scope["headers"]
     headers: dict[bytes, bytes] = dict(pairs)
     repeated: frozenset[bytes] = frozenset()
@@ -300,7 +308,7 @@ def make_request(scope: Message) -> Request:
         scope["query_string"],
         headers,
         client[0] if client else "",
-        TLS_NAMES.get(_tls_of(scope).get("version", ""), ""),
+        TLS_NAMES.get(tls.get("version", ""), ""),
         repeated,
         b"",
         server[0] if server else "",

@@ -21,7 +21,7 @@ from strongroom.custody.threads import Threads
 def clock(monkeypatch):
     """A clock that stands still until it is moved."""
     now = [1000.0]
-    monkeypatch.setattr(courtesy, "steady_seconds", lambda: now[0])
+    monkeypatch.setattr(courtesy, "monotonic", lambda: now[0])
 
     def move(seconds):
         now[0] += seconds
@@ -45,7 +45,7 @@ def test_slow_work_that_is_alone_does_not_hold_back_for_long(clock):
 def test_slow_work_under_way_at_the_same_time_is_not_others(order):
     courteous, waiting, clock = Courtesy(), 0, [0.0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(courtesy, "steady_seconds", lambda: clock[0])
+        patch.setattr(courtesy, "monotonic", lambda: clock[0])
         for _ in range(64):
             courteous.note_request()  # as many as ever wait at once
         clock[0] += COURTESY_SECONDS

@@ -37,7 +37,7 @@ def test_keys_of_many_vaults_open_and_are_not_all_kept(custodian, monkeypatch):
     for _ in range(2):
         for key in keys:
             assert fresh.open(key, custodian.seal(key, Sensitive(b"v"), PLACE), PLACE).reveal() == b"v"
-            assert max(len(fresh._opened), len(fresh._ciphers)) <= 3
+            assert max(len(fresh._opened), len(fresh._sealers)) <= 3
 
 
 @given(value=st.binary(max_size=200))

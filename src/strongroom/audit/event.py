@@ -122,6 +122,7 @@ class RecordBody(msgspec.Struct, rename="camel", kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
+NO_TEXT = b'""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,11 @@ class Form:
     def fill(self, began: int, *, ms: float, correlation_id: str, object_id: str) -> bytes:
         """Return the encoded body of what began then, in microseconds since 1970, and took `ms` milliseconds."""
         return b'{"time":"%b"%b"durationMs":%b,%b"correlationId":%b,%b"id":%b%b' % (
-            _wire_time(began).encode(),
+            _wire_time(began),
             self.head,
             _encode(round(ms, 3)),
             self.middle,
-            _encode(correlation_id),
+            _encode(correlation_id) if correlation_id else NO_TEXT,
             self.before_id,
             _encode(object_id),
             self.tail,
@@ -170,13 +171,13 @@ def guid_of(record_id: bytes) -> str:
 
 def wire_time(moment: datetime) -> str:
     """Return a time, aware UTC, as records write it: seven fractional digits."""
-    return _wire_time(microseconds(moment))
+    return _wire_time(microseconds(moment)).decode()
 
 
-def _wire_time(began: int) -> str:
-    return f"{_whole_second(began // 1_000_000)}.{began % 1_000_000:06d}0Z"
+def _wire_time(began: int) -> bytes:
+    return b"%b.%06d0Z" % (_whole_second(began // 1_000_000), began % 1_000_000)
 
 
 @lru_cache(maxsize=16)
-def _whole_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _whole_second(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()

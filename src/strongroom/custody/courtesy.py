@@ -5,8 +5,7 @@ behind them: a get makes three, from process to process (docs/performance.md).
 """
 
 import mmap
-
-from strongroom.clock import steady_seconds
+from time import monotonic
 
 COURTESY_SECONDS = 0.25
 """How long after somebody else's request slow work holds back."""
@@ -29,9 +28,9 @@ class Courtesy:
         ahead = self._requests - self._slow
         if ahead > self._ahead:  # more than slow requests can be that are still on their way
             self._ahead = ahead
-            self._others[0] = steady_seconds()
+            self._others[0] = monotonic()
 
     def is_due(self) -> bool:
         """Count slow work that a request asked for, and answer whether it is to hold back."""
         self._slow += 1
-        return steady_seconds() - self._others[0] < COURTESY_SECONDS
+        return monotonic() - self._others[0] < COURTESY_SECONDS

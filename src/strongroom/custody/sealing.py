@@ -127,7 +127,7 @@ class Custodian:
         self._master = SharedKey(master_key)
         self._find_handover: Callable[[], bytes | None] = lambda: None
         self._opened: dict[str, Sensitive[bytes]] = {}
-        self._ciphers: dict[str, AESGCM] = {}
+        self._sealers: dict[str, tuple[bytes, AESGCM]] = {}
 
     @property
     def master_id(self) -> str:
@@ -168,13 +168,16 @@ class Custodian:
 
     def seal(self, key: DataKey, plaintext: Sensitive[bytes], context: Context) -> bytes:
         """Return `plaintext` sealed under `key` for its place `context`."""
-        return _seal(self._cipher(key), bytes.fromhex(key.key_id), plaintext.reveal(), context.encode())
+        _, cipher = self._sealer(key)
+        return _seal(cipher, bytes.fromhex(key.key_id), plaintext.reveal(), context.encode())
 
     def open(self, key: DataKey, sealed: bytes, context: Context) -> Sensitive[bytes]:
         """Return what was sealed; SealBroken when it was changed, moved, or sealed under another key."""
-        if sealing_key_id(sealed) != key.key_id:
-            raise SealBroken("a sealed value names another key")
-        return Sensitive(_open(self._cipher(key), sealed, context.encode()))
+        header, cipher = self._sealer(key)
+        if not sealed.startswith(header) or len(sealed) < HEADER_BYTES:
+            named = sealing_key_id(sealed)
+            raise SealBroken(f"a sealed value names another key, {named}")
+        return Sensitive(_open(cipher, sealed, context.encode()))
 
     def mac(self, key: DataKey, message: bytes) -> bytes:
         """Return the HMAC-SHA-256 of `message` under `key` (32 bytes)."""
@@ -197,11 +200,13 @@ class Custodian:
             raw = _keep(self._opened, key, self._unwrap(key))
         return raw
 
-    def _cipher(self, key: DataKey) -> AESGCM:
-        cipher = self._ciphers.get(key.key_id)
-        if cipher is None:
-            cipher = _keep(self._ciphers, key, AESGCM(self._raw(key).reveal()))
-        return cipher
+    def _sealer(self, key: DataKey) -> tuple[bytes, AESGCM]:
+        """Return what begins all that a key seals, and its cipher."""
+        sealer = self._sealers.get(key.key_id)
+        if sealer is None:
+            header = FORMAT + bytes.fromhex(key.key_id)
+            sealer = _keep(self._sealers, key, (header, AESGCM(self._raw(key).reveal())))
+        return sealer
 
     def _unwrap(self, key: DataKey) -> Sensitive[bytes]:
         try:

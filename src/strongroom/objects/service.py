@@ -143,8 +143,9 @@ class Objects(Generic[V]):
 
     async def living(self, name: str, version: str | None = None) -> Held[V]:
         """Return a version of a living object, sealed; the newest when `version` is None."""
-        found = await self.find_living(name, version)
-        if found is None:
+        require_name(name)
+        found = await self.store.find(self.vault.vault_id, name, version)
+        if found is None or found.state.is_deleted():
             raise not_found(self.kind, name, version)
         return found
 
