@@ -34,6 +34,7 @@ from strongroom.planes.call import Call
 from strongroom.planes.http import Request, Response
 from strongroom.planes.operation import Operation, Table
 from strongroom.planes.record import Subject, compose, self_grant
+from strongroom.planes.restraint import Restraint
 from strongroom.planes.stores import Storage, Stores
 from strongroom.resources.facts import clock_offset
 from strongroom.vaults.model import Vault
@@ -111,6 +112,7 @@ class Gate:
         self._custodian = custodian
         self._domain = domain
         self._strangers = strangers
+        self._restraint = Restraint()
 
     async def serve(self, request: Request, read_body: ReadBody | None) -> Response:
         """Answer a request; whatever happens, an answer that leaves has its record.
@@ -165,8 +167,13 @@ class Gate:
 
     async def _answer(self, run: "_Run", read_body: ReadBody | None) -> Response:
         call = run.call
-        operation = await self._admit(call)
+        try:
+            operation = await self._admit(call)
+        except ForbiddenByNetwork:
+            await self._restraint.give_way(run.ticks)
+            raise
         if call.caller is not None:
+            self._restraint.served = run.ticks
             self._plane.throttle(call)
         if read_body is not None:
             seen = call.stores.unchanged.generation

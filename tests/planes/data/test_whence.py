@@ -1,5 +1,6 @@
 """From where a vault may be used: every operation of the data plane, and what the record says of it."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,21 @@ async def test_who_is_inside_may_what_he_may(world):
     assert (await world.ask("GET", "/secrets/there", client=f"::ffff:{INSIDE}")).status == 200
     for address in (OUTSIDE, "", "::1", "fd00::1"):
         assert (await world.ask("GET", "/secrets/there", client=address)).says(403, "Forbidden", INNER["firewall"])
+
+
+async def test_who_is_refused_gives_way_to_those_who_are_served(world, monkeypatch):
+    monkeypatch.setattr("strongroom.planes.restraint.HOLD_SECONDS", 1000)
+    world.gate._restraint.served = 0.0  # long ago
+    await world.change_vault(network=DENY)
+    assert (await world.ask("GET", "/secrets/there", client=OUTSIDE)).status == 403, "alone, nobody waits"
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    refused = asyncio.ensure_future(world.ask("GET", "/secrets/there", client=OUTSIDE))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not refused.done()
+    assert (await world.ask("GET", "/secrets/there", client=INSIDE)).status == 200
+    world.gate._restraint.release()
+    assert (await refused).says(403, "Forbidden", INNER["firewall"])
 
 
 async def test_who_may_nothing_is_refused_by_the_network_first(world):
