@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import strongroom.cli.resealing
+import strongroom.storage.sqlite
 from storage_doubles import discrepancies
 from strongroom.access.identity.signing import SigningKeys
 from strongroom.audit.local import local_record
@@ -52,6 +53,7 @@ def be_quick():
     passphrase.MEMORY_KIB, passphrase.ITERATIONS = 8 * 1024, 1
     strongroom.cli.resealing.reseal = functools.partial(strongroom.cli.resealing.reseal, limit=BATCH)
     succeeding.FOLLOW_SECONDS = 5
+    strongroom.storage.sqlite.MANY_LATE = 1  # a record of a change goes to the log in a step of its own
 
 
 def settings_of(home, given="passphrase", key="data-key/master.key"):

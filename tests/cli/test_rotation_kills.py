@@ -12,11 +12,11 @@ HERE = Path(__file__).parent
 # How many steps each rotation has at least, so that none is left out unnoticed.
 STEPS = {
     "file to file": 20,
-    "file to passphrase": 14,
+    "file to passphrase": 16,
     "file to another file": 14,
     "passphrase to file": 20,
     "passphrase to passphrase": 20,
-    "vault": 16,
+    "vault": 20,
     "signing key": 8,
 }
 
