@@ -129,6 +129,8 @@ GET /keys/{name}/rotationpolicy keys/getrotationpolicy keyrotationpolicies/read
 PUT /keys/{name}/rotationpolicy keys/setrotationpolicy keyrotationpolicies/write
 GET /keys/{name} keys/get keys/read
 GET /keys/{name}/{version} keys/get keys/read
+GET /keys/{name}/attestation keys/get keys/read
+GET /keys/{name}/{version}/attestation keys/get keys/read
 PATCH /keys/{name} keys/update keys/update/action
 PATCH /keys/{name}/{version} keys/update keys/update/action
 GET /keys keys/list keys/read

@@ -53,6 +53,8 @@ OPERATIONS = {
     ),
     "KeyGet": ("GET", "/keys/{}", None, "get", "keys/read", "living", 200),
     "KeyGet version": ("GET", "/keys/{}/{{}}", None, "get", "keys/read", "living", 200),
+    "KeyGetAttestation": ("GET", "/keys/{}/attestation", None, "get", "keys/read", "living", 200),
+    "KeyGetAttestation version": ("GET", "/keys/{}/{{}}/attestation", None, "get", "keys/read", "living", 200),
     "KeyUpdate": ("PATCH", "/keys/{}", {"tags": {}}, "update", "keys/update/action", "living", 200),
     "KeyUpdate version": ("PATCH", "/keys/{}/{{}}", {"tags": {}}, "update", "keys/update/action", "living", 200),
     "KeyList": ("GET", "/keys", None, "list", "keys/read", "living", 200),

@@ -39,6 +39,7 @@ EXCEPTED = {
         *(
             "restoreKey",
             "backupKey",
+            "getKeyAttestation",
             "listKeyVersions",
             "createKey",
             "rotateKey",

@@ -185,6 +185,8 @@ class DataRecipes(Recipes):
         version = self.ask("createKey", body={"kty": "EC", "tags": {"a": "b"}}).json["key"]["kid"].rpartition("/")[2]
         self.ask("getKey")
         self.ask("getKeyVersion", version=version)
+        self.ask("getKeyAttestation")
+        self.ask("getKeyAttestationVersion", version=version)
         self.ask("updateKey", body={"tags": {}})
         self.ask("updateKeyVersion", body={"key_ops": ["sign", "verify"]}, version=version)
         self.ask("rotateKey")

@@ -310,6 +310,29 @@ async def test_keys_live_in_the_time_of_the_vault(world):
     assert answer.says(403, "Forbidden", "KeyExpired")
 
 
+@pytest.mark.parametrize("kty", ["EC", "EC-HSM"])
+async def test_a_key_is_told_without_an_attestation_since_nothing_here_can_attest_it(premium, kty):
+    old = await create(premium, kty=kty)
+    new = await create(premium, kty=kty)
+    versions = [made["key"]["kid"].rpartition("/")[2] for made in (old, new)]
+    for version, told in (("", new), ("/", new), (f"/{versions[0]}", old), (f"/{versions[1].upper()}", new)):
+        answer = await premium.ask("GET", f"/keys/K{version}/attestation")
+        assert (answer.status, answer.json) == (200, told), version
+        assert "attestation" not in answer.json["attributes"]
+        record = premium.last_record
+        assert (record["operationName"], record["properties"]["id"]) == ("KeyGetAttestation", told["key"]["kid"])
+
+
+async def test_what_cannot_be_got_is_not_attested_either(world):
+    version = (await create(world))["key"]["kid"].rpartition("/")[2]
+    assert (await world.ask("GET", "/keys/none/attestation")).says(404, "KeyNotFound")
+    assert (await world.ask("GET", f"/keys/k/{'0' * 32}/attestation")).says(404, "KeyNotFound")
+    refused = await world.ask("POST", f"/keys/k/{version}/attestation", {})
+    assert refused.says(405, "MethodNotAllowed")
+    await world.ask("DELETE", "/keys/k")
+    assert (await world.ask("GET", f"/keys/k/{version}/attestation")).says(404, "KeyNotFound")
+
+
 async def test_there_are_no_random_bytes_to_be_had_from_a_vault(world):
     assert (await world.ask("POST", "/rng", {"count": 16})).says(404, "NotFound")
 

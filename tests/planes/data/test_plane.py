@@ -351,7 +351,7 @@ def test_every_row_says_what_it_needs_and_what_it_logs():
         "SecretListDeleted", "SecretGetDeleted", "SecretPurge", "SecretRecover", "SecretBackup", "SecretRestore",
         "KeyRotationPolicyGet", "KeyRotationPolicySet",
         "KeyCreate", "KeyImport", "KeyRotate", "KeyDelete", "KeyUpdate", "KeyGet", "KeyList", "KeyListVersions",
-        "KeyListDeleted", "KeyGetDeleted", "KeyPurge", "KeyRecover", "KeyBackup", "KeyRestore",
+        "KeyGetAttestation", "KeyListDeleted", "KeyGetDeleted", "KeyPurge", "KeyRecover", "KeyBackup", "KeyRestore",
         "KeyRelease", "KeyEncrypt", "KeyDecrypt", "KeyWrap", "KeyUnwrap", "KeySign", "KeyVerify",
     }  # fmt: skip
     assert all(row.needs is not None and not row.anonymous for row in rows)

@@ -90,6 +90,11 @@ async def get_key(keepers: Keepers, call: Call) -> Response:
     return _bundle(call, await keys_of(keepers, call).get(call.parameters["name"], version_in(call)))
 
 
+async def get_key_attestation(keepers: Keepers, call: Call) -> Response:
+    """Tell what `get_key` tells: `attributes.attestation` is left out, since no keeper of keys can attest one."""
+    return await get_key(keepers, call)
+
+
 async def update_key(keepers: Keepers, call: Call) -> Response:
     """Edit attributes, operations and tags of a version, the newest when the path names none."""
     return _bundle(call, await keys_of(keepers, call).update(call.parameters["name"], version_in(call), _edit(call)))
@@ -201,7 +206,14 @@ def _deleted(call: Call, key: Key) -> Response:
 
 def operations(keepers: Keepers) -> tuple[Operation, ...]:
     """Return the rows of keys. keepers: who keeps them."""
-    return (*_makings(keepers), *_policies(keepers), *_metadata(keepers), *_deletions(keepers), *_copies(keepers))
+    return (
+        *_makings(keepers),
+        *_policies(keepers),
+        *_metadata(keepers),
+        *_lists(keepers),
+        *_deletions(keepers),
+        *_copies(keepers),
+    )
 
 
 def _makings(keepers: Keepers) -> Iterator[Operation]:
@@ -297,6 +309,16 @@ def _metadata(keepers: Keepers) -> Iterator[Operation]:
             name=f"get_key{suffix}",
         )
         yield Operation(
+            method="GET",
+            path=f"{path}/attestation",
+            handler=partial(get_key_attestation, keepers),
+            needs=actions.KEY_GET,
+            log="KeyGetAttestation",
+            gives=wire.KeyBundle,
+            since="7.6-preview.2",
+            name=f"get_key_attestation{suffix}",
+        )
+        yield Operation(
             method="PATCH",
             path=path,
             handler=partial(update_key, keepers),
@@ -307,6 +329,9 @@ def _metadata(keepers: Keepers) -> Iterator[Operation]:
             changes=True,
             name=f"update_key{suffix}",
         )
+
+
+def _lists(keepers: Keepers) -> Iterator[Operation]:
     for path, list_, log, gives in (
         ("/keys", list_keys, "KeyList", wire.KeyList),
         ("/keys/{name}/versions", list_key_versions, "KeyListVersions", wire.KeyList),
