@@ -85,6 +85,7 @@ def test_keys_are_made_found_and_edited(key, az, name):
     assert (newer["key"]["kty"], newer["attributes"]["enabled"], newer["tags"]) == ("RSA", True, None)
     assert key("show", name)["key"] == newer["key"]
     assert az(f"keyvault key show --id {made['key']['kid']}")["key"] == made["key"]
+    assert az(f"keyvault key get-attestation --id {made['key']['kid']}") is None
     versions = key("list-versions", name)
     assert {each["kid"] for each in versions} == {made["key"]["kid"], newer["key"]["kid"]}
     assert name in {each["name"] for each in key("list")}

@@ -115,6 +115,15 @@ def test_a_key_has_a_life_of_its_own(client, name):
         client.get_deleted_key(name)
 
 
+def test_a_key_is_got_without_an_attestation(client, name):
+    made, newer = client.create_ec_key(name), client.create_ec_key(name)
+    for version, expected in ((None, newer), (made.properties.version, made)):
+        found = client.get_key_attestation(name, version)
+        assert (found.id, found.key.x, found.properties.attestation) == (expected.id, expected.key.x, None)
+    with pytest.raises(ResourceNotFoundError):
+        client.get_key_attestation(f"{name}-none")
+
+
 def test_a_rotated_key_has_a_new_version(client, name):
     made = client.create_ec_key(name, curve="P-384", tags={"a": "b"})
     rotated = client.rotate_key(name)

@@ -110,6 +110,13 @@ async def test_keys_are_deleted_recovered_purged_and_restored(client, name):
     assert (await client.restore_key_backup(backup)).key.x == made.key.x
 
 
+async def test_keys_are_got_without_an_attestation(client, name):
+    made = await client.create_ec_key(name)
+    for version in (None, made.properties.version):
+        found = await client.get_key_attestation(name, version)
+        assert (found.id, found.key.x, found.properties.attestation) == (made.id, made.key.x, None)
+
+
 async def test_keys_are_rotated_by_their_policy(client, name):
     made = await client.create_ec_key(name, tags={"a": "1"})
     action = KeyRotationLifetimeAction(KeyRotationPolicyAction.rotate, time_before_expiry="P30D")

@@ -70,6 +70,11 @@ func (k *keys) live() {
 	equal(len(second.Key.N), 384)
 	equal(*must(k.GetKey(ctx, name, "", nil)).Key.KID, *second.Key.KID)
 	equal(must(k.GetKey(ctx, name, first.Key.KID.Version(), nil)).Key.X, first.Key.X)
+	for _, each := range []azkeys.KeyBundle{first, second} {
+		asked := must(k.GetKeyAttestation(ctx, name, each.Key.KID.Version(), nil))
+		equal([]any{*asked.Key.KID, asked.Attributes.Attestation == nil}, []any{*each.Key.KID, true})
+	}
+	equal(*must(k.GetKeyAttestation(ctx, name, "", nil)).Key.KID, *second.Key.KID)
 	edit := azkeys.UpdateKeyParameters{KeyOps: []*azkeys.KeyOperation{to.Ptr(azkeys.KeyOperationVerify)}}
 	edited := must(k.UpdateKey(ctx, name, first.Key.KID.Version(), edit, nil))
 	equal([]any{len(edited.Key.KeyOps), *edited.Key.KeyOps[0]}, []any{1, azkeys.KeyOperationVerify})

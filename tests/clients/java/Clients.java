@@ -175,6 +175,9 @@ public final class Clients {
         equal(second.getKey().getN().length, 384);
         equal(keys.getKey(name).getId(), second.getId());
         equal(keys.getKey(name, first.getProperties().getVersion()).getKey().getX(), first.getKey().getX());
+        KeyVaultKey asked = keys.getKeyAttestation(name);
+        equal(asked.getId(), second.getId());
+        equal(asked.getProperties().getKeyAttestation() == null, true);
         KeyVaultKey edited = keys.updateKeyProperties(first.getProperties().setEnabled(false), KeyOperation.VERIFY);
         equal(List.of(edited.getKeyOperations(), edited.getProperties().isEnabled()),
             List.of(List.of(KeyOperation.VERIFY), false));
