@@ -17,10 +17,11 @@ from strongroom.custody.provider import KeySpec, KeyType, PrivateParts, PublicPa
 from strongroom.custody.refusals import no_key, unsound
 from strongroom.sensitive import Sensitive
 
-_CURVES: MappingProxyType[str, ec.EllipticCurve] = MappingProxyType(
+CURVES_BY_NAME: MappingProxyType[str, ec.EllipticCurve] = MappingProxyType(
     {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1(), "P-256K": ec.SECP256K1()}
 )
-_NAMES = MappingProxyType({curve.name: name for name, curve in _CURVES.items()})
+"""Curves as `cryptography` has them."""
+_NAMES = MappingProxyType({curve.name: name for name, curve in CURVES_BY_NAME.items()})
 _ECDSA = MappingProxyType(
     {
         "sha256": ec.ECDSA(Prehashed(hashes.SHA256())),
@@ -95,13 +96,13 @@ def load_public(spec: KeySpec, public: PublicParts) -> EcPublicKey:
     assert public.x is not None
     assert public.y is not None
     x, y = int.from_bytes(public.x, "big"), int.from_bytes(public.y, "big")
-    return EcPublicKey(ec.EllipticCurvePublicNumbers(x, y, _CURVES[spec.curve]).public_key())
+    return EcPublicKey(ec.EllipticCurvePublicNumbers(x, y, CURVES_BY_NAME[spec.curve]).public_key())
 
 
 def generate(spec: KeySpec) -> EcKey:
     """Return a new key."""
     assert spec.curve is not None
-    return EcKey(ec.generate_private_key(_CURVES[spec.curve]))
+    return EcKey(ec.generate_private_key(CURVES_BY_NAME[spec.curve]))
 
 
 def load(material: Sensitive[bytes]) -> EcKey:
@@ -131,7 +132,7 @@ def take(parts: PrivateParts) -> EcKey:
         raise no_key("crv is missing")
     name = spec_of(KeyType.EC, curve=parts.curve).curve
     assert name is not None
-    curve, length = _CURVES[name], CURVES[name].coordinate_bytes
+    curve, length = CURVES_BY_NAME[name], CURVES[name].coordinate_bytes
     x, y, d = (number(parts, member, length) for member in ("x", "y", "d"))
     if not 0 < d < curve.group_order:
         raise unsound("EC", f"d is not between 1 and the order of {name}")
