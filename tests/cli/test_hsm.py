@@ -46,8 +46,11 @@ def test_without_data_there_are_abilities_and_no_keys(done, flags, softhsm):
     assert (found["token"], found["manufacturer"]) == (softhsm.label, "SoftHSM project")
     assert found["algorithms"]["ES256"]
     assert not found["algorithms"]["HS256"]
+    assert found["wrappedKeys"] == {"RSA-HSM": True, "EC-HSM": True}
     assert "referred" not in found
-    assert "no data to compare" in done("hsm", "check", "--remove-orphans", *flags)
+    shown = done("hsm", "check", "--remove-orphans", *flags)
+    assert "EC-HSM that comes wrapped   yes" in shown
+    assert "no data to compare" in shown
 
 
 def test_beside_data_without_keys_there_are_none(serving, done, flags):

@@ -13,13 +13,15 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.keyvault.keys import JsonWebKey, KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm, KeyWrapAlgorithm, SignatureAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from clients.direct import Direct, unique
 from clients.harness import StartFailed, start_server
 from clients.processes import Watched, children
 from clients.signing_in import a_credential, variables_of
 from hsm_doubles import SoftHsm, module
-from jwk_doubles import decoded, ec_jwk, rsa_jwk
+from jwk_doubles import decoded, ec_jwk, encoded, rsa_jwk
+from release_doubles import environment, wrapped_blob
 from strongroom.custody import tokenkeys
 from strongroom.custody.algorithms import spec_of
 from strongroom.custody.provider import KeyType
@@ -103,6 +105,10 @@ def digest(algorithm):
     return hashlib.new(f"sha{algorithm[2:5]}", PLAIN).digest()
 
 
+def pkcs8(key):
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
 def imported(described):
     return JsonWebKey(
         **{key: decoded(value) if key not in {"kty", "crv"} else value for key, value in described.items()}
@@ -172,6 +178,28 @@ def test_keys_that_are_brought_are_in_the_token(client, credential, name):
     assert remote(key, credential).decrypt(EncryptionAlgorithm.rsa_oaep, sealed.ciphertext).plaintext == PLAIN
     key = client.import_key(unique("key-"), imported(ec_jwk("P-384")), hardware_protected=True)
     assert remote(key, credential).sign(SignatureAlgorithm.es384, digest("ES384")).key_id == key.id
+
+
+def test_keys_that_come_wrapped_are_unwrapped_in_the_token(client, credential, server, softhsm, name):
+    kek = client.create_rsa_key(unique("kek-"), size=3072, hardware_protected=True, key_operations=["import"])
+    public = {"kid": kek.id, "n": encoded(kek.key.n), "e": encoded(kek.key.e)}
+    curve = ec.generate_private_key(ec.SECP256R1())
+    for theirs, kind, algorithm in ((environment(), "RSA", "PS256"), (curve, "EC", "ES256")):
+        blob = wrapped_blob(public, pkcs8(theirs))
+        broken = json.dumps(blob | {"ciphertext": encoded(bytes(800))}).encode()
+        with pytest.raises(HttpResponseError, match="does not unwrap with its key exchange key"):
+            client.import_key(name, JsonWebKey(kty=f"{kind}-HSM", t=broken))
+        told = JsonWebKey(kty=f"{kind}-HSM", t=json.dumps(blob).encode())
+        key = client.import_key(name, told, hardware_protected=True)
+        assert (key.key_type, key.properties.hsm_platform) == (f"{kind}-HSM", "pkcs11")
+        signed = remote(key, credential).sign(SignatureAlgorithm(algorithm), digest(algorithm)).signature
+        described = imported(rsa_jwk(theirs) if kind == "RSA" else ec_jwk(key=theirs))
+        assert (key.key.n, key.key.x, key.key.y) == (described.n, described.x, described.y)
+        here = CryptographyClient.from_jwk(key.key)
+        assert here.verify(SignatureAlgorithm(algorithm), digest(algorithm), signed).is_valid
+    found = checked(server, softhsm)
+    assert (found["missing"], found["orphans"]) == ([], [])
+    assert found["wrappedKeys"] == {"RSA-HSM": True, "EC-HSM": True}
 
 
 def test_keys_without_hsm_are_in_software_still(client, credential, name):
@@ -302,10 +330,18 @@ def test_a_server_that_is_killed_while_it_makes_keys_leaves_no_key_without_its_o
     for round_ in range(4):
         direct = Direct(SimpleNamespace(**server.connection))
         token, opened = direct.owner(), [direct.open(direct.facts.vaultUrl) for _ in range(6)]
+        body = {"kty": "RSA-HSM", "key_ops": ["import"]}
+        kek = direct.secret("POST", direct.facts.vaultUrl, f"/keys/kek{round_}/create", body).json["key"]
+        wrapped = {
+            "key": {"kty": "RSA-HSM", "key_hsm": encoded(json.dumps(wrapped_blob(kek, pkcs8(environment()))).encode())}
+        }
         for number, each in enumerate(opened):
+            name = f"/keys/k{round_}-{number}"
+            if number % 3 == 2:
+                each.send_request("PUT", f"{name}?api-version=7.6", token=token, body=wrapped)
+                continue
             kind = {"kty": "RSA-HSM", "key_size": 2048} if number % 2 else {"kty": "EC-HSM"}
-            path = f"/keys/k{round_}-{number}/create?api-version=7.6"
-            each.send_request("POST", path, token=token, body=kind)
+            each.send_request("POST", f"{name}/create?api-version=7.6", token=token, body=kind)
         answers = [each.read() for each in opened[: 2 * round_]]
         assert {answer.status for answer in answers} <= {200}, server.errors
         answered += [urlsplit(answer.json["key"]["kid"]).path for answer in answers]

@@ -43,7 +43,6 @@ from strongroom.custody.provider import (
     PrivateParts,
     TransferForm,
     TransferKey,
-    WrappedKey,
 )
 from strongroom.custody.sealing import SealBroken
 from strongroom.custody.token import HsmUnavailable
@@ -175,12 +174,10 @@ def test_it_tells_what_it_is(keeper):
     assert not keeper.releases
 
 
-async def test_no_key_is_released_and_none_comes_wrapped(keeper, made, place):
+async def test_no_key_is_released(keeper, made, place):
     kept = await made(RSA_KEYS[0])
     with pytest.raises(BadRequest, match="which it never leaves"):
         await keeper.release(kept, place, TransferForm.CKM, TransferKey(n=kept.public.n, e=kept.public.e))
-    with pytest.raises(BadRequest, match="does not take wrapped keys"):
-        await keeper.take_wrapped(WrappedKey(type=KeyType.EC, blob=bytes(300)), place, kept, place)
 
 
 # --- every algorithm, both ways
@@ -368,7 +365,7 @@ async def test_what_is_unsound_does_not_come_in(keeper, hsm, place):
 
 
 async def test_a_module_that_takes_no_keys_says_so(keeper, place, monkeypatch):
-    monkeypatch.setattr(tokenkeys, "_USES", {KeyType.OCT: (Attribute.SIGN, Attribute.MODULUS_BITS)})
+    monkeypatch.setattr(tokenkeys, "USES", {KeyType.OCT: (Attribute.SIGN, Attribute.MODULUS_BITS)})
     with pytest.raises(BadRequest, match="takes no keys of type oct that were made elsewhere"):
         await keeper.take(PrivateParts(type=KeyType.OCT, k=Sensitive(bytes(16))), place)
 
@@ -521,7 +518,7 @@ async def test_a_key_that_is_discarded_is_gone_from_the_token(keeper, place):
 
 async def test_a_module_that_makes_keys_that_can_leave_it_keeps_none(keeper, place, monkeypatch):
     before = keeper._token.use(tokenkeys.list_kept)
-    monkeypatch.setattr(tokenkeys, "_KEPT", {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True})
+    monkeypatch.setattr(tokenkeys, "KEPT", {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True})
     for use in (
         keeper.make(EC_KEYS[0], place),
         keeper.make(OCT_KEYS[0], place),

@@ -30,10 +30,11 @@ def command() -> None:
 def check(*, remove_orphans: bool, as_json: bool, **flags: Any) -> int:
     """Say what the HSM can do, and compare its keys with the vaults'.
 
-    Each algorithm and each kind of key is tried, with keys that end with the trial. A key that a vault refers to and
-    the HSM does not have is a problem (exit code 1). One that no vault refers to was left by a server that was stopped
-    while it made or purged a key: --remove-orphans destroys it, while no server runs on the data. Keys of vaults that
-    these data do not know are counted and left alone: they may be another server's, or of a vault that was purged.
+    Each algorithm, each kind of key and the import of wrapped ones are tried, with keys that end with the trial. A key
+    that a vault refers to and the HSM does not have is a problem (exit code 1). One that no vault refers to was left by
+    a server that was stopped while it made, took or purged a key: --remove-orphans destroys it, while no server runs on
+    the data. Keys of vaults that these data do not know are counted and left alone: they may be another server's, or of
+    a vault that was purged.
     """
     from strongroom.cli.data import unlock
     from strongroom.cli.inventory import remove_orphans as remove
@@ -73,8 +74,15 @@ def adopt(**flags: Any) -> None:
 
 
 def find_abilities(token: "Token") -> dict[str, Any]:
-    """Return who made the HSM, and for each kind of key and each algorithm whether it does it; each is tried."""
-    from strongroom.custody.abilities import all_algorithms, all_specs, can_make, find_mechanism
+    """Return who made the HSM, and whether it does each kind of key, algorithm and wrapped key; each is tried."""
+    from strongroom.custody.abilities import (
+        TRANSFERRED,
+        all_algorithms,
+        all_specs,
+        can_make,
+        find_mechanism,
+        find_transfer,
+    )
     from strongroom.custody.token import Opened
 
     def look(opened: Opened) -> dict[str, Any]:
@@ -86,6 +94,7 @@ def find_abilities(token: "Token") -> dict[str, Any]:
             "manufacturer": found.manufacturer_id,
             "keys": {_name_of(spec): can_make(opened, spec) for spec in all_specs()},
             "algorithms": {row.name: find_mechanism(opened, row) is not None for row in all_algorithms()},
+            "wrappedKeys": {f"{type_}-HSM": find_transfer(opened, type_) is not None for type_ in TRANSFERRED},
         }
 
     return token.use(look)
@@ -122,6 +131,7 @@ def _show(abilities: dict[str, Any], inventory: "Inventory | None") -> None:
         ["token", f"{abilities['token']} ({abilities['manufacturer']} {abilities['model']}, {abilities['serial']})"]
     ]
     told += [[name, "yes" if can else "no"] for part in ("keys", "algorithms") for name, can in abilities[part].items()]
+    told += [[f"{name} that comes wrapped", "yes" if can else "no"] for name, can in abilities["wrappedKeys"].items()]
     for line in columns(told):
         click.echo(line)
     if inventory is None:

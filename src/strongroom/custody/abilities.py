@@ -16,13 +16,14 @@ from strongroom.custody.algorithms import ALGORITHMS, CURVES, Algorithm, Family,
 from strongroom.custody.mechanisms import decrypt_aes, decrypt_rsa, encrypt_aes, mechanism_of, sign, unwrap, wrap
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.custody.refusals import invalid
-from strongroom.custody.token import CONFUSED, SURELY_AWAY, Opened
+from strongroom.custody.token import CONFUSED, SURELY_AWAY, TRANSIENT, Opened
 from strongroom.custody.tokenkeys import NOT_LET, destroy, generate, new_id
+from strongroom.custody.tokentransfer import PADDED_WRAP, transfers
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
-TRANSIENT = (pkcs11.DeviceError, pkcs11.DeviceMemory, pkcs11.FunctionCancelled, pkcs11.HostMemory, pkcs11.SessionCount)
-"""What says nothing of an algorithm: the token is short of something, for now."""
+TRANSFERRED = (KeyType.RSA, KeyType.EC)
+"""The types whose keys may come wrapped."""
 TRIALS = 3
 _TRIAL = "strongroom-trial"
 _SAID = bytes(range(24))  # whole units of every key wrap
@@ -46,11 +47,24 @@ class Abilities:
 
     def find(self, opened: Opened, row: Algorithm) -> Mechanism | None:
         """Return the mechanism of an algorithm that this token carries out rightly, tried if it never was."""
+        return self._remembered(opened, row.name, lambda: find_mechanism(opened, row))
+
+    def require_transfer(self, opened: Opened, type_: KeyType) -> Mechanism:
+        """Return the mechanism that unwraps keys of this type that are brought; BadRequest when this token has none."""
+        mechanism = self._remembered(opened, f"wrapped {type_}", lambda: find_transfer(opened, type_))
+        if mechanism is None:
+            raise BadRequest(
+                f"The HSM of this server takes no wrapped keys of type {type_}-HSM. "
+                "Import the key itself, or create one."
+            )
+        return mechanism
+
+    def _remembered(self, opened: Opened, name: str, find: Callable[[], Mechanism | None]) -> Mechanism | None:
         if opened.generation != self._generation:  # what is there now may be another token, or a module that learned
             self._generation, self._found = opened.generation, {}
-        if row.name not in self._found:
-            self._found[row.name] = find_mechanism(opened, row)
-        return self._found[row.name]
+        if name not in self._found:
+            self._found[name] = find()
+        return self._found[name]
 
 
 def lacking(row: Algorithm) -> BadRequest:
@@ -63,6 +77,18 @@ def find_mechanism(opened: Opened, row: Algorithm) -> Mechanism | None:
     offered = frozenset(opened.session.token.slot.get_mechanisms())
     mechanism = mechanism_of(row, offered)
     return mechanism if mechanism is not None and _succeeds(opened, row, mechanism) else None
+
+
+def find_transfer(opened: Opened, type_: KeyType) -> Mechanism | None:
+    """Return the mechanism that unwraps keys of this type that are brought, after trying it; None when none does."""
+    mechanism = mechanism_of(PADDED_WRAP, frozenset(opened.session.token.slot.get_mechanisms()))
+    if mechanism is None:
+        return None
+
+    def brings(exchange: Any, _public: PublicParts) -> bool:
+        return transfers(opened, exchange, mechanism, type_, lambda row: find_mechanism(opened, row))
+
+    return mechanism if _tried(opened, spec_of(KeyType.RSA), brings, exchange=True) else None
 
 
 def can_make(opened: Opened, spec: KeySpec) -> bool:
@@ -88,14 +114,16 @@ def _succeeds(opened: Opened, row: Algorithm, mechanism: Mechanism) -> bool:
     return _tried(opened, _spec_for(row), lambda key, public: _is_right(opened.session, row, mechanism, key, public))
 
 
-def _tried(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool]) -> bool:
+def _tried(
+    opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool], *, exchange: bool = False
+) -> bool:
     """Answer whether a key can be made and what is made with it is right; the key ends with this.
 
     What fails for no known reason is tried again: some modules have no other words for what they do not do.
     """
     for _ in range(TRIALS):
         try:
-            return _tried_once(opened, spec, is_right)
+            return _tried_once(opened, spec, is_right, exchange=exchange)
         except (BadRequest, *NOT_LET):
             return False
         except pkcs11.PKCS11Error as error:
@@ -103,10 +131,10 @@ def _tried(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts],
     return False
 
 
-def _tried_once(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool]) -> bool:
+def _tried_once(opened: Opened, spec: KeySpec, is_right: Callable[[Any, PublicParts], bool], *, exchange: bool) -> bool:
     id_ = new_id()
     try:
-        return is_right(*generate(opened.session, spec, id_, _TRIAL, kept=False))
+        return is_right(*generate(opened.session, spec, id_, _TRIAL, kept=False, exchange=exchange))
     finally:
         destroy(opened, id_)
 

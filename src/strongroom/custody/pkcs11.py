@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pkcs11
+from pkcs11 import Attribute
 
 from strongroom.custody import elliptic, rsa
-from strongroom.custody.abilities import TRANSIENT, Abilities, lacking
+from strongroom.custody.abilities import Abilities, lacking
 from strongroom.custody.algorithms import Algorithm, Family, Use, get_algorithm
 from strongroom.custody.handles import Whereabouts, move_handle, new_whereabouts, open_handle, seal_handle
 from strongroom.custody.inputs import (
@@ -42,7 +43,7 @@ from strongroom.custody.refusals import undecipherable
 from strongroom.custody.rejection import substitute
 from strongroom.custody.sealing import Custodian
 from strongroom.custody.threads import Threads
-from strongroom.custody.token import HsmUnavailable, Opened, Token, unavailable
+from strongroom.custody.token import TRANSIENT, HsmUnavailable, Opened, Token, unavailable
 from strongroom.custody.tokenkeys import (
     NOT_LET,
     destroy,
@@ -54,6 +55,7 @@ from strongroom.custody.tokenkeys import (
     require_made_to_stay,
     take,
 )
+from strongroom.custody.tokentransfer import identify, open_wrapped, require_exchange
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
@@ -96,7 +98,7 @@ class Pkcs11Provider:
         """No key leaves a token."""
         return False
 
-    async def make(self, spec: KeySpec, place: Place) -> KeptKey:
+    async def make(self, spec: KeySpec, place: Place, *, exchange: bool = False) -> KeptKey:
         """Return a new key; HsmUnavailable when the token is away. With 4096 bits that takes seconds."""
         if spec.type is KeyType.AKP:
             raise not_kept(spec.type)
@@ -104,7 +106,7 @@ class Pkcs11Provider:
 
         def work(opened: Opened) -> KeptKey:
             with new_object(opened, given_up) as id_:
-                made, public = generate(opened.session, spec, id_, label)
+                made, public = generate(opened.session, spec, id_, label, exchange=exchange)
                 require_made_to_stay(made)
                 return self._kept(opened, id_, spec, public, place)
 
@@ -125,9 +127,22 @@ class Pkcs11Provider:
     async def take_wrapped(
         self, wrapped: WrappedKey, place: Place, exchange: KeptKey, exchange_place: Place
     ) -> KeptKey:
-        """Refuse: it would have to be unwrapped, and all of it checked, in the token, which is not done here."""
-        del wrapped, place, exchange, exchange_place
-        raise BadRequest("The HSM of this server does not take wrapped keys. Import the key itself, or create one.")
+        """Return a key that comes wrapped to an RSA key of the token, unwrapped inside of it (`tokentransfer`)."""
+        where = open_handle(self._custodian, exchange, exchange_place)
+        label, given_up = label_of(place.context.owner), threading.Event()
+
+        def work(opened: Opened) -> KeptKey:
+            mechanism = self._abilities.require_transfer(opened, wrapped.type)
+            opener = _find(opened, where, exchange.spec)
+            require_exchange(opener)
+            with new_object(opened, given_up) as id_:
+                named = {Attribute.TOKEN: True, Attribute.ID: id_, Attribute.LABEL: label}
+                made = open_wrapped(opened, opener, mechanism, wrapped, named)
+                require_made_to_stay(made)
+                spec, public = identify(opened, made, wrapped, lambda row: self._abilities.find(opened, row))
+                return self._kept(opened, id_, spec, public, place)
+
+        return await self._run_for(given_up, work, lambda error: unavailable("does not take a wrapped key", error))
 
     async def move(self, key: KeptKey, place: Place, to: Place) -> KeptKey:
         """Return the key under another data key; BadRequest for a backup: the handle is not the key."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from strongroom.custody.refusals import no_key
 from strongroom.custody.sealing import Context
 from strongroom.custody.store import DataKey
 from strongroom.sensitive import Sensitive
@@ -121,11 +122,22 @@ class Ciphertext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedKey:
-    """A key that a caller brings wrapped to a key exchange key, by `TransferForm.CKM`. curve: as told, None if not."""
+    """A key that a caller brings wrapped to a key exchange key, by `TransferForm.CKM`.
+
+    curve: as told, None if not. public: what was told of its public half, None or empty where nothing was.
+    """
 
     type: KeyType
     blob: bytes
     curve: str | None = None
+    public: PublicParts = PublicParts()
+
+    def require_said(self, found: PublicParts) -> None:
+        """Raise BadRequest when the public half that came out is not what was told of it."""
+        for member in ("n", "e", "x", "y"):
+            told, is_ = getattr(self.public, member), getattr(found, member)
+            if told and (is_ is None or int.from_bytes(told, "big") != int.from_bytes(is_, "big")):
+                raise no_key(f"what was wrapped has another {member}")
 
 
 class KeyProvider(Protocol):
@@ -144,8 +156,8 @@ class KeyProvider(Protocol):
     def releases(self) -> bool:
         """Whether keys kept here can leave at all: asked before one is made that shall be exportable."""
 
-    async def make(self, spec: KeySpec, place: Place) -> KeptKey:
-        """Return a new key."""
+    async def make(self, spec: KeySpec, place: Place, *, exchange: bool = False) -> KeptKey:
+        """Return a new key. exchange: one that unwraps keys that are brought (`take_wrapped`) and does nothing else."""
 
     async def take(self, parts: PrivateParts, place: Place) -> KeptKey:
         """Return a key that a caller brings, after checking all of it."""

@@ -8,6 +8,11 @@ def undecipherable() -> BadRequest:
     return BadRequest("Unable to decrypt specified value with this key.")
 
 
+def not_unwrapped() -> BadRequest:
+    """Return the one error for a key that comes wrapped and does not unwrap: nothing tells why."""
+    return invalid("key_hsm", "it does not unwrap with its key exchange key")
+
+
 def wrong_length(member: str, found: int, algorithm: str, needed: str) -> BadRequest:
     """Return the error for a value of `found` bytes where an algorithm needs others; needed: how many, in words."""
     return BadRequest(

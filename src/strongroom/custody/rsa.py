@@ -7,6 +7,7 @@ Sources: RFC 8017; RFC 7518, sections 3.3, 3.5 and 4.2; FIPS 186-5, appendix A.1
 """
 
 import hmac
+from dataclasses import replace
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehas
 
 from strongroom.custody.algorithms import EXPONENTS, RSA_BITS, Algorithm, Family, spec_of
 from strongroom.custody.members import number
-from strongroom.custody.primes import is_prime
+from strongroom.custody.primes import has_small_factor, is_prime
 from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, PublicParts
 from strongroom.custody.refusals import undecipherable, unsound, wrong_length
 from strongroom.errors import BadRequest
@@ -32,6 +33,8 @@ _CLOSE_PRIMES = 100  # FIPS 186-5, A.1.3: p and q differ within their first 100 
 _SMALL_PRIMES = tuple(r for r in range(3, 168, 2) if all(r % each for each in range(3, 13, 2) if each < r))
 _ROCA_RESIDUES = {r: {pow(65537, power, r) for power in range(r)} for r in _SMALL_PRIMES}
 """What the moduli of chips with the fault of CVE-2017-15361 are modulo each of these; of 200 million others one is."""
+
+_ROCA = "it was made by a chip whose keys can be broken (CVE-2017-15361)"
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - what RSA-OAEP is defined with; its collisions do not weaken that
@@ -202,6 +205,22 @@ def take(parts: PrivateParts) -> RsaKey:
     return RsaKey(numbers.private_key(unsafe_skip_rsa_key_validation=True))
 
 
+def require_sound_public(public: PublicParts) -> KeySpec:
+    """Return what a key is whose private half is not seen here; BadRequest when its modulus shows that it is unsound.
+
+    Source: SP 800-89, section 5.3.3. Takes up to 0.3 s, only in a thread.
+    """
+    modulus, exponent = (int.from_bytes(member or b"", "big") for member in (public.n, public.e))
+    spec = spec_of(KeyType.RSA, bits=modulus.bit_length())
+    if exponent not in EXPONENTS:
+        raise unsound("RSA", f"e is not {' or '.join(map(str, EXPONENTS))}")
+    if is_roca(modulus):
+        raise unsound("RSA", _ROCA)
+    if has_small_factor(modulus) or is_prime(modulus, rounds=1):
+        raise unsound("RSA", "n is not the product of two large prime numbers")
+    return replace(spec, exponent=exponent)
+
+
 def _take_public(parts: PrivateParts) -> tuple[int, int]:
     """Return modulus and exponent, of a size and value that keys have here; nothing is computed before that is sure."""
     modulus = number(parts, "n", max(RSA_BITS) // 8)
@@ -224,7 +243,7 @@ def _rules(numbers: rsa.RSAPrivateNumbers) -> tuple[tuple[bool, str], ...]:
         return ((False, f"p and q do not have {half} bits each"),)
     return (
         (p * q == n, "n is not the product of p and q"),
-        (not is_roca(n), "it was made by a chip whose keys can be broken (CVE-2017-15361)"),
+        (not is_roca(n), _ROCA),
         (abs(p - q).bit_length() > half - _CLOSE_PRIMES, "p and q are too close to each other"),
         (1 << half < d < n, f"d is not between 2^{half} and n"),
         (e * d % (p - 1) == 1 and e * d % (q - 1) == 1, "d does not belong to e"),

@@ -95,8 +95,9 @@ class SoftwareProvider:
         """Exportable keys can leave, wrapped."""
         return True
 
-    async def make(self, spec: KeySpec, place: Place) -> KeptKey:
-        """Return a new key; an RSA key of 4096 bits takes seconds, in a thread."""
+    async def make(self, spec: KeySpec, place: Place, *, exchange: bool = False) -> KeptKey:
+        """Return a new key; an RSA key of 4096 bits takes seconds, in a thread. One for exchange is no other."""
+        del exchange
         kind = _KINDS[spec.type]
         threads = self._making if kind.is_slow else self._using
         return self._seal(await threads.run(kind.generate, spec), place)
@@ -250,4 +251,6 @@ class SoftwareProvider:
 
 def _take_wrapped(wrapped: WrappedKey, exchange: RsaKey) -> LoadedKey:
     parts = transfer.unwrap(wrapped, exchange)
-    return _KINDS[parts.type].take(parts)
+    loaded = _KINDS[parts.type].take(parts)
+    wrapped.require_said(loaded.public)
+    return loaded

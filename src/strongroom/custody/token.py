@@ -56,6 +56,8 @@ SURELY_AWAY = (
 """What says by itself that sessions, or what they found, are good no more."""
 CONFUSED = (pkcs11.OperationActive, pkcs11.OperationNotInitialized)
 """What says that a session holds something from before: it is given up."""
+TRANSIENT = (pkcs11.DeviceError, pkcs11.DeviceMemory, pkcs11.FunctionCancelled, pkcs11.HostMemory, pkcs11.SessionCount)
+"""What says nothing of what was asked: the token is short of something, for now."""
 PIN_REFUSED = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired)
 
 log = structlog.get_logger(__name__)

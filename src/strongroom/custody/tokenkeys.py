@@ -53,8 +53,9 @@ _WRAPPING = MechanismFlag.WRAP | MechanismFlag.UNWRAP
 _CAPABILITIES = MappingProxyType(
     {KeyType.RSA: _ENCRYPTION | _SIGNATURE, KeyType.EC: _SIGNATURE, KeyType.OCT: _ENCRYPTION | _WRAPPING}
 )
-_KEPT = MappingProxyType({Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False})
-_OIDS = MappingProxyType(
+KEPT = MappingProxyType({Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False})
+"""What is said of every private and secret key, from its first moment on."""
+OIDS = MappingProxyType(
     {
         "P-256": bytes.fromhex("06082a8648ce3d030107"),
         "P-384": bytes.fromhex("06052b81040022"),
@@ -94,12 +95,16 @@ def label_of(owner: str) -> str:
 
 
 def generate(
-    session: pkcs11.Session, spec: KeySpec, id_: bytes, label: str, *, kept: bool = True
+    session: pkcs11.Session, spec: KeySpec, id_: bytes, label: str, *, kept: bool = True, exchange: bool = False
 ) -> tuple[Any, PublicParts]:
-    """Make a key, and return its private or secret object. kept: in the token; else it ends with the session."""
-    named: dict[str, Any] = {"id": id_, "label": label, "store": kept, "capabilities": _CAPABILITIES.get(spec.type)}
+    """Make a key, and return its private or secret object. kept: in the token; else it ends with the session.
+
+    exchange: an RSA key that unwraps keys that are brought, and does nothing else in its token either.
+    """
+    capabilities = _WRAPPING if exchange else _CAPABILITIES.get(spec.type)
+    named: dict[str, Any] = {"id": id_, "label": label, "store": kept, "capabilities": capabilities}
     if spec.type is KeyType.OCT:
-        secret = session.generate_key(pkcs11.KeyType.AES, spec.bits, template=dict(_KEPT), **named)
+        secret = session.generate_key(pkcs11.KeyType.AES, spec.bits, template=dict(KEPT), **named)
         return secret, symmetric.NO_PUBLIC_PARTS
     if spec.type is KeyType.RSA:
         exponent = (spec.exponent or 0).to_bytes(3, "big").lstrip(b"\0")
@@ -107,10 +112,10 @@ def generate(
             pkcs11.KeyType.RSA,
             spec.bits,
             public_template={Attribute.PUBLIC_EXPONENT: exponent},
-            private_template=dict(_KEPT),
+            private_template=dict(KEPT),
             **named,
         )
-        return private, _rsa_parts(public)
+        return private, rsa_parts(public)
     if spec.type is KeyType.EC:
         return _generate_ec(session, spec, named)
     raise not_kept(spec.type)
@@ -124,11 +129,11 @@ def take(session: pkcs11.Session, parts: PrivateParts, id_: bytes, label: str) -
     spec, public, template = _checked(parts)
     described = {
         **template,
-        **_KEPT,
+        **KEPT,
         Attribute.TOKEN: True,
         Attribute.ID: id_,
         Attribute.LABEL: label,
-        **dict.fromkeys(_USES[spec.type], True),
+        **dict.fromkeys(USES[spec.type], True),
     }
     try:
         key = session.create_object(described)
@@ -140,13 +145,14 @@ def take(session: pkcs11.Session, parts: PrivateParts, id_: bytes, label: str) -
     return key, spec, public
 
 
-_USES = MappingProxyType(
+USES = MappingProxyType(
     {
         KeyType.RSA: (Attribute.DECRYPT, Attribute.SIGN),
         KeyType.EC: (Attribute.SIGN,),
         KeyType.OCT: (Attribute.ENCRYPT, Attribute.DECRYPT, Attribute.WRAP, Attribute.UNWRAP),
     }
 )
+"""What the private or secret object of a key that was made elsewhere is for."""
 
 
 def find(opened: Opened, id_: bytes, type_: KeyType) -> Any:
@@ -218,9 +224,9 @@ def not_kept(type_: KeyType) -> BadRequest:
 
 def _generate_ec(session: pkcs11.Session, spec: KeySpec, named: dict[str, Any]) -> tuple[Any, PublicParts]:
     assert spec.curve is not None
-    curve = session.create_domain_parameters(pkcs11.KeyType.EC, {Attribute.EC_PARAMS: _OIDS[spec.curve]}, local=True)
+    curve = session.create_domain_parameters(pkcs11.KeyType.EC, {Attribute.EC_PARAMS: OIDS[spec.curve]}, local=True)
     try:
-        public, private = curve.generate_keypair(private_template=dict(_KEPT), **named)
+        public, private = curve.generate_keypair(private_template=dict(KEPT), **named)
     except (pkcs11.AttributeValueInvalid, pkcs11.DomainParamsInvalid, pkcs11.TemplateInconsistent) as error:
         raise invalid("crv", f"the HSM of this server has no curve {spec.curve}") from error
     length = CURVES[spec.curve].coordinate_bytes
@@ -237,8 +243,9 @@ def _point(told: bytes, length: int) -> bytes:
     return told
 
 
-def _rsa_parts(public: Any) -> PublicParts:
-    n, e = (bytes(public[member]).lstrip(b"\0") for member in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT))
+def rsa_parts(key: Any) -> PublicParts:
+    """Return what is public of an RSA key, as either object of it tells."""
+    n, e = (bytes(key[member]).lstrip(b"\0") for member in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT))
     return PublicParts(n=n, e=e)
 
 
@@ -259,7 +266,7 @@ def _checked(parts: PrivateParts) -> tuple[KeySpec, PublicParts, dict[Attribute,
     curve = point.spec.curve
     assert curve is not None
     d = number(parts, "d", CURVES[curve].coordinate_bytes).to_bytes(CURVES[curve].coordinate_bytes, "big")
-    described = {Attribute.KEY_TYPE: pkcs11.KeyType.EC, Attribute.EC_PARAMS: _OIDS[curve], Attribute.VALUE: d}
+    described = {Attribute.KEY_TYPE: pkcs11.KeyType.EC, Attribute.EC_PARAMS: OIDS[curve], Attribute.VALUE: d}
     return point.spec, point.public, private | described
 
 

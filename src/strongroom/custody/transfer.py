@@ -18,7 +18,7 @@ from strongroom.custody import elliptic
 from strongroom.custody import rsa as rsakeys
 from strongroom.custody.algorithms import RSA_BITS, Use, get_algorithm
 from strongroom.custody.provider import Ciphertext, KeyType, PrivateParts, TransferForm, TransferKey, WrappedKey
-from strongroom.custody.refusals import invalid, no_key
+from strongroom.custody.refusals import invalid, no_key, not_unwrapped
 from strongroom.custody.rsa import RsaKey
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
@@ -78,7 +78,7 @@ def _opened(blob: bytes, exchange: RsaKey) -> Sensitive[bytes]:
         once = exchange.decrypt(row, Ciphertext(value=blob[:length]))
         return Sensitive(keywrap.aes_key_unwrap_with_padding(once.reveal(), blob[length:]))
     except (BadRequest, keywrap.InvalidUnwrap, ValueError):
-        raise invalid("key_hsm", "it does not unwrap with its key exchange key") from None
+        raise not_unwrapped() from None
 
 
 def _oaep(form: TransferForm) -> padding.OAEP:

@@ -164,6 +164,9 @@ async def test_what_is_no_json_is_no_blob(world, raw):
         ({"d": "AA"}, "wrapped, in key_hsm, or with its private members, not both"),
         ({"kty": "EC-HSM"}, "what was wrapped is of another kty or crv"),
         ({"key_ops": ["import", "sign"]}, "import stands alone"),
+        ({"key_ops": ["import"]}, "a key for import is made here, and not brought"),
+        ({"n": "AQID"}, "what was wrapped has another n"),
+        ({"x": "AQID"}, "what was wrapped has another x"),
     ],
 )
 async def test_what_goes_with_a_blob_must_fit(world, kek, members, told):
@@ -183,6 +186,17 @@ async def test_the_key_exchange_key_must_be_there_and_be_one(world, kek):
     assert (await bring(world, kek)).says(403, "Forbidden", "KeyExpired")
     await world.ask("DELETE", "/keys/kek")
     assert (await bring(world, kek)).says(404, "KeyNotFound")
+
+
+async def test_a_key_that_is_brought_in_clear_is_no_key_exchange_key_either(world):
+    answer = await world.ask("PUT", "/keys/k", {"key": rsa_jwk(environment(), kty="RSA-HSM", key_ops=["import"])})
+    assert answer.says(400, "BadParameter")
+    assert "a key for import is made here, and not brought" in answer.error["message"]
+
+
+async def test_what_is_told_of_a_wrapped_key_beside_it_and_is_so_does_no_harm(world, kek):
+    told = {name: rsa_jwk(environment())[name] for name in ("n", "e")}
+    assert (await bring(world, kek, **told)).status == 200
 
 
 async def test_a_key_that_is_kept_elsewhere_unwraps_nothing_here(world, kek):

@@ -205,8 +205,8 @@ class Meanwhile:
         self.make, self.work = keeper.make, work
         keeper.make = self
 
-    async def __call__(self, spec, place):
-        made = await self.make(spec, place)
+    async def __call__(self, spec, place, **said):
+        made = await self.make(spec, place, **said)
         work, self.work = self.work, None
         if work is not None:
             await work()

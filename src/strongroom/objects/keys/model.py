@@ -124,9 +124,18 @@ class KeyEdit(Edit, frozen=True, kw_only=True):
         if any(operation not in possible for operation in self.operations or ()):
             raise invalid_property("key_ops", f"a key of type {spec.type} can {', '.join(possible)}")
 
+    def is_for_exchange(self) -> bool:
+        """Answer whether this asks for a key exchange key."""
+        return self.operations == EXCHANGE
+
+    def require_not_for_exchange(self) -> None:
+        """Raise BadRequest when this would make a key exchange key of one that is brought: somebody else has it too."""
+        if self.is_for_exchange():
+            raise invalid_property("key_ops", f"a key for {Operation.IMPORT} is made here, and not brought")
+
     def require_same_purpose(self, version: KeyVersion) -> None:
         """Raise BadRequest when this would make a key exchange key of another, or the reverse."""
-        if self.operations is not None and (self.operations == EXCHANGE) != (version.operations == EXCHANGE):
+        if self.operations is not None and self.is_for_exchange() != (version.operations == EXCHANGE):
             raise invalid_property("key_ops", f"a key is made with {Operation.IMPORT} and keeps it, or never has it")
 
     def require_same_state(self, version: KeyVersion) -> None:

@@ -30,7 +30,7 @@ from strongroom.objects.keys.discarding import Discard, find_discards
 from strongroom.objects.keys.environment import Attested
 from strongroom.objects.keys.keepers import Keepers
 from strongroom.objects.keys.making import Made, made_of
-from strongroom.objects.keys.model import DEFAULTS, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
+from strongroom.objects.keys.model import DEFAULTS, EXCHANGE, Key, KeyEdit, KeyVersion, Operation, Terms, terms_of
 from strongroom.objects.keys.release import ReleasePolicy
 from strongroom.objects.keys.rotation import DEFAULT_POLICY, Notice, RotationPolicy
 from strongroom.objects.keys.store import KeyStore
@@ -92,12 +92,14 @@ class Keys(Objects[KeyVersion]):
         provider = self._keeper(spec.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         self.spend(weight_of_making(hsm=hsm) - 1)
-        return made_of(version, place, await provider.make(spec, place), provider, terms, hsm=hsm)
+        kept = await provider.make(spec, place, exchange=edit.is_for_exchange())
+        return made_of(version, place, kept, provider, terms, hsm=hsm)
 
     async def take(self, name: str, parts: PrivateParts, edit: KeyEdit, *, hsm: bool) -> Made:
         """Take a key that a caller brings, outside of a change; BadRequest for one that is none, Conflict as `add`."""
         terms = await self._terms(name, edit, parts.type, hsm=hsm)
         edit.require_within_limits(KeySpec(type=parts.type), exportable=terms.exportable, hsm=hsm)
+        edit.require_not_for_exchange()
         provider = self._keeper(parts.type, terms, hsm=hsm)
         version, place = await self._next_place(name)
         kept = await provider.take(parts, place)
@@ -112,6 +114,7 @@ class Keys(Objects[KeyVersion]):
         """
         terms = await self._terms(name, edit, wrapped.type, hsm=True)
         edit.require_within_limits(KeySpec(type=wrapped.type), exportable=terms.exportable, hsm=True)
+        edit.require_not_for_exchange()
         provider = self._keeper(wrapped.type, terms, hsm=True)
         ready = await self._ready(*exchange, Operation.IMPORT)
         if ready.provider is not provider:
@@ -158,9 +161,10 @@ class Keys(Objects[KeyVersion]):
         await super().remove(name)
 
     async def make_next(self, name: str) -> Made:
-        """Make the next key of a name, of the type, size and curve of its newest version, outside of a change."""
+        """Make the next key of a name, outside of a change: of type, size, curve and purpose of its newest version."""
         newest = (await self.living(name)).version
-        return await self.make(name, newest.spec, KeyEdit(), hsm=newest.hsm)
+        edit = KeyEdit(operations=EXCHANGE) if newest.operations == EXCHANGE else KeyEdit()
+        return await self.make(name, newest.spec, edit, hsm=newest.hsm)
 
     async def rotate(self, name: str, made: Made) -> Key:
         """Add the next version of a living key, enabled, with the operations and tags of its newest version.

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from strongroom.custody.algorithms import ALGORITHMS, CURVES, OLD_CURVE_NAMES, spec_of
-from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, WrappedKey
+from strongroom.custody.provider import Ciphertext, KeySpec, KeyType, PrivateParts, PublicParts, WrappedKey
 from strongroom.objects.keys.keepers import not_exportable_here
 from strongroom.objects.keys.model import HSM_SUFFIX, MAX_TAG_TEXT, KeyEdit, Operation, known_operations
 from strongroom.objects.keys.release import AskedPolicy
@@ -138,7 +138,8 @@ class KeyImport(msgspec.Struct, frozen=True, kw_only=True):
         if any(getattr(key, member) is not None for member in PRIVATE):
             raise invalid_property("key", "it comes wrapped, in key_hsm, or with its private members, not both")
         transfer = read_transfer(blob, host)
-        wrapped = WrappedKey(type=type_, blob=transfer.ciphertext, curve=known_curve(key.crv))
+        told = PublicParts(n=key.n, e=key.e, x=key.x, y=key.y)
+        wrapped = WrappedKey(type=type_, blob=transfer.ciphertext, curve=known_curve(key.crv), public=told)
         return wrapped, (transfer.name, transfer.version)
 
     def parts(self) -> tuple[PrivateParts, bool]:
