@@ -1,5 +1,6 @@
 """Real tokens of SoftHSM2 to test with: each in a folder of its own, which can be taken away and brought back."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,9 @@ slots.removable = true
 
 
 def module():
-    """Return the module of SoftHSM2, which `scripts/test` installs."""
+    """Return the module of SoftHSM2, which `scripts/test` installs; another build of it that SOFTHSM_MODULE names."""
+    if named := os.environ.get("SOFTHSM_MODULE"):
+        return Path(named)
     return next(path for path in map(Path, MODULES) if path.exists())
 
 

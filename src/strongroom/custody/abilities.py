@@ -18,7 +18,7 @@ from strongroom.custody.provider import KeySpec, KeyType, PublicParts
 from strongroom.custody.refusals import invalid
 from strongroom.custody.token import CONFUSED, SURELY_AWAY, TRANSIENT, Opened
 from strongroom.custody.tokenkeys import NOT_LET, destroy, generate, new_id
-from strongroom.custody.tokentransfer import PADDED_WRAP, transfers
+from strongroom.custody.tokentransfer import mechanisms_of, transfers
 from strongroom.errors import BadRequest
 from strongroom.sensitive import Sensitive
 
@@ -81,14 +81,14 @@ def find_mechanism(opened: Opened, row: Algorithm) -> Mechanism | None:
 
 def find_transfer(opened: Opened, type_: KeyType) -> Mechanism | None:
     """Return the mechanism that unwraps keys of this type that are brought, after trying it; None when none does."""
-    mechanism = mechanism_of(PADDED_WRAP, frozenset(opened.session.token.slot.get_mechanisms()))
-    if mechanism is None:
-        return None
+    for mechanism in mechanisms_of(frozenset(opened.session.token.slot.get_mechanisms())):
 
-    def brings(exchange: Any, _public: PublicParts) -> bool:
-        return transfers(opened, exchange, mechanism, type_, lambda row: find_mechanism(opened, row))
+        def brings(exchange: Any, _public: PublicParts, mechanism: Mechanism = mechanism) -> bool:
+            return transfers(opened, exchange, mechanism, type_, lambda row: find_mechanism(opened, row))
 
-    return mechanism if _tried(opened, spec_of(KeyType.RSA), brings, exchange=True) else None
+        if _tried(opened, spec_of(KeyType.RSA), brings, exchange=True):
+            return mechanism
+    return None
 
 
 def can_make(opened: Opened, spec: KeySpec) -> bool:

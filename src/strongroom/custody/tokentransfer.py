@@ -1,12 +1,13 @@
 """A key that comes wrapped, opened inside of a token: what it is made of is never seen outside.
 
-What `custody.transfer` does in software the token does in two calls: the AES key that was made for the transfer becomes
-an object of the session (RSA-OAEP), which unwraps the key that travels (AES key wrap with padding) into the token. Both
-are sensitive and not extractable from their first moment on. What is public of the key is read from it, or found from
-what it signs; what it signs shows as well that the private half belongs to it.
+What `custody.transfer` does in software the token does in one call where its module has the mechanism for that, else in
+two: the AES key that was made for the transfer becomes an object of the session (RSA-OAEP), which unwraps the key that
+travels (AES key wrap with padding) into the token. Both are sensitive and not extractable from their first moment on.
+What is public of the key is read from it, or found from what it signs; what it signs shows as well that the private
+half belongs to it.
 Whether OAEP or what follows failed is in no answer. OAEP is made so that knowing it would tell nothing; that a module
 does not tell more by the time it takes is the module's affair.
-Sources: PKCS #11 v3.1, sections 5.18.4 (C_UnwrapKey), 6.1.8 (OAEP) and 6.13 (AES key wrap).
+Sources: PKCS #11 v3.1, sections 5.18.4 (C_UnwrapKey), 6.1.8 (OAEP), 6.1.26 (both in one call) and 6.13 (AES key wrap).
 """
 
 import os
@@ -21,13 +22,14 @@ from pkcs11.constants import DEFAULT
 
 from strongroom.custody import elliptic, rsa
 from strongroom.custody.algorithms import ALGORITHMS, Algorithm, spec_of
-from strongroom.custody.mechanisms import sign
+from strongroom.custody.mechanisms import mechanism_of, sign
 from strongroom.custody.provider import KeySpec, KeyType, PublicParts, TransferForm, TransferKey, WrappedKey
 from strongroom.custody.recovery import recover_point
 from strongroom.custody.refusals import no_key, not_unwrapped
+from strongroom.custody.rsaaeswrap import RSA_AES_KEY_WRAP, parameters
 from strongroom.custody.token import CONFUSED, SURELY_AWAY, TRANSIENT, Opened
 from strongroom.custody.tokenkeys import KEPT, OIDS, USES, destroy, new_id, require_made_to_stay, rsa_parts
-from strongroom.custody.transfer import wrap
+from strongroom.custody.transfer import AES_BYTES, wrap
 from strongroom.errors import BadRequest
 
 Find = Callable[[Algorithm], Mechanism | None]
@@ -55,6 +57,13 @@ _NOT_OF_PRIVATE_KEYS = dict.fromkeys((Attribute.ENCRYPT, Attribute.VERIFY, Attri
 """What the binding says of every object, and SoftHSM takes amiss in one for a private key."""
 
 
+def mechanisms_of(offered: frozenset[Mechanism]) -> tuple[Mechanism, ...]:
+    """Return what might unwrap in a token that offers these mechanisms, the best first; none, or one or two."""
+    in_two = mechanism_of(PADDED_WRAP, offered)
+    in_one = RSA_AES_KEY_WRAP if int(RSA_AES_KEY_WRAP) in map(int, offered) else None
+    return tuple(each for each in (in_one, in_two) if each is not None)
+
+
 def require_exchange(key: Any) -> None:
     """Raise BadRequest for a key exchange key that was made when the server did not unwrap in tokens."""
     if not key[Attribute.UNWRAP]:
@@ -69,23 +78,31 @@ def open_wrapped(
 ) -> Any:
     """Return the private key that a blob carries to `exchange`, as an object with what `template` says.
 
-    mechanism: of AES key wrap with padding. BadRequest, with one text, whyever it does not unwrap; PKCS11Error when the
-    token does not unwrap now at all; what may be left of it then has the id of `template`.
+    mechanism: of `mechanisms_of`. BadRequest, with one text, whyever it does not unwrap; PKCS11Error when the token
+    does not unwrap now at all; what may be left of it then has the id of `template`.
     """
     length = exchange.key_length // 8
     once, carried = wrapped.blob[:length], wrapped.blob[length:]
     if len(carried) < 2 * BLOCK_BYTES or len(carried) % BLOCK_BYTES:
         raise not_unwrapped()
     described = {**KEPT, **_NOT_OF_PRIVATE_KEYS, **dict.fromkeys(USES[wrapped.type], True), **template}
-    with _blamed(opened, not_unwrapped()), _opened_once(exchange, once) as wrapping:
-        return wrapping.unwrap_key(
-            ObjectClass.PRIVATE_KEY,
-            _TYPES[wrapped.type],
-            carried,
-            mechanism=mechanism,
-            capabilities=MechanismFlag(0),
-            template=described,
-        )
+    with _blamed(opened, not_unwrapped()):
+        if mechanism is RSA_AES_KEY_WRAP:
+            return _unwrap(exchange, wrapped.type, wrapped.blob, mechanism, described)
+        with _opened_once(exchange, once) as wrapping:
+            return _unwrap(wrapping, wrapped.type, carried, mechanism, described)
+
+
+def _unwrap(by: Any, type_: KeyType, blob: bytes, mechanism: Mechanism, described: dict[Attribute, Any]) -> Any:
+    return by.unwrap_key(
+        ObjectClass.PRIVATE_KEY,
+        _TYPES[type_],
+        blob,
+        mechanism=mechanism,
+        mechanism_param=parameters(AES_BYTES * 8) if mechanism is RSA_AES_KEY_WRAP else None,
+        capabilities=MechanismFlag(0),
+        template=described,
+    )
 
 
 @contextmanager
