@@ -57,6 +57,13 @@ async def test_no_two_secrets_and_no_two_ids_are_alike(applications):
     assert len({each for application, _ in made for each in (application.app_id, application.object_id)}) == 10
 
 
+async def test_no_secret_begins_as_an_option_of_a_command_does(applications, monkeypatch):
+    drawn = iter(["-a", "--b", "c-d"])
+    monkeypatch.setattr("strongroom.access.identity.applications.secrets.token_urlsafe", lambda _: next(drawn))
+    _, secret = await create(applications)
+    assert secret.reveal() == "c-d"
+
+
 async def test_the_secret_itself_is_nowhere(applications, storage):
     application, secret = await create(applications)
     stored = repr(storage.stores.identity.applications)

@@ -186,7 +186,7 @@ class Applications:
         key = await self._keyring.newest(Purpose.CLIENT_SECRETS)
         if key is None:
             raise ServiceUnavailable("There is no key for client secrets; start the server once to make one.")
-        text = secrets.token_urlsafe(SECRET_BYTES)
+        text = _new_text()
         key_id = new_guid()
         kept = ClientSecret(
             key_id=key_id,
@@ -205,6 +205,13 @@ class Applications:
             raise refusals.secret_wrong(application.app_id)
         place = Context(application.object_id, "client-secret", key_id, "", "digest").encode()
         return self._custodian.mac(key, place + text.encode("utf-8", "surrogatepass"))
+
+
+def _new_text() -> str:
+    """Return the text of a new secret: none begins with a hyphen, which commands would take for an option."""
+    while (text := secrets.token_urlsafe(SECRET_BYTES)).startswith("-"):
+        pass
+    return text
 
 
 def _read_certificate(pem: bytes, now: datetime) -> ClientCertificate:
