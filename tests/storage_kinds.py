@@ -6,13 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import structlog
+
+from journal_doubles import SEAL
 from storage_doubles import CUSTODIAN, a_data_directory, a_record, discrepancies, find_break
 from strongroom.audit.log import FIRST_LINK, whole_chain
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.courier import Courier
 from strongroom.storage.frames import listen
+from strongroom.storage.journal import Journal
 from strongroom.storage.marks import NEWEST
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
@@ -62,25 +67,25 @@ class SqliteWithRecorder(Sqlite):
     def __init__(self, place, *, joins=False):
         super().__init__(place)
         self._joins = joins
-        self._recorder = None
+        self.recorder = None
 
     @property
     def serves(self):
-        return self._recorder is not None
+        return self.recorder is not None
 
     def serve(self):
-        if self._recorder is None and not self._joins:
-            self._recorder = RecorderProcess(self.place)
+        if self.recorder is None and not self._joins:
+            self.recorder = RecorderProcess(self.place)
 
     def _recording(self):
         self.serve()
-        return Courier(self.place)
+        return partial(Courier, self.place)
 
     def close(self):
         super().close()
-        if self._recorder is not None:
-            self._recorder.end()
-        self._recorder = None
+        if self.recorder is not None:
+            self.recorder.end()
+        self.recorder = None
 
 
 class RecorderProcess:
@@ -116,6 +121,7 @@ class RecorderProcess:
 
 def record(place, listener, lifeline):
     """Be a recorder."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # nobody reads the pipe to its end
     place = Path(place)
     keeper = open_keeper(place, CUSTODIAN)
     meter = CommitMeter(Meters({}), "records")
@@ -123,6 +129,20 @@ def record(place, listener, lifeline):
     sys.stdout.flush()
     Recorder(socket.socket(fileno=int(listener)), keeper, int(lifeline), meter, lambda: None).run()
     keeper.close()
+
+
+def make_journals(place):
+    """Make journals, write out the id of what each holds, let go of all but the last, and be killed."""
+    for number in range(20):
+        journal = Journal(Path(place), SEAL)
+        record = a_record()
+        assert journal.path.exists()
+        journal.write([record])
+        sys.stdout.write(f"{record.record_id.hex()}\n")
+        sys.stdout.flush()
+        if number < 19:
+            journal.close()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 KINDS = {"sqlite": Sqlite, "sqlite with a recorder": SqliteWithRecorder}
@@ -141,6 +161,12 @@ def counting(record=None):
 
 async def count_of(storage):
     return int(await storage.read().facts.get("counter") or b"0")
+
+
+async def reach_the_log(storage):
+    """Wait until all that is durable is in the log: what a worker has kept the recorder takes a moment later."""
+    while storage.records.pending():  # noqa: ASYNC110 - another process ends it
+        await asyncio.sleep(0.001)
 
 
 def is_whole(storage):
@@ -190,6 +216,25 @@ async def journal(storage):
         await storage.record(a_record())
 
 
+async def keep(storage):
+    """Record without end, each reported by its id when it is durable; a change now and then."""
+    number = 0
+    while True:
+        records = [a_record(number + each) for each in range(3)]
+        number += 3
+        waiting = [_reported(storage.record(record), record) for record in records]
+        if number % 4 == 0:
+            changed = a_record(number, operationName="change")
+            waiting.append(_reported(storage.change(counting(changed)), changed))
+        await asyncio.gather(*waiting)
+
+
+async def _reported(durable, record):
+    await durable
+    sys.stdout.write(f"{record.record_id.hex()}\n")
+    sys.stdout.flush()
+
+
 async def _play(name, place, scene, *said):
     kind = KINDS[name](Path(place), **dict.fromkeys(said, True))
     await globals()[scene](kind.open())
@@ -197,7 +242,7 @@ async def _play(name, place, scene, *said):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == record.__name__:
-        record(*sys.argv[2:])
+    if sys.argv[1] in {record.__name__, make_journals.__name__}:
+        globals()[sys.argv[1]](*sys.argv[2:])
     else:
         asyncio.run(_play(*sys.argv[1:]))

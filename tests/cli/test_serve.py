@@ -53,12 +53,29 @@ def test_the_workers_are_started_as_the_settings_say(serving, done):
     assert [(duty.name, duty.turns) for duty in serving["beside"]] == [("recorder", True)]
 
 
+class Accepting:
+    """Stands in for the way to a recorder, which is not there."""
+
+    behind = False
+
+    def __init__(self, _data_dir, _seal):
+        pass
+
+    def submit(self, _record):
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def close(self):
+        pass
+
+
 async def test_a_worker_makes_its_application_and_one_of_them_sweeps(serving, done, monkeypatch):
     swept = []
     monkeypatch.setattr("strongroom.scheduling.chores.sweep_now", lambda storage, _keepers: record(swept, storage))
     made = {}
     monkeypatch.setattr("strongroom.cli.workers.create_app", lambda *args, **kwargs: made.update(kwargs) or args)
-    monkeypatch.setattr("strongroom.cli.workers.Courier", lambda _: None)  # there is no recorder here
+    monkeypatch.setattr("strongroom.cli.workers.Courier", Accepting)  # there is no recorder here
     await asyncio.to_thread(done, "serve", "--port", "0")
     serving["make_app"]()
     first = dict(made)

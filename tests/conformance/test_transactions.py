@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage_doubles import a_record, a_state, a_tenant, a_version, adding, an_application
-from storage_kinds import COUNTER_ROUNDS, count, count_of, counting, is_whole, journal, play_elsewhere
+from storage_kinds import COUNTER_ROUNDS, count, count_of, counting, is_whole, journal, play_elsewhere, reach_the_log
 from strongroom.access.identity.model import Tenant
 from strongroom.audit.log import whole_chain
 from strongroom.errors import Conflict, StorageUnavailable
@@ -205,6 +205,7 @@ async def test_processes_on_one_place_lose_nothing_of_each_other(kind):
         process.communicate()
     assert [process.returncode for process in processes] == [0, 0, 0]
     storage = kind.open()
+    await reach_the_log(storage)
     changes = 3 * 3 * COUNTER_ROUNDS
     assert await count_of(storage) == changes
     assert len(set(records_of(storage))) == len(records_of(storage)) == changes + 3 * COUNTER_ROUNDS

@@ -1,17 +1,21 @@
 """What was edited, moved, swapped or taken away is named; of what is whole nothing is said."""
 
+from contextlib import closing
+
 import pytest
 
-from storage_doubles import CUSTODIAN, NOON, a_record, put_late
+from storage_doubles import CUSTODIAN, NOON, a_record, put_late, seal_of_rows
 from strongroom.audit.log import Mark
 from strongroom.custody.sealing import Custodian
 from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Writer
 from strongroom.storage.inspection import NAMED, inspect
+from strongroom.storage.journal import Journal
 from strongroom.storage.marks import PRUNED, put_mark
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
 from strongroom.storage.snapshot import take_snapshot
+from strongroom.storage.sqlite import SqliteStorage
 from whole_doubles import a_whole_directory
 
 EDITS = [
@@ -112,6 +116,31 @@ def test_a_mark_that_was_edited_or_taken_away_is_named(whole, sql, mark):
     assert f"marks {mark}: a row of marks is not as it was written" in found(whole)
     sql("DELETE FROM marks WHERE name = ?", (mark,))
     assert f"marks: the mark '{mark}' is gone" in found(whole)
+
+
+POSITION_EDITS = [
+    "frame = frame + 1",
+    "ending = 0",
+    "ending = ending + 0.5",
+    "newest = 'noon'",
+    "mac = x''",
+    "name = CAST(name AS BLOB)",
+    "name = substr(name, 2) || '0'",
+    "name = x'ff'",
+    "frame = x'ff', mac = 0",
+]
+
+
+@pytest.mark.parametrize("edit", POSITION_EDITS)
+def test_how_far_a_journal_was_taken_is_looked_at_too(whole, sql, edit):
+    with closing(Journal(whole, seal_of_rows(whole))) as journal:
+        journal.write([a_record()])
+    SqliteStorage.open(whole, CUSTODIAN).close()
+    assert found(whole) == ()
+    sql(f"UPDATE journals SET {edit}", file=AUDIT_FILE)
+    (problem,) = found(whole)
+    assert problem.startswith("journals ")
+    assert "is not as it was written" in problem
 
 
 def test_records_that_are_being_pruned_and_those_that_were_are_not_missed(whole, sql):

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -119,7 +120,7 @@ def application_maker(
     keepers = keepers_of(settings, custodian, token=token, destroys=not restored, courtesy=courtesy)
 
     def make() -> Application:
-        recording = Courier(settings.data_dir)
+        recording = partial(Courier, settings.data_dir)
         storage = SqliteStorage.open(settings.data_dir, custodian, meters=meters, recording=recording)
         pruning = Pruning(settings.data_dir, custodian, settings.records_days, real_now())
         newest = storage.records.newest()

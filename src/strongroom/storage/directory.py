@@ -16,7 +16,7 @@ from strongroom.durability import sync
 from strongroom.errors import StorageUnavailable, StrongroomError
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, WRITER_PATIENCE, WriteLock, connect
 
-HEADS = {AUDIT_FILE: "0003", MAIN_FILE: "0011"}  # in the order in which they are made: no data without its records
+HEADS = {AUDIT_FILE: "0004", MAIN_FILE: "0011"}  # in the order in which they are made: no data without its records
 UNFINISHED = "restore.unfinished"
 """A file that lies in a data directory from the first step of a restore into it to the last."""
 INCREMENTAL = 2

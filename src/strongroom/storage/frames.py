@@ -1,96 +1,97 @@
-"""What a worker and the recorder say to each other: frames of records there, answers of a fixed length back.
+"""What a worker and the recorder say to each other, in messages of a fixed length: notices there, answers back.
 
-A frame is its length (four bytes, little-endian) and MessagePack of whether records are left in the outbox, past which
-number some of its own may be in the log already, and of the records; None in a record's place only asks whether records
-can be made durable. An answer tells how many frames it is for, in their order, whether they are durable, and the number
-of the newest record. One for no frame greets: nothing is sent before it. Later ones for no frame only tell that number.
+A notice tells up to which frame a worker's journal is durable. Its answer, in the order of notices, tells whether the
+log has it, and up to which frame.
 """
 
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import msgspec
-
-from strongroom.audit.event import Record
+from strongroom.storage.journal import IS_NAME
 
 SOCKET_FILE = "records.sock"
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 16
 BACKLOG = 128
 
-_HEAD = struct.Struct("<I")
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[bool, int | None, list[Record | None]]).decode
-_ANSWER = struct.Struct("<?Iq")
+_NOTICE = struct.Struct("<32sQ??")
+_ANSWER = struct.Struct("<?Q?")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Records handed over together.
+class Notice(NamedTuple):
+    """Word of a journal. frame: the newest that is durable.
 
-    behind: the outbox holds records that the log has not got. since: past which number some of these may be in the log.
+    behind: the outbox may hold records that the log has not got. probe: whether the log can be written is asked, even
+    where there is nothing to take.
     """
 
+    journal: str
+    frame: int
     behind: bool
-    since: int | None
-    records: list[Record | None]
+    probe: bool
+
+    def encode(self) -> bytes:
+        """Return it as it is sent."""
+        return _NOTICE.pack(self.journal.encode(), self.frame, self.behind, self.probe)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of so many frames. newest: the number of the newest record in the log."""
+class Answer(NamedTuple):
+    """What became of a notice. frame: up to which the log has the journal.
+
+    is_broken: the journal does not hold what its worker said it does; nothing more is taken of it.
+    """
 
     durable: bool
-    frames: int
-    newest: int
+    frame: int
+    is_broken: bool = False
+
+    def encode(self) -> bytes:
+        """Return it as it is sent."""
+        return _ANSWER.pack(*self)
 
 
-def encode_frame(records: Sequence[Record | None], *, behind: bool, since: int | None = None) -> bytes:
-    """Return a frame."""
-    content = _encode((behind, since, records))
-    return _HEAD.pack(len(content)) + content
+class Stream:
+    """What came of a stream of notices, or of answers, so far."""
+
+    def __init__(self, form: struct.Struct) -> None:
+        self._form = form
+        self._buffer = b""
+
+    def take(self, data: bytes) -> Iterator[tuple[Any, ...]]:
+        """Return the fields of the messages that are whole now."""
+        data = self._buffer + data
+        whole = len(data) - len(data) % self._form.size
+        self._buffer = data[whole:]
+        return self._form.iter_unpack(data[:whole])
 
 
-def encode_answer(answer: Answer) -> bytes:
-    """Return an answer as it is sent."""
-    return _ANSWER.pack(answer.durable, answer.frames, answer.newest)
+class Notices(Stream):
+    """A stream of notices."""
+
+    def __init__(self) -> None:
+        super().__init__(_NOTICE)
+
+    def read(self, data: bytes) -> list[Notice]:
+        """Return those that are whole now; ValueError for what is none."""
+        found = [Notice(name.decode("ascii"), *rest) for name, *rest in self.take(data)]
+        if not all(IS_NAME(notice.journal) for notice in found):
+            raise ValueError("this is no name of a journal")
+        return found
 
 
-@dataclass(slots=True)
-class Answers:
-    """What came of a stream of answers so far."""
+class Answers(Stream):
+    """A stream of answers."""
 
-    _buffer: bytearray = field(default_factory=bytearray)
+    def __init__(self) -> None:
+        super().__init__(_ANSWER)
 
-    def take(self, data: bytes) -> Iterator[Answer]:
-        """Return the answers that are whole now."""
-        self._buffer += data
-        while len(self._buffer) >= _ANSWER.size:
-            answer = Answer(*_ANSWER.unpack_from(self._buffer))
-            del self._buffer[: _ANSWER.size]
-            yield answer
-
-
-@dataclass(slots=True)
-class Incoming:
-    """What came of a stream of frames so far."""
-
-    _buffer: bytearray = field(default_factory=bytearray)
-
-    def take(self, data: bytes) -> Iterator[Frame]:
-        """Return the frames that are whole now; msgspec.MsgspecError when they are none."""
-        self._buffer += data
-        while len(self._buffer) >= _HEAD.size:
-            end = _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
-            if len(self._buffer) < end:
-                return
-            frame = Frame(*_decode(self._buffer[_HEAD.size : end]))
-            del self._buffer[:end]
-            yield frame
+    def read(self, data: bytes) -> list[Answer]:
+        """Return those that are whole now."""
+        return [Answer(*fields) for fields in self.take(data)]
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.networks import NETWORKS
 from strongroom.storage.objects import OBJECTS, VERSIONS
 from strongroom.storage.packing import entries_of, row_of
+from strongroom.storage.positions import COLUMNS as POSITION_COLUMNS
+from strongroom.storage.positions import POSITIONS, open_position
 from strongroom.storage.principals import MEMBERSHIPS
 from strongroom.storage.records import LATE_COLUMNS, OUTBOX, open_late
 from strongroom.storage.resources import GROUPS
@@ -55,6 +57,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     KEYS.table: ("key_id",),
     MARKS: ("name",),
     OUTBOX: ("change",),
+    POSITIONS: ("name",),
     "records": ("seq",),
 }
 """Which columns name a row to a person."""
@@ -86,6 +89,7 @@ class Inspection:
             KEYS.table: self._check_key,
             MARKS: self._check_mark,
             OUTBOX: self._check_late,
+            POSITIONS: self._check_position,
             "records": self._check_record,
         }
 
@@ -177,6 +181,9 @@ class Inspection:
     def _check_late(self, row: Row) -> None:
         if "mac" in row:  # else it is of a version before late records were authenticated
             open_late(self._rows(), tuple([row[column] for column in LATE_COLUMNS]))
+
+    def _check_position(self, row: Row) -> None:
+        open_position([row[column] for column in POSITION_COLUMNS], self._rows(), row["name"])
 
     def _check_record(self, row: Row) -> None:
         """Tell the first record that does not follow; those behind it hang on it."""

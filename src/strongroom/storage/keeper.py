@@ -1,8 +1,8 @@
-"""Keeps records: into the log, those first that a failure or a crash left in the outbox."""
+"""Keeps records: into the log, those first that a failure or a crash left in the outbox or in a journal."""
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,8 @@ from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter
 from strongroom.storage.commit import GroupCommit, Outcome, undone
 from strongroom.storage.connection import MAIN_FILE, Writer
-from strongroom.storage.records import BEFORE_ALL, Late, RecordWriter, SqlRecords
+from strongroom.storage.journal import DAMAGED, FOLDER, held_orphan, journals_in, remove
+from strongroom.storage.records import BEFORE_ALL, Late, RecordWriter, SqlRecords, Taken
 from strongroom.storage.rows import RowSeal
 
 CARRY_BATCH = 1000
@@ -28,39 +29,73 @@ class Keeper:
     """Makes records durable; used by one thread at a time. seal: of rows, without which none leaves the outbox."""
 
     def __init__(self, data_dir: Path, link: Link, seal: RowSeal) -> None:
-        self._writer = RecordWriter(data_dir, link)
+        self._data_dir = data_dir
+        self._writer = RecordWriter(data_dir, link, seal)
         self._main = Writer(data_dir / MAIN_FILE)
         self._outbox = SqlRecords(data_dir, seal)
         self._told = False
 
-    def keep(self, batch: Sequence[Record | None], *, behind: bool, since: int | None = None) -> int:
+    def keep(self, batch: Sequence[Record | None], *, behind: bool) -> None:
         """Make a batch durable, all of it or none; None only asks whether that can be done. One of FAILURES otherwise.
 
-        behind: the outbox may hold records that the log has not got: they go first. since: past which number some of
-        the batch may be in the log. Returns the number of the newest record.
+        behind: the outbox may hold records that the log has not got: they go first.
         """
         if behind:
             self.carry()
-        return self._writer.append(batch, since=since)
+        self._writer.append(batch)
 
-    def last_sequence(self) -> int:
-        """Return the number of the newest record; one of FAILURES when it cannot be read."""
-        return self._outbox.last_sequence()
+    def take(self, reached: Mapping[str, int], *, probe: bool) -> Taken:
+        """Take what journals hold up to a frame of each into the log. One of FAILURES.
 
-    def carry(self) -> None:
-        """Carry what is in the outbox into the log, and empty it; one of FAILURES when that cannot be.
-
-        A row that is not as it was written stays where it is, as evidence: it would be linked as if it were ours.
+        probe: whether to try to write even where there is nothing.
         """
+        journals: dict[Path, int | None] = {self._data_dir / FOLDER / name: frame for name, frame in reached.items()}
+        return self._writer.take(journals, probe=probe)
+
+    def carry(self) -> int:
+        """Carry what orphaned journals and the outbox hold into the log; return how many records. One of FAILURES.
+
+        What is not as it was written stays, as evidence: it would be linked as if it were ours.
+        """
+        count = sum([self._adopt_if_possible(path) for path in journals_in(self._data_dir)])
         position, more = BEFORE_ALL, True
         while more:  # what others put there meanwhile they carry themselves
             page = self._outbox.outbox(position, CARRY_BATCH)
             more = len(page) == CARRY_BATCH
             if page:
                 position = page[-1].change
-                self._carry_page(page)
+                count += self._carry_page(page)
+        return count
 
-    def _carry_page(self, page: Sequence[Late]) -> None:
+    def has_journal(self, name: str) -> bool:
+        """Answer whether a journal is there."""
+        return (self._data_dir / FOLDER / name).exists()
+
+    def _adopt_if_possible(self, path: Path) -> int:
+        try:
+            return self._adopt(path)
+        except OSError as error:  # it stays where it is, and keeps nobody from recording
+            log.warning("a journal cannot be taken into the log yet", journal=path.name, reason=str(error))
+            return 0
+
+    def _adopt(self, path: Path) -> int:
+        with held_orphan(path) as is_held:
+            if not is_held:
+                return 0
+            try:
+                count, broken = self._writer.take({path: None})
+            except FAILURES:
+                raise
+            except Exception:  # it would be found again at every start, and nothing could be recorded any more
+                log.exception("a journal cannot be taken into the log", journal=path.name)
+                count, broken = 0, frozenset({path.name})
+            if is_damaged := bool(broken):
+                log.warning("a journal ends with what is not whole: a failure of power cut it off, or it was changed",
+                            kept_as=f"{path}{DAMAGED}")  # fmt: skip
+            remove(path, damaged=is_damaged)
+        return count
+
+    def _carry_page(self, page: Sequence[Late]) -> int:
         genuine = [late.record for late in page if late.record is not None]
         if len(genuine) < len(page):
             self._alarm(next(late.change for late in page if late.record is None))
@@ -68,6 +103,7 @@ class Keeper:
             self._writer.append(genuine)
             with self._main.transaction() as connection:
                 forget(connection, [record.record_id for record in genuine])
+        return len(genuine)
 
     def _alarm(self, change: int) -> None:
         if not self._told:
@@ -76,11 +112,11 @@ class Keeper:
             self._told = True
 
     def carry_if_possible(self) -> bool:
-        """Carry what is in the outbox; answer whether that was possible: what is left there is carried later."""
+        """Carry what waits; answer whether that was possible: what is left is carried later."""
         try:
             self.carry()
         except FAILURES as error:
-            log.warning("the outbox could not be carried into the log yet", reason=str(error))
+            log.warning("what waits could not be carried into the log yet", reason=str(error))
             return False
         return True
 

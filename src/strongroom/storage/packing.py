@@ -122,9 +122,3 @@ def record_of(record_id: Any, moment: Any, body: Any, change: Any, rows: Any) ->
     except OverflowError:
         return NO_RECORD
     return Record(record_id, moment, body, change, rows)
-
-
-def ids_in(record_id: bytes, packed: bytes) -> Iterator[bytes]:
-    """Return the ids of the records in a row, as far as they can be read."""
-    yield record_id
-    yield from [each[0] for each in _read(packed)]

@@ -21,8 +21,10 @@ from strongroom.custody.sealing import Custodian, SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.failures import unavailable
 from strongroom.storage.history import LastNotes, last_notes
+from strongroom.storage.journal import journals_in
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark
 from strongroom.storage.notes import Note, encode_notes
+from strongroom.storage.positions import forget_positions
 from strongroom.storage.records import LAST_ROW, RecordWriter, SqlRecords
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
@@ -92,6 +94,7 @@ class Pruning:
         if oldest is None or oldest.sequence > pruned.sequence:
             return 0
         self._delete(pruned.sequence)
+        self._forget_journals(until)
         count = pruned.sequence - oldest.sequence + 1
         log.info("records were pruned", count=count, last=pruned.sequence)
         return count
@@ -117,7 +120,7 @@ class Pruning:
 
     def _carry(self, pruned: Mark, mark: Mark, until: datetime, now: datetime) -> None:
         """Record the pruning, with what the records that leave noted last."""
-        writer = RecordWriter(self._data_dir, self._link)
+        writer = RecordWriter(self._data_dir, self._link, self._seal)
         try:
             with last_notes(self._data_dir, self._seal) as notes:
                 record = local_record(
@@ -152,6 +155,16 @@ class Pruning:
                 with writer.transaction() as connection:
                     more = connection.execute(DELETE, (last, ROWS)).rowcount == ROWS
                     _give_back_pages(connection)
+        finally:
+            writer.close()
+
+    def _forget_journals(self, until: datetime) -> None:
+        """Forget how far journals were taken whose records have all left, and that are not there any more."""
+        writer = Writer(self._data_dir / AUDIT_FILE)
+        try:
+            with writer.transaction() as connection:
+                kept = [path.name for path in journals_in(self._data_dir)]
+                forget_positions(connection, microseconds(until), kept)
         finally:
             writer.close()
 

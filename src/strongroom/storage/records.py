@@ -1,24 +1,32 @@
 """The audit file: records in one keyed chain, written in batches, read by `strongroom logs`.
 
 Sequence and link are given when a record enters, under the file's lock. Records that enter together share a row
-(`packing.py`). A record that is there already is left as it is: what the outbox carries over may come twice, and what a
-recorder died of before it answered.
+(`packing.py`). One of a change that is there already is left as it is: outbox and journal may both bring it.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import structlog
 
 from strongroom.audit.event import Record
 from strongroom.audit.log import FIRST_LINK, LONGEST_REQUEST, Entry, Link
 from strongroom.clock import from_microseconds
 from strongroom.custody.sealing import SealBroken
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, PROBE, Reader, Writer
-from strongroom.storage.packing import COLUMNS, INSERT, NO_RECORD, entries_of, ids_in, record_of, rows_of
+from strongroom.storage.failures import unavailable
+from strongroom.storage.journal import START, Page, Position, journals_in, read_journal
+from strongroom.storage.packing import COLUMNS, INSERT, NO_RECORD, entries_of, record_of, rows_of
+from strongroom.storage.positions import SELECT as SELECT_POSITION
+from strongroom.storage.positions import get_position, position_in, put_position
 from strongroom.storage.rows import Column, RowSeal
+
+log = structlog.get_logger(__name__)
 
 OUTBOX = "outbox"
 LATE_COLUMNS = ("id", "time", "body", "change", "rows", "mac")
@@ -41,7 +49,6 @@ ROW_BEFORE = "SELECT MAX(seq) FROM records WHERE seq < ?"
 """The number of the row before another. One that was put in may have any number, 0 and less too."""
 HOLDS = "SELECT COALESCE((SELECT MIN(seq) FROM records WHERE seq >= ?1), ?1)"
 """The number of the row in which a number lies, which is that of the newest record in it."""
-IDS_AFTER = "SELECT id, packed FROM records WHERE seq > ?"
 LATEST = datetime.max.replace(tzinfo=UTC)
 ROWS_AT_ONCE = 100
 """Rows that are read together; each may hold many records."""
@@ -84,40 +91,58 @@ class Late(NamedTuple):
     record: Record | None
 
 
+class Taken(NamedTuple):
+    """How many records were taken of journals. broken: those that do not hold what they should."""
+
+    records: int
+    broken: frozenset[str]
+
+
+Gather = Callable[[sqlite3.Connection], list[Record]]
+
+
 class RecordWriter:
     """Appends batches of records, each linked to the one before; used by one thread at a time."""
 
-    def __init__(self, data_dir: Path, link: Link) -> None:
+    def __init__(self, data_dir: Path, link: Link, seal: RowSeal) -> None:
         self._writer = Writer(data_dir / AUDIT_FILE)
         self._link = link
+        self._seal = seal
 
-    def append(self, batch: Sequence[Record | None], *, since: int | None = None) -> int:
-        """Make a batch durable, all of it or none; None only asks whether that can be done. Return the newest number.
-
-        since: some of the batch may be in the chain already, past that number; None where that is known of none but
-        those of changes.
-        """
+    def append(self, batch: Sequence[Record | None]) -> None:
+        """Make a batch durable, all of it or none; None only asks whether that can be done."""
         records = [record for record in batch if record is not None]
-        try:
-            return self._write(records, probe=len(records) < len(batch), since=since)
-        except sqlite3.IntegrityError:  # one of a change is in the chain already
-            return self._write(records, probe=False, since=self.last_sequence() if since is None else since)
+        self._append(lambda _: records, probe=len(records) < len(batch))
 
-    def last_sequence(self) -> int:
-        """Return the newest sequence number, 0 when there is no record."""
-        with self._writer.transaction() as connection:
-            return _last(connection)[0]
+    def take(self, journals: Mapping[Path, int | None], *, probe: bool = False) -> Taken:
+        """Take what journals hold, up to a frame of each, or all.
+
+        probe: whether to try to write even where there is nothing.
+        """
+        broken: set[str] = set()
+
+        def gather(connection: sqlite3.Connection) -> list[Record]:
+            pages = {path: _take(connection, self._seal, path, until) for path, until in journals.items()}
+            broken.update(path.name for path, page in pages.items() if page.is_broken)
+            return [record for page in pages.values() for record in page.records]
+
+        return Taken(self._append(gather, probe=probe), frozenset(broken))
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
 
-    def _write(self, records: list[Record], *, probe: bool, since: int | None) -> int:
+    def _append(self, gather: Gather, *, probe: bool) -> int:
+        try:
+            return self._write(gather, probe=probe)
+        except sqlite3.IntegrityError:  # one of a change is in the chain already
+            return self._write(lambda connection: _new_of(connection, gather(connection)), probe=False)
+
+    def _write(self, gather: Gather, *, probe: bool) -> int:
         with self._writer.transaction() as connection:
             if probe:
                 connection.execute(PROBE)
-            if since is not None:
-                records = _new_of(connection, records, since)
+            records = gather(connection)
             last, link = _last(connection)
             if last > GREATEST - len(records):
                 raise sqlite3.DataError(f"there is no number past {last}: the records were tampered with")
@@ -125,7 +150,27 @@ class RecordWriter:
             kept = connection.executemany(INSERT, rows).rowcount
             if rows and kept != len(rows):
                 raise sqlite3.DatabaseError(f"{kept} of {len(rows)} rows of records were kept")
-        return last + len(records)
+        return len(records)
+
+
+def _take(connection: sqlite3.Connection, seal: RowSeal, path: Path, until: int | None) -> Page:
+    """Return what a journal holds that was not taken, which it is then, up to a frame or to its end."""
+    try:
+        position = get_position(connection, seal, path.name)
+        page = read_journal(path, seal, position, until)
+    except SealBroken as error:
+        log.error("alarm", error=SealBroken.__name__, reason=error.message)  # noqa: TRY400  # one line says all
+        return Page(START, [], is_broken=True)
+    except FileNotFoundError:
+        return Page(START, [], is_broken=until is not None)  # an orphan was taken to its end by another process
+    except OSError as error:
+        if until is None:
+            raise  # an orphan: it may be read another time
+        log.error("a journal cannot be read", journal=path.name, reason=str(error))  # noqa: TRY400  # one line says all
+        return Page(START, [], is_broken=True)
+    if page.position != position:
+        put_position(connection, seal, path.name, page.position, page.records)
+    return page
 
 
 def _last(connection: sqlite3.Connection) -> tuple[int, bytes]:
@@ -135,15 +180,9 @@ def _last(connection: sqlite3.Connection) -> tuple[int, bytes]:
     return last, link if isinstance(link, bytes) else FIRST_LINK
 
 
-def _new_of(connection: sqlite3.Connection, records: list[Record], since: int) -> list[Record]:
-    """Return the records that are not in the chain, each once. since: past which number they would lie there.
-
-    Of changes they may lie anywhere.
-    """
+def _new_of(connection: sqlite3.Connection, records: list[Record]) -> list[Record]:
+    """Return the records that are not in the chain, each once. Only one of a change can come a second time."""
     fresh = {record.record_id: record for record in records}
-    for row in connection.execute(IDS_AFTER, (since,)):
-        for record_id in ids_in(*row):
-            fresh.pop(record_id, None)
     return [record for record in fresh.values() if not connection.execute(HAS, (record.record_id,)).fetchone()]
 
 
@@ -151,6 +190,7 @@ class SqlRecords:
     """Reads records. Implements `audit.log.AuditLog`; every method raises StorageUnavailable when it cannot read."""
 
     def __init__(self, data_dir: Path, seal: RowSeal) -> None:
+        self._data_dir = data_dir
         self._seal = seal
         self._audit = Reader(data_dir / AUDIT_FILE)
         self._main = Reader(data_dir / MAIN_FILE)
@@ -231,8 +271,13 @@ class SqlRecords:
         return ahead[0][0] if ahead else None
 
     def pending(self) -> tuple[Record, ...]:
-        """Return the records of committed changes that are not in the chain yet, oldest first."""
-        return tuple([late.record for late in self.outbox() if late.record and not self._is_in_chain(late.record)])
+        """Return the records that are durable and not in the chain yet: of committed changes, and in journals."""
+        late = [late.record for late in self.outbox() if late.record]
+        kept = [record for path in journals_in(self._data_dir) for record in self._kept_in(path)]
+        found = {record.record_id: record for record in (*late, *kept)}
+        # That of a change may have come by the other way.
+        new = [each for each in found.values() if each.change is None or not self._is_in_chain(each)]
+        return tuple(sorted(new, key=attrgetter("began")))
 
     def outbox(self, after: int = BEFORE_ALL, limit: int = -1) -> tuple[Late, ...]:
         """Return up to `limit` rows of the outbox past a change, those included that were carried into the chain."""
@@ -250,6 +295,22 @@ class SqlRecords:
             return Late(change, open_late(self._seal, row))
         except SealBroken:
             return Late(change, None)
+
+    def _kept_in(self, path: Path) -> list[Record]:
+        position = None
+        try:
+            while True:
+                before, position = position, self._position(path.name)
+                page = read_journal(path, self._seal, position)
+                if not page.is_broken or position == before:
+                    return page.records  # else what was taken meanwhile may lie no more where it lay
+        except (SealBroken, FileNotFoundError):  # the first is for who takes it to tell
+            return []
+        except OSError as error:
+            raise unavailable(error) from error
+
+    def _position(self, name: str) -> Position:
+        return position_in(self._audit.rows(SELECT_POSITION, (name,)), self._seal, name)
 
     def _is_in_chain(self, record: Record) -> bool:
         return bool(self._audit.rows(HAS, (record.record_id,)))

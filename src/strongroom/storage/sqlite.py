@@ -106,7 +106,12 @@ class SqliteStorage:
     """
 
     def __init__(
-        self, data_dir: Path, seal: RowSeal, link: Link, meters: Meters, recording: Recording | None = None
+        self,
+        data_dir: Path,
+        seal: RowSeal,
+        link: Link,
+        meters: Meters,
+        recording: Callable[[RowSeal], Recording] | None = None,
     ) -> None:
         self._seal = seal
         self._link = link
@@ -127,7 +132,7 @@ class SqliteStorage:
         behind = not self._keeper.carry_if_possible()
         made, own = CommitMeter(meters, "changes"), CommitMeter(meters, "records")
         self._changes = GroupCommit[Work | None]("changes", self._commit, made, self._writer.turn)
-        self._recording = recording or OwnRecording(self._keeper, behind=behind, meter=own)
+        self._recording = recording(seal) if recording else OwnRecording(self._keeper, behind=behind, meter=own)
 
     @classmethod
     def open(
@@ -137,11 +142,11 @@ class SqliteStorage:
         now: datetime | None = None,
         *,
         meters: Meters | None = None,
-        recording: Recording | None = None,
+        recording: Callable[[RowSeal], Recording] | None = None,
     ) -> "SqliteStorage":
         """Open a prepared data directory; its keyring is made when it is new, at `now` or the real time.
 
-        recording: the way of records into the log; a thread of this process when None, which keeps them itself.
+        recording: makes the way of records into the log; a thread of this process when None, which keeps them itself.
         Records that a crash left behind are carried on. MasterKeyWrong when the keyring is under another master key,
         SealBroken when it is gone, StorageUnavailable when the files cannot be opened.
         """
