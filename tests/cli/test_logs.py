@@ -45,23 +45,30 @@ def ids(records):
 def test_the_newest_come_in_their_order(monkeypatch, count, expected):
     monkeypatch.setattr(logs, "BATCH", 4)
     records = Kept([record(number) for number in range(8)], pending=[record(8), record(9)])
-    assert ids(newest(records, Choice(), count, 8)) == expected
+    assert ids(newest(records, Choice(), count, 8, records.pending())) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [7]), (3, [5, 6, 7]), (50, list(range(8)))])
+def test_what_came_into_the_log_meanwhile_is_shown_once(monkeypatch, count, expected):
+    monkeypatch.setattr(logs, "BATCH", 4)
+    records = Kept([record(number) for number in range(8)])
+    assert ids(newest(records, Choice(), count, 8, [record(6), record(7)])) == expected
 
 
 def test_what_is_not_wanted_does_not_count():
     records = Kept([record(number, "SecretSet" if number % 3 else "SecretGet") for number in range(9)])
-    assert ids(newest(records, Choice(operation="SecretGet"), 2, 9)) == [3, 6]
+    assert ids(newest(records, Choice(operation="SecretGet"), 2, 9, records.pending())) == [3, 6]
 
 
 def test_looking_back_ends_where_it_was_told_to():
     records = Kept([record(number) for number in range(9)])
-    assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 9)) == [7, 8]
+    assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 9, records.pending())) == [7, 8]
 
 
 def test_a_slow_request_hides_none_that_ended_before_it():
     slow = structs.replace(record(9), began=microseconds(NOON - timedelta(hours=2)))
     records = Kept([*(record(number) for number in range(9)), slow])
-    assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 10)) == [7, 8]
+    assert ids(newest(records, Choice(since=NOON + timedelta(seconds=7)), 50, 10, records.pending())) == [7, 8]
 
 
 def test_following_shows_each_record_once(monkeypatch):

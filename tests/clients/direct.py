@@ -28,6 +28,9 @@ from strongroom.cli.data import on_data
 from strongroom.clock import real_now
 from strongroom.ids import subscription_scope
 from strongroom.settings import load_settings
+from strongroom.storage.records import SqlRecords
+from strongroom.storage.rows import RowSeal
+from strongroom.storage.serverkeys import server_keys
 
 DATA_VERSION = "7.6"
 VAULT_VERSION = "2023-07-01"
@@ -246,6 +249,17 @@ def object_id_in(token):
 def on_server_data(server, work):
     """Run `work(data)` on a server's data directory, beside it, as its commands do."""
     return on_data(load_settings({"data-dir": str(server.data_dir)}, {}), work)
+
+
+def log_of(server):
+    """Return the records of a server's data directory, to be read beside it; close them in the end."""
+
+    async def load(data):
+        return data.custodian
+
+    custodian = on_server_data(server, load)
+    keys = server_keys(server.data_dir, custodian, real_now())
+    return SqlRecords(server.data_dir, RowSeal(custodian.authenticator(keys.rows)))
 
 
 def forge(server, token, *, own_key=False, **changes):

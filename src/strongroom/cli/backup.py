@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from strongroom.custody.stream import Sink
     from strongroom.planes.stores import Stores
     from strongroom.storage.archive import Manifest
+    from strongroom.storage.records import SqlRecords
 
 STANDARD_OUTPUT = "-"
+PATIENCE_SECONDS = 5.0
+"""For how long records of what was answered before are waited for."""
 
 
 @click.command(name="backup")
@@ -122,6 +126,7 @@ def _write(data: "Data", sink: "Sink") -> "tuple[str, Manifest, tuple[str, ...]]
     from strongroom.storage.archive import Manifest, counted, write_items
     from strongroom.storage.snapshot import FILES, take_snapshot
 
+    _reach_the_log(data.storage.records)
     taken = real_now()
     try:
         with take_snapshot(data.data_dir, touching=True) as snapshot:
@@ -143,6 +148,17 @@ def _write(data: "Data", sink: "Sink") -> "tuple[str, Manifest, tuple[str, ...]]
             )
     except sqlite3.Error as error:
         raise CommandFailed(f"the data cannot be read: {error}; `strongroom doctor` says more") from None
+
+
+def _reach_the_log(records: "SqlRecords") -> None:
+    """Wait until the records of what was answered before now are in the log, which is what an archive holds of them."""
+    waiting, until = {record.record_id for record in records.pending()}, time.monotonic() + PATIENCE_SECONDS
+    while waiting := waiting & {record.record_id for record in records.pending()}:
+        if time.monotonic() >= until:
+            told = f"{len(waiting):,} records of the last moments are not in the log yet, and not in this backup"
+            click.echo(f"{told}; `strongroom doctor` may say why", err=True)
+            return
+        time.sleep(0.01)
 
 
 async def _record(data: "Data", manifest: "Manifest", archive: str, sink: _Sink) -> None:

@@ -1,7 +1,7 @@
 """`strongroom logs`: reads the records of what was asked and answered, and follows them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +81,13 @@ def command(
             click.echo(record.body if as_json else as_line(record, names))
 
         records = data.storage.records
+        pending = records.pending()  # asked first: what leaves for the chain meanwhile is found there
         position = records.last_sequence()
-        pending = {record.record_id for record in records.pending()}
-        for record in newest(records, choice, count, position):
+        for record in newest(records, choice, count, position, pending):
             show(record)
+        shown = {record.record_id for record in pending}
         while follow:
-            position, fresh = following(records, choice, position, pending)
+            position, fresh = following(records, choice, position, shown)
             for record in fresh:
                 show(record)
             await asyncio.sleep(FOLLOW_SECONDS)
@@ -104,12 +105,14 @@ def _require_bare(context: click.Context) -> None:
             raise click.UsageError(f"give {parameter.opts[0]} after '{context.invoked_subcommand}'", context)
 
 
-def newest(records: "SqlRecords", choice: "Choice", count: int, position: int) -> list["Record"]:
-    """Return the newest `count` wanted records up to a sequence number and those still on their way, oldest first."""
+def newest(
+    records: "SqlRecords", choice: "Choice", count: int, position: int, pending: "Sequence[Record]"
+) -> list["Record"]:
+    """Return the newest `count` wanted records, oldest first: those pending, and those up to a sequence number."""
     from strongroom.audit.log import LONGEST_REQUEST
 
     found: list[Record] = []
-    for record in _backwards(records, position):
+    for record in _backwards(records, position, pending):
         if len(found) >= count or (choice.since is not None and record.time < choice.since - LONGEST_REQUEST):
             break
         if choice.fits(record):
@@ -117,11 +120,12 @@ def newest(records: "SqlRecords", choice: "Choice", count: int, position: int) -
     return found[::-1]
 
 
-def _backwards(records: "SqlRecords", position: int) -> Iterator["Record"]:
-    yield from reversed(records.pending())
+def _backwards(records: "SqlRecords", position: int, pending: "Sequence[Record]") -> Iterator["Record"]:
+    yield from reversed(pending)
+    known = {record.record_id for record in pending}
     position += 1
     while entries := records.before(position, BATCH):
-        yield from (entry.record for entry in entries)
+        yield from (entry.record for entry in entries if entry.record.record_id not in known)
         position = entries[-1].sequence
 
 

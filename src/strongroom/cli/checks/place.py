@@ -8,6 +8,7 @@ from pathlib import Path
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.custody.files import OTHERS, is_credential
 from strongroom.settings import Settings
+from strongroom.storage.journal import damaged_in
 from strongroom.storage.space import MIB, Level, space_of
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -28,6 +29,7 @@ def check_place(settings: Settings) -> Findings:
     else:
         yield ok("data directory", f"{data_dir}, closed to others")
     wrong = [finding for path in sorted(data_dir.iterdir()) for finding in _check_file(path, found.st_uid)]
+    yield from _check_journals(data_dir)
     yield from wrong or [ok("files", "closed to others, of one owner, none lies elsewhere")]
     for key in (settings.master_key_file, settings.master_key_passphrase_file):
         if isinstance(key, Path) and key.exists():  # one that is missing is told where it is opened
@@ -46,6 +48,16 @@ def _check_file(path: Path, owner: int) -> Findings:
     if found.st_mode & OTHERS and path.name != OPEN_FOLDER:
         mode = stat.S_IMODE(found.st_mode)
         yield problem("files", f"{path} can be opened by others ({mode:04o})", _chmod(600, path))
+
+
+def _check_journals(data_dir: Path) -> Findings:
+    for path in damaged_in(data_dir):
+        yield warning(
+            "journals",
+            f"{path} ends with what is not as it was written: a failure of power cut it off, or somebody changed it",
+            "what was answered in the last moments of its process may have no record; compare with records kept "
+            "elsewhere, then remove the file",
+        )
 
 
 def _chmod(mode: int, path: Path) -> str:
