@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).with_name("failing_disk.c")
-ORDER = struct.Struct("<ib251s")
+ORDER = struct.Struct("<ic251s")
+WRITES, READS_TOO, SYNCS_ONLY = b"w", b"r", b"s"
 MIB = 1024 * 1024
 
 
@@ -67,14 +68,17 @@ class FailingDisk:
 
     def __init__(self, library, order):
         self._order = order
-        order.write_bytes(ORDER.pack(0, 0, b""))
+        order.write_bytes(ORDER.pack(0, WRITES, b""))
         with order.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), ORDER.size)
         self.environ = {"LD_PRELOAD": str(library), "FAILING_DISK": str(order)}
 
-    def fail(self, error, part, *, reads=False):
-        """From now on what writes to files whose path holds `part` fails with this error number."""
-        self._memory[:] = ORDER.pack(0, reads, part.encode())
+    def fail(self, error, part, kind=WRITES):
+        """From now on what writes to files whose path holds `part` fails with this error number.
+
+        kind: whether reads fail too, or syncs alone.
+        """
+        self._memory[:] = ORDER.pack(0, kind, part.encode())
         self._memory[:4] = struct.pack("<i", error)
 
     def mend(self):

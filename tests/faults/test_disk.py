@@ -11,7 +11,7 @@ import pytest
 from clients.direct import Direct
 from clients.harness import StartFailed, start_server
 from clients.processes import children
-from faults.disks import MIB, failing_disk, small_disk
+from faults.disks import MIB, READS_TOO, SYNCS_ONLY, WRITES, failing_disk, small_disk
 from faults.load import Load, wait_until
 
 DISK_MIB = 64
@@ -71,20 +71,24 @@ def test_a_full_disk_stops_what_needs_it_and_nothing_else_is_lost(disk, start, t
 
 
 FAILURES = [
-    pytest.param(errno.EROFS, "/data/", False, id="read-only"),
-    pytest.param(errno.EIO, "/data/", True, id="cannot-read"),
-    pytest.param(errno.ENOSPC, "audit.db", False, id="audit-full"),
-    pytest.param(errno.EROFS, "strongroom.db", False, id="main-read-only"),
+    pytest.param(errno.EROFS, "/data/", WRITES, id="read-only"),
+    pytest.param(errno.EIO, "/data/", READS_TOO, id="cannot-read"),
+    pytest.param(errno.EIO, "/data/", SYNCS_ONLY, id="cannot-sync"),
+    pytest.param(errno.ENOSPC, "audit.db", WRITES, id="audit-full"),
+    pytest.param(errno.EROFS, "strongroom.db", WRITES, id="main-read-only"),
+    pytest.param(errno.EIO, "/journals/", WRITES, id="journals-cannot-be-written"),
+    pytest.param(errno.EIO, "/journals/", READS_TOO, id="journals-cannot-be-read"),
+    pytest.param(errno.EIO, "/journals/", SYNCS_ONLY, id="journals-cannot-be-synced"),
 ]
 
 
-@pytest.mark.parametrize(("error", "part", "reads"), FAILURES)
-def test_a_disk_that_fails_is_told_and_service_comes_back_by_itself(start, tmp_path, error, part, reads):
+@pytest.mark.parametrize(("error", "part", "kind"), FAILURES)
+def test_a_disk_that_fails_is_told_and_service_comes_back_by_itself(start, tmp_path, error, part, kind):
     disk = failing_disk(tmp_path / "failing")
     server = start(environ=disk.environ)
     with Load(server, tmp_path) as load:
         load.serve(30)
-        disk.fail(error, part, reads=reads)
+        disk.fail(error, part, kind)
         load.refuse(20)
         wait_until(lambda: readiness(load.direct) == (503, "busy"))  # it is asked once a second
         disk.mend()

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from clients.harness import start_server
-from faults.disks import failing_disk
+from faults.disks import READS_TOO, SYNCS_ONLY, WRITES, failing_disk
 from faults.load import Load
 
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
-PARTS = ("/data/", "audit.db", "strongroom.db", "-wal")
-FAILURES = tuple(product(ERRORS, PARTS, (False, True)))
+PARTS = ("/data/", "audit.db", "strongroom.db", "-wal", "/journals/")
+FAILURES = tuple(product(ERRORS, PARTS, (WRITES, READS_TOO, SYNCS_ONLY)))
 CLIENTS = 6
 SERVED, REFUSED = (5, 60), (1, 20)
 """Requests from one failure to the next, and during one."""
@@ -41,9 +41,9 @@ def play(folder, count, seed, say):
         with load:
             for number in range(1, count + 1):
                 load.serve(chosen.randint(*SERVED))
-                error, part, reads = chosen.choice(FAILURES)
+                error, part, kind = chosen.choice(FAILURES)
                 report.failures[f"{errno.errorcode[error]} at {part}"] += 1
-                disk.fail(error, part, reads=reads)
+                disk.fail(error, part, kind)
                 load.refuse(chosen.randint(*REFUSED))
                 disk.mend()
                 if number % 10 == 0:

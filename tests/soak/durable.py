@@ -1,7 +1,7 @@
 """What SQLite is told is what is done: an answer leaves only after the kernel has synced what it tells of.
 
 `strace` watches a server of one worker that is asked one thing after another, so that between two answers there must be
-a sync that returned, whichever process made it.
+a sync that returned of the file where that was kept: the data where something was changed, else a journal.
 """
 
 import re
@@ -13,8 +13,11 @@ from clients.acts import SecretActs
 from clients.processes import children
 from lives import Act
 
-CALLS = "fdatasync,fsync,write,writev,sendto,sendmsg"
-SYNCED = re.compile(r"(?:f(?:data)?sync\([^)]*\)|<\.\.\. f(?:data)?sync resumed>\)?)\s+= 0")
+CALLS = "fdatasync,fsync,io_getevents,write,writev,sendto,sendmsg"
+UNFINISHED = " <unfinished ...>"
+RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
+FILE_SYNCED = re.compile(r"f(?:data)?sync\(\d+<[^>]*/(?:strongroom\.db-wal|journals/\w+)>\)\s+= 0")
+JOURNAL_SYNCED = re.compile(r"io_getevents\(.*\bres=0\b.*\)\s+= 1$")  # the kernel is asked for nothing else so
 SENT = re.compile(r"(?:write|writev|sendto|sendmsg)\(\d+<TCP")
 
 
@@ -41,13 +44,18 @@ def watch(direct, count):
 def judge(lines):
     """Return how many answers left after a sync that returned since the answer before, and how many left."""
     synced = answers = since = 0
+    begun = {}
     for line in lines:
-        if SYNCED.search(line):
-            since += 1
-        elif SENT.search(line):
+        thread, call = line.split(maxsplit=1)
+        if SENT.match(call):
             answers += 1
             synced += since > 0
             since = 0
+        elif call.endswith(UNFINISHED):
+            begun[thread] = call.removesuffix(UNFINISHED)
+        else:
+            whole = RESUMED.sub(lambda _, thread=thread: begun.pop(thread, ""), call)
+            since += bool(FILE_SYNCED.match(whole) or JOURNAL_SYNCED.match(whole))
     return synced, answers
 
 
