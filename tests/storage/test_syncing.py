@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import threading
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -32,6 +33,10 @@ async def made(way, handle):
     made = way(handle, asyncio.get_running_loop())
     yield made
     made.close()
+
+
+def count_open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def outcome_of(syncing):
@@ -81,6 +86,31 @@ async def test_what_is_under_way_at_the_end_is_not_told(way, handle):
     assert await outcome_of(after) is None  # whatever was told would have been by now
     after.close()
     assert told == []
+
+
+async def test_what_was_closed_keeps_nothing_open_though_a_sync_was_under_way(way, handle):
+    """A disk that fails again and again has journals made again and again."""
+    loop, before = asyncio.get_running_loop(), count_open_files()
+    for number in range(50):
+        made = way(handle, loop)
+        if number % 2:
+            made.sync(lambda _: None)
+        made.close()
+        del made
+    while count_open_files() > before:  # noqa: ASYNC110 - the kernel tells nobody else
+        await asyncio.sleep(0)
+
+
+async def test_a_thread_that_cannot_be_begun_is_told_and_the_next_is_tried(handle, monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    made = ThreadSyncing(handle, asyncio.get_running_loop())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        assert "thread" in str(await outcome_of(made))
+    assert await outcome_of(made) is None
+    made.close()
 
 
 async def test_a_handle_that_is_none_is_no_file_for_the_kernel():

@@ -178,7 +178,8 @@ def read_journal(path: Path, seal: RowSeal, position: Position, until: int | Non
 
     What is being written meanwhile is left out, and looks broken for a moment.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    # Where somebody put a pipe in its place, to open it waits for nobody.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return _read(handle, path.name, seal, position, until)
     finally:
@@ -191,9 +192,12 @@ def _read(handle: int, name: str, seal: RowSeal, position: Position, until: int 
         places, wanted = (_frame_at(handle, position.end), _frame_at(handle, 0)), position.frame + 1
         found = next((each for each in places if each.number == wanted and each.is_genuine(seal, name)), None)
         if found is None:
-            # What lies there may be anything older. A later frame without this one is none of ours either.
+            # What lies there may be anything older: not this one, though its number was changed, nor a later one.
             is_odd = any(
-                each.number == wanted or (each.number > wanted and each.is_genuine(seal, name)) for each in places
+                each.number == wanted
+                or each._replace(number=wanted).is_genuine(seal, name)
+                or (each.number > wanted and each.is_genuine(seal, name))
+                for each in places
             )
             return Page(position, records, is_broken=until is not None or is_odd)
         records += _decode(found.body)

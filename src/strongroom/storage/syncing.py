@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from caio import linux_aio
@@ -50,7 +50,8 @@ class KernelSyncing:
         if linux_aio is None:  # as it is where it could not even be tried
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         self._context = _asked(lambda: linux_aio.Context(max_requests=2))
-        self._operation: Any = None
+        self._under_way = 0  # syncs that the kernel has not told the end of
+        self._is_open = True
         self._told: Told | None = None
         self._submit(lambda _: None)  # tried once: there are file systems that have none
         loop.add_reader(self._context.fileno, self._take)
@@ -65,19 +66,27 @@ class KernelSyncing:
             self._loop.call_soon(told, error)
 
     def close(self) -> None:
-        """Let go of the loop; nothing is told any more."""
+        """Let go of the loop, once the kernel has ended what is under way; nothing is told any more."""
         self._told = None
-        self._loop.remove_reader(self._context.fileno)
+        self._is_open = False
+        self._let_go_if_idle()
+
+    def _let_go_if_idle(self) -> None:
+        """Let go, unless the kernel has not told of all: what nobody takes from it the library keeps for ever."""
+        if not self._is_open and not self._under_way:
+            self._loop.remove_reader(self._context.fileno)
 
     def _submit(self, end: Callable[[int], None]) -> None:
-        self._operation = linux_aio.Operation.fdsync(self._handle)
-        self._operation.set_callback(end)
-        _asked(lambda: self._context.submit(self._operation))
+        operation = linux_aio.Operation.fdsync(self._handle)
+        operation.set_callback(end)
+        _asked(lambda: self._context.submit(operation))  # which keeps it until it has ended
+        self._under_way += 1
 
     def _take(self) -> None:
         with suppress(BlockingIOError):
             self._context.poll()
-        self._context.process_events()
+        self._under_way -= self._context.process_events()
+        self._let_go_if_idle()
 
     def _end(self, result: int) -> None:
         told, self._told = self._told, None
@@ -111,7 +120,10 @@ class ThreadSyncing:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._end, told, error)
 
-        self._thread.submit(os.fdatasync, self._handle).add_done_callback(tell)
+        try:
+            self._thread.submit(os.fdatasync, self._handle).add_done_callback(tell)
+        except RuntimeError as error:  # the system lets nobody begin a thread now
+            self._loop.call_soon(self._end, told, error)
 
     def close(self) -> None:
         """Let go of the loop; nothing is told any more."""
