@@ -187,6 +187,19 @@ def test_another_s_files_are_told(installed, doctor):
     }
 
 
+def test_a_journal_that_is_damaged_is_told_and_what_is_none(installed, doctor):
+    folder = DATA / "journals"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{'a' * 32}.damaged").touch(mode=0o600)
+    (folder / ("b" * 32)).mkdir(mode=0o700)
+    os.mkfifo(folder / ("c" * 32), mode=0o600)
+    code, found = doctor()
+    assert code == 0
+    damaged, *foreign = found["warning", "journals"]
+    assert f"{'a' * 32}.damaged ends with what is not as it was written" in damaged
+    assert [text.split("/")[-1] for text in foreign] == [f"{name * 32} is no journal" for name in "bc"]
+
+
 @pytest.fixture
 def advice(strongroom):
     """Run the doctor; gives its advice by check."""

@@ -154,15 +154,27 @@ class Journal:
 
 def journals_in(data_dir: Path) -> list[Path]:
     """Return the journals of a data directory: those that are kept as evidence, and what is no journal, left out."""
-    try:
-        return sorted(path for path in (data_dir / FOLDER).iterdir() if IS_NAME(path.name))
-    except FileNotFoundError:
-        return []
+    return [path for path, is_file in _entries(data_dir) if is_file and IS_NAME(path.name)]
 
 
 def damaged_in(data_dir: Path) -> list[Path]:
     """Return the journals that are kept as evidence."""
-    return sorted((data_dir / FOLDER).glob(f"*{DAMAGED}"))
+    return [path for path, _ in _entries(data_dir) if path.suffix == DAMAGED]
+
+
+def foreign_in(data_dir: Path) -> list[Path]:
+    """Return what lies among the journals and is none."""
+    known = {*journals_in(data_dir), *damaged_in(data_dir)}
+    return [path for path, _ in _entries(data_dir) if path not in known]
+
+
+def _entries(data_dir: Path) -> list[tuple[Path, bool]]:
+    """Return what lies in the folder of the journals, and of each whether it is a file itself; nothing without one."""
+    try:
+        with os.scandir(data_dir / FOLDER) as entries:
+            return sorted((Path(entry), entry.is_file(follow_symlinks=False)) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 class Page(NamedTuple):

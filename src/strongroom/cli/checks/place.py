@@ -8,7 +8,7 @@ from pathlib import Path
 from strongroom.cli.checks.finding import Finding, Findings, ok, problem, warning
 from strongroom.custody.files import OTHERS, is_credential
 from strongroom.settings import Settings
-from strongroom.storage.journal import damaged_in
+from strongroom.storage.journal import damaged_in, foreign_in
 from strongroom.storage.space import MIB, Level, space_of
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -58,6 +58,8 @@ def _check_journals(data_dir: Path) -> Findings:
             "what was answered in the last moments of its process may have no record; compare with records kept "
             "elsewhere, then remove the file",
         )
+    for path in foreign_in(data_dir):
+        yield warning("journals", f"{path} is no journal", "find out who put it there, and remove it")
 
 
 def _chmod(mode: int, path: Path) -> str:
