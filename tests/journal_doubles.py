@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from storage_doubles import NOON
 from strongroom.audit.event import Record, new_record_id
 from strongroom.clock import microseconds
-from strongroom.storage.frames import Answer, Notices, listen
 from strongroom.storage.journal import START, read_journal
+from strongroom.storage.notices import Answer, Notices, listen
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.syncing import syncing
 

@@ -16,9 +16,9 @@ from storage_doubles import CUSTODIAN, a_data_directory, a_record, discrepancies
 from strongroom.audit.log import FIRST_LINK, whole_chain
 from strongroom.meters import CommitMeter, Meters
 from strongroom.storage.courier import Courier
-from strongroom.storage.frames import listen
 from strongroom.storage.journal import Journal
 from strongroom.storage.marks import NEWEST
+from strongroom.storage.notices import listen
 from strongroom.storage.recorder import Recorder
 from strongroom.storage.sqlite import SqliteStorage, open_keeper
 

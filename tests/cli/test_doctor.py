@@ -521,7 +521,9 @@ def test_a_domain_without_a_ca_is_told(installed, doctor):
 
 def test_old_libraries_are_told(installed, doctor, monkeypatch):
     monkeypatch.setattr(
-        machine.metadata, "requires", lambda _: ["click>=99.1", "msgspec>=0.20", "no-such-thing>=1", "x"]
+        machine.metadata,
+        "requires",
+        lambda _: ["click>=99.1", "msgspec>=0.20", "no-such-thing>=1", "x", "not-wanted>=1; extra == 'hsm'"],
     )
     monkeypatch.setattr(machine.sqlite3, "sqlite_version_info", (3, 36, 0))
     (told,) = doctor()[1]["problem", "libraries"]
@@ -529,6 +531,7 @@ def test_old_libraries_are_told(installed, doctor, monkeypatch):
     assert "at least 99.1 is needed" in told
     assert "no-such-thing is not installed" in told
     assert "SQLite is" in told
+    assert "not-wanted" not in told, "only an extra asks for it"
 
 
 def test_few_descriptors_are_told(installed, doctor, monkeypatch):

@@ -11,8 +11,8 @@ from strongroom.errors import StorageUnavailable
 from strongroom.storage import courier as couriers
 from strongroom.storage import journal as journals
 from strongroom.storage.courier import PATIENCE_SECONDS, Courier
-from strongroom.storage.frames import SOCKET_FILE
 from strongroom.storage.journal import START, held_orphan, journals_in, read_journal
+from strongroom.storage.notices import SOCKET_FILE
 
 
 @pytest.fixture

@@ -352,6 +352,12 @@ def test_a_damaged_one_stays_beside_the_others(tmp_path):
     remove(journals[0].path, damaged=True)
     assert journals_in(tmp_path) == sorted(each.path for each in journals[1:])
     assert [path.stem for path in damaged_in(tmp_path)] == [journals[0].name]
+    for _ in range(2):  # put back again and again, it takes no evidence's place
+        journals[0].path.touch()
+        remove(journals[0].path, damaged=True)
+    assert [path.name[32:] for path in damaged_in(tmp_path)] == [".2.damaged", ".3.damaged", ".damaged"]
+    for path in damaged_in(tmp_path)[:2]:
+        path.unlink()
 
 
 def test_where_there_never_was_a_journal_there_is_none(tmp_path):

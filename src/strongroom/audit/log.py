@@ -93,7 +93,7 @@ class Chain:
 
 
 class AuditLog(Protocol):
-    """Records as they are kept: those in the chain, and those of committed changes that are on their way into it.
+    """Records as they are kept: those in the chain, and those that are durable and on their way into it.
 
     Whoever wants all of them asks for those on their way first: what leaves for the chain meanwhile is then found
     there, under the same id.
@@ -112,7 +112,7 @@ class AuditLog(Protocol):
         """Return the newest sequence number, 0 when there is no record."""
 
     def pending(self) -> tuple[Record, ...]:
-        """Return the records of committed changes that are not in the chain yet, oldest first."""
+        """Return the records that are durable and not in the chain yet, of changes and of others, oldest first."""
 
 
 class RecordSearch(Protocol):

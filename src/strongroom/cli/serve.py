@@ -119,7 +119,7 @@ def _serve(
     from strongroom.clock import real_now
     from strongroom.hosting.tls import ServerTls
     from strongroom.hosting.workers import serve
-    from strongroom.storage.frames import listening
+    from strongroom.storage.notices import listening
 
     running, meters = _describe(settings, start, sockets), new_counts(settings, start.custodian, real_now())
     with listening(settings.data_dir) as records:

@@ -26,6 +26,7 @@ def command(*, as_json: bool, **flags: Any) -> None:
     """
     from strongroom.cli.data import on_data
     from strongroom.custody.sealing import SealBroken
+    from strongroom.storage.journal import damaged_in
 
     async def work(data: "Data") -> None:
         storage = data.storage
@@ -37,9 +38,12 @@ def command(*, as_json: bool, **flags: Any) -> None:
                 if as_json:
                     show_one({"ok": False, "failure": error.message}, as_json=True)
                 raise
-        show_one(_facts(storage, pruned, newest) | (_judged(found) if as_json else {}), as_json=as_json)
+        damaged = {"damagedJournals": len(damaged_in(data.data_dir))}
+        show_one(_facts(storage, pruned, newest) | damaged | (_judged(found) if as_json else {}), as_json=as_json)
         if found is not None:
             raise CommandFailed(f"the records are not as they were written: {described(found)}")
+        if damaged["damagedJournals"] and not as_json:
+            click.echo("beside them, records of answered requests may be missing: strongroom doctor names the journals")
         if not as_json:
             click.echo(_verdict(last - pruned.sequence))
 

@@ -16,9 +16,9 @@ import structlog
 from strongroom.audit.event import Record
 from strongroom.errors import StorageUnavailable
 from strongroom.storage.failures import UNAVAILABLE, unavailable
-from strongroom.storage.frames import Answer
 from strongroom.storage.journal import SIZE, Journal, RecordTooLarge
 from strongroom.storage.line import Line, Probe
+from strongroom.storage.notices import Answer
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.syncing import Syncing, syncing
 
@@ -119,7 +119,8 @@ class Courier:
         try:
             self._begin(self._open())
         except OSError as error:
-            self._fail(error)
+            unavailable(error)  # told once
+            self._fail()
         except RecordTooLarge as error:
             log.warning("a record was not kept in the journal", reason=str(error))
             first = next(place for place, (record, _) in enumerate(self._waiting) if record is not None)
@@ -159,7 +160,8 @@ class Courier:
     def _end(self, error: OSError | None) -> None:
         """Take note that a frame is durable, or is not."""
         if error is not None:
-            self._fail(error)
+            unavailable(error)  # told once
+            self._fail()
             return
         assert self._journal is not None  # its sync has just ended
         batch, self._writing = self._writing, []
@@ -177,9 +179,8 @@ class Courier:
         else:
             self._remind(LATE_SECONDS)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self) -> None:
         """Fail what waits, and leave the journal once that is possible."""
-        unavailable(error)  # told once, here
         changes = [each for _, batch in self._changes for each in batch]
         batch = [*self._writing, *self._give_up_waiting(), *_asking(self._line.give_up()), *changes]
         self._writing = []
@@ -252,7 +253,7 @@ class Courier:
                 f"journal {self._journal.name} does not hold what was written: records of the last moments are missing"
             )
             log.error("alarm", error="JournalBroken", reason=f"{reason}; run: strongroom doctor")
-            self._fail(OSError(reason))
+            self._fail()
         elif self._journal is not None:
             self._release(self._journal, answer.frame)
         if self._waiting:

@@ -17,6 +17,7 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +102,7 @@ class Journal:
             if size > SIZE:
                 raise RecordTooLarge(f"a record of {len(body):,} bytes does not fit into a journal")
             return 0
-        number = self.number + 1
+        number = self.number + 1  # taken before it is written: what was written in part is withdrawn as a whole one is
         head = _HEAD.pack(len(body), number, _mac(self._seal, self.name, number, body))
         self.number = number
         self._kept.append(_Kept(number, start, start + size))
@@ -116,7 +117,10 @@ class Journal:
             self._kept.popleft()
 
     def withdraw(self, number: int) -> None:
-        """Take back what follows a frame, since who asked for it is refused: the file, where nothing else is in it."""
+        """Take back what follows a frame, since who asked for it is refused: the file, where nothing else is in it.
+
+        Not durably: after a failure of power it may be there again.
+        """
         if not self._kept or self._kept[0].number > number:
             self.path.unlink(missing_ok=True)
             return
@@ -234,9 +238,10 @@ def held_orphan(path: Path) -> Iterator[bool]:
 
 
 def remove(path: Path, *, damaged: bool) -> None:
-    """Remove an orphan, durably; one that is damaged stays under another name."""
+    """Remove an orphan, durably; one that is damaged stays under another name, in nobody's place."""
     if damaged:
-        path.rename(path.with_name(f"{path.name}{DAMAGED}"))
+        names = (path.with_name(f"{path.name}{more}{DAMAGED}") for more in chain([""], map(".{}".format, count(2))))
+        path.rename(next(name for name in names if not name.exists()))
     else:
         path.unlink()
     sync(path.parent)

@@ -1,4 +1,4 @@
-"""Keeps records: into the log, those first that a failure or a crash left in the outbox or in a journal."""
+"""Puts records into the log: those first that a failure or a crash left in the outbox or in a journal."""
 
 import asyncio
 import sqlite3
@@ -15,7 +15,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.meters import CommitMeter
 from strongroom.storage.commit import GroupCommit, Outcome, undone
 from strongroom.storage.connection import MAIN_FILE, Writer
-from strongroom.storage.journal import DAMAGED, FOLDER, held_orphan, journals_in, remove
+from strongroom.storage.journal import FOLDER, held_orphan, journals_in, remove
 from strongroom.storage.records import BEFORE_ALL, Late, RecordWriter, SqlRecords, Taken
 from strongroom.storage.rows import RowSeal
 
@@ -50,7 +50,7 @@ class Keeper:
         probe: whether to try to write even where there is nothing.
         """
         journals: dict[Path, int | None] = {self._data_dir / FOLDER / name: frame for name, frame in reached.items()}
-        return self._writer.take(journals, probe=probe)
+        return self._take_apart(journals, probe=probe)
 
     def carry(self) -> int:
         """Carry what orphaned journals and the outbox hold into the log; return how many records. One of FAILURES.
@@ -82,18 +82,27 @@ class Keeper:
         with held_orphan(path) as is_held:
             if not is_held:
                 return 0
-            try:
-                count, broken = self._writer.take({path: None})
-            except FAILURES:
-                raise
-            except Exception:  # it would be found again at every start, and nothing could be recorded any more
-                log.exception("a journal cannot be taken into the log", journal=path.name)
-                count, broken = 0, frozenset({path.name})
-            if is_damaged := bool(broken):
-                log.warning("a journal ends with what is not whole: a failure of power cut it off, or it was changed",
-                            kept_as=f"{path}{DAMAGED}")  # fmt: skip
-            remove(path, damaged=is_damaged)
+            count, broken = self._take_apart({path: None})
+            if broken:
+                log.warning("a journal is kept as damaged; run: strongroom doctor", journal=path.name)
+            remove(path, damaged=bool(broken))
         return count
+
+    def _take_apart(self, journals: Mapping[Path, int | None], *, probe: bool = False) -> Taken:
+        """Take what journals hold; what cannot be linked breaks its own journal alone, and no other.
+
+        It would be found again and again, and nothing could be recorded any more.
+        """
+        try:
+            return self._writer.take(journals, probe=probe)
+        except FAILURES:
+            raise
+        except Exception:
+            if len(journals) > 1:
+                parts = [self._take_apart({path: until}) for path, until in journals.items()]
+                return Taken(sum(part.records for part in parts), frozenset().union(*(part.broken for part in parts)))
+            log.exception("a journal cannot be taken into the log", journals=[path.name for path in journals])
+            return Taken(0, frozenset(path.name for path in journals))
 
     def _carry_page(self, page: Sequence[Late]) -> int:
         genuine = [late.record for late in page if late.record is not None]

@@ -10,7 +10,7 @@ from typing import cast
 
 import structlog
 
-from strongroom.storage.frames import Answer, Answers, Notice, dial
+from strongroom.storage.notices import Answer, Answers, Notice, dial
 
 REDIAL_SECONDS = 0.05
 
@@ -23,15 +23,17 @@ Heard = Callable[[Answer, list[Probe]], None]
 
 
 class Line(asyncio.Protocol):
-    """The line of one worker, for one event loop. heard: is told of answers. ended: of the end, a moment after it.
+    """The line of one worker, for one event loop.
 
+    heard: is told of answers. again: called when a notice can be sent or tried again: once there is a connection, and a
+    moment after one ended or could not be had.
     probes: who asks with the next notice. behind: the outbox may hold records that the log has not got.
     """
 
-    def __init__(self, data_dir: Path, heard: Heard, ended: Callable[[], None]) -> None:
+    def __init__(self, data_dir: Path, heard: Heard, again: Callable[[], None]) -> None:
         self._data_dir = data_dir
         self._heard = heard
-        self._ended = ended
+        self._again = again
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -53,7 +55,7 @@ class Line(asyncio.Protocol):
         return bool(self.probes) or any(self._asked)
 
     def tell(self, journal: str, frame: int, *, probe: bool) -> None:
-        """Send a notice; where there is no connection one is made first, and `ended` called for the notice to be sent.
+        """Send a notice; where there is no connection one is made first, and `again` called for the notice to be sent.
 
         probe: whether to ask whether the log can be written, though nobody else does.
         """
@@ -96,14 +98,14 @@ class Line(asyncio.Protocol):
             await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=self._socket)
         except OSError as error:
             if not self._is_cut:
-                log.warning("the recorder cannot be reached", reason=error.strerror)
+                log.warning("the recorder cannot be reached", reason=str(error))
             self._is_cut = True
             await asyncio.sleep(REDIAL_SECONDS)
         self._dialling = None
-        self._ended()
+        self._again()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin with no part of an answer."""
         self._transport = cast("asyncio.Transport", transport)  # a connection of bytes
         self._answers, self._is_cut = Answers(), False
         if self.closed:
@@ -122,4 +124,4 @@ class Line(asyncio.Protocol):
         self._asked.clear()
         self.behind = True
         if not self.closed:
-            asyncio.get_running_loop().call_later(REDIAL_SECONDS, self._ended)
+            asyncio.get_running_loop().call_later(REDIAL_SECONDS, self._again)

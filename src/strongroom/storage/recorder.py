@@ -1,7 +1,7 @@
 """The recorder: one process that takes what the journals of all workers hold into the log, as much at a time as it can.
 
 A worker that wrote the log itself would wait for its own threads, since its loop and its commits share one interpreter
-lock, and for the others. So it keeps a journal and gives notice of it (`frames.py`), and there is one writer of the
+lock, and for the others. So it keeps a journal and gives notice of it (`notices.py`), and there is one writer of the
 chain. A recorder that dies is replaced, and goes on where the log ends. What a worker leaves that dies is taken from
 its journal.
 """
@@ -18,8 +18,8 @@ import structlog
 
 from strongroom.meters import CommitMeter
 from strongroom.storage.failures import unavailable
-from strongroom.storage.frames import READ_BYTES, Answer, Notice, Notices
 from strongroom.storage.keeper import FAILURES, Keeper
+from strongroom.storage.notices import READ_BYTES, Answer, Notice, Notices
 from strongroom.storage.records import Taken
 
 TURN_SECONDS = 1.0
@@ -42,7 +42,7 @@ class _Peer:
 class Recorder:
     """Serves the workers until it is told to end and they are gone: what they kept is then in the log.
 
-    listener: from `frames.listen`; it stays open in the parent, so that workers can connect while there is no recorder.
+    listener: from `notices.listen`; it stays open in the parent, so that workers connect while there is no recorder.
     lifeline: a pipe that ends with the parent. turn: called in each turn of the loop, about once a second at least.
     """
 

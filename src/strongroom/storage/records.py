@@ -136,7 +136,7 @@ class RecordWriter:
         try:
             return self._write(gather, probe=probe)
         except sqlite3.IntegrityError:  # one of a change is in the chain already
-            return self._write(lambda connection: _new_of(connection, gather(connection)), probe=False)
+            return self._write(lambda connection: _new_of(connection, gather(connection)), probe=probe)
 
     def _write(self, gather: Gather, *, probe: bool) -> int:
         with self._writer.transaction() as connection:
@@ -304,7 +304,7 @@ class SqlRecords:
                 page = read_journal(path, self._seal, position)
                 if not page.is_broken or position == before:
                     return page.records  # else what was taken meanwhile may lie no more where it lay
-        except (SealBroken, FileNotFoundError):  # the first is for who takes it to tell
+        except (SealBroken, FileNotFoundError):  # SealBroken is told by whoever takes the journal
             return []
         except OSError as error:
             raise unavailable(error) from error

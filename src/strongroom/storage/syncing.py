@@ -91,7 +91,7 @@ class KernelSyncing:
     def _end(self, result: int) -> None:
         told, self._told = self._told, None
         if told is not None:
-            number = -result % 2**64  # it is negative where it is an error, and told as what has no sign
+            number = -result % 2**64  # an error comes negated, and is read as a number without sign
             told(OSError(number, os.strerror(number)) if number else None)
 
 

@@ -96,7 +96,7 @@ class Answers(Stream):
 
 @contextmanager
 def listening(data_dir: Path) -> Iterator[socket.socket]:
-    """Hold the socket that workers hand their records over on; OSError when there can be none."""
+    """Hold the socket on which workers give notice of their journals; OSError when there can be none."""
     with closing(listen(data_dir)) as listener:
         try:
             yield listener
