@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from storage_doubles import a_record
 from strongroom.cli import backup
 
 
@@ -34,6 +35,33 @@ def test_a_backup_is_recorded_with_who_made_it_and_what_it_is(data, done, record
     assert properties["counts"]["vaults"] == 1
     assert properties["actor"] == "operator"
     assert properties["localUser"]
+
+
+class Coming:
+    """Stands in for records: tells what is on its way each time that it is asked, and the last of it from then on."""
+
+    def __init__(self, *each_time):
+        self._each_time = [[a_record(number) for number in numbers] for numbers in each_time]
+        self._known = {record.began: record for records in self._each_time for record in records}
+        self.asked = 0
+
+    def pending(self):
+        records = self._each_time[min(self.asked, len(self._each_time) - 1)]
+        self.asked += 1
+        return tuple(self._known[record.began] for record in records)
+
+
+def test_what_was_on_its_way_is_waited_for_and_nothing_newer(capsys):
+    coming = Coming((1, 2), (1, 2, 3), (2, 3), (3, 4), (5,))
+    backup._reach_the_log(coming)
+    assert coming.asked == 4
+    assert capsys.readouterr().err == ""
+
+
+def test_what_does_not_come_into_the_log_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(backup, "PATIENCE_SECONDS", 0.0)
+    backup._reach_the_log(Coming((1, 2), (2, 3)))
+    assert capsys.readouterr().err.startswith("records of the last moments (1) are not in the log yet, and not in this")
 
 
 def test_it_overwrites_nothing(archive, strongroom):

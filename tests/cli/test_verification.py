@@ -38,6 +38,16 @@ def test_records_that_hold_are_told_with_what_holds_them(strongroom, several):
     assert told["lastTime"].endswith(" UTC")
 
 
+def test_damaged_journals_are_told_beside_records_that_hold(strongroom, several, home):
+    folder = home / ".strongroom/data/journals"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{'a' * 32}.damaged").touch(mode=0o600)
+    code, out, _ = strongroom("logs", "verify")
+    assert code == 0
+    assert out.splitlines()[-2].startswith("beside them, records of answered requests may be missing")
+    assert json.loads(strongroom("logs", "verify", "--json")[1])["damagedJournals"] == 1
+
+
 @pytest.mark.parametrize(
     ("edit", "told"),
     [

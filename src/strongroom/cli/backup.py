@@ -155,7 +155,7 @@ def _reach_the_log(records: "SqlRecords") -> None:
     waiting, until = {record.record_id for record in records.pending()}, time.monotonic() + PATIENCE_SECONDS
     while waiting := waiting & {record.record_id for record in records.pending()}:
         if time.monotonic() >= until:
-            told = f"{len(waiting):,} records of the last moments are not in the log yet, and not in this backup"
+            told = f"records of the last moments ({len(waiting):,}) are not in the log yet, and not in this backup"
             click.echo(f"{told}; `strongroom doctor` may say why", err=True)
             return
         time.sleep(0.01)

@@ -32,6 +32,7 @@ from strongroom.storage.rows import RowSeal
 
 FOLDER = "journals"
 FRAMES = "frames"
+"""What the HMAC of a frame is made under, in place of a table's name."""
 DAMAGED = ".damaged"
 """What the name of an orphan ends with that could not be taken to its end: it stays as evidence."""
 SIZE = 2 * 1024 * 1024

@@ -97,9 +97,9 @@ class Keeper:
             return self._writer.take(journals, probe=probe)
         except FAILURES:
             raise
-        except Exception:
+        except Exception:  # whatever a record of ours cannot be linked for: FAILURES, of the disk, are raised above
             if len(journals) > 1:
-                parts = [self._take_apart({path: until}) for path, until in journals.items()]
+                parts = [self._take_apart({path: until}, probe=probe) for path, until in journals.items()]
                 return Taken(sum(part.records for part in parts), frozenset().union(*(part.broken for part in parts)))
             log.exception("a journal cannot be taken into the log", journals=[path.name for path in journals])
             return Taken(0, frozenset(path.name for path in journals))

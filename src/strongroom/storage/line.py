@@ -101,7 +101,8 @@ class Line(asyncio.Protocol):
                 log.warning("the recorder cannot be reached", reason=str(error))
             self._is_cut = True
             await asyncio.sleep(REDIAL_SECONDS)
-        self._dialling = None
+        finally:
+            self._dialling = None  # whatever ended it: else none would ever be made again
         self._again()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
