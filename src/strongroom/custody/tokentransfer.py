@@ -78,7 +78,7 @@ def open_wrapped(
 ) -> Any:
     """Return the private key that a blob carries to `exchange`, as an object with what `template` says.
 
-    mechanism: of `mechanisms_of`. BadRequest, with one text, whyever it does not unwrap; PKCS11Error when the token
+    mechanism: of `mechanisms_of`. BadRequest, with one text whatever it does not unwrap for; PKCS11Error when the token
     does not unwrap now at all; what may be left of it then has the id of `template`.
     """
     length = exchange.key_length // 8
@@ -113,7 +113,7 @@ def _blamed(opened: Opened, refusal: BadRequest) -> Iterator[None]:
     except NOT_OF_BLOB:
         raise
     except (pkcs11.PKCS11Error, ValueError, AttributeError):  # the last: the binding lets objects do what they may
-        opened.session.token.slot.get_token()
+        opened.session.token.slot.get_token()  # raises where the token has gone: then what it was given is not to blame
         raise refusal from None
 
 
@@ -179,7 +179,10 @@ def _identify_ec(key: Any, wrapped: WrappedKey, find: Find) -> tuple[KeySpec, Pu
 
 
 def transfers(opened: Opened, exchange: Any, mechanism: Mechanism, type_: KeyType, find: Find) -> bool:
-    """Answer whether a token takes a wrapped key of this type, by bringing it one that ends with this."""
+    """Answer whether a token takes a wrapped key of this type, by bringing it one that ends with this.
+
+    BadRequest or PKCS11Error where it does not take it, or not now.
+    """
     sample = rsa.generate(spec_of(type_)) if type_ is KeyType.RSA else elliptic.generate(spec_of(type_))
     receiver = rsa_parts(exchange)
     blob = wrap(sample.material(), TransferForm.CKM, TransferKey(receiver.n or b"", receiver.e or b""))
