@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import machine
 from growth import Asked, fill_vault, in_changes, tell
 from load import Load, Result, run
+from machine import machine
 from server import API, started
 
 from strongroom.access.authorization.actions import SECRET_GET

@@ -1,8 +1,7 @@
 """What the hot path costs, as ratios of a bare HTTPS hello in the same run. `scripts/bench --help` says how to ask."""
 
 import argparse
-import os
-import platform
+import logging
 import statistics
 import tempfile
 import time
@@ -11,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from commits import syncs_per_second
 from load import Load, Result, memory_megabytes, run
+from machine import QUIET, machine, rounds
 from server import Server, hello_started, started
 from subjects import CHALLENGE, CROWDED, ES256, GET, PS256, RS256, RSA_4096, SET, Subject, subjects
 
@@ -33,12 +34,15 @@ class Bar:
     aim: float | None = None
     most: bool = False
 
-    def judge(self, found: float) -> str:
+    def judge(self, row: "Row") -> str:
         """Return the verdict as one line."""
+        found = row.figures[self.figure]
         better = (lambda a, b: a <= b) if self.most else (lambda a, b: a >= b)
         verdict = "met" if better(found, self.bar) else "MISSED"
         if self.aim is not None and better(found, self.aim):
             verdict = "aim reached"
+        if row.taken > QUIET:
+            verdict += ", disturbed"
         sign, aim = "≤" if self.most else "≥", "" if self.aim is None else f"{self.aim:g}"
         name, connections = self.row
         return f"| {name}, {connections} | {self.figure} | {found:.2f} | {sign} {self.bar:g} | {aim} | {verdict} |"
@@ -63,10 +67,20 @@ BARS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one round found: hello, a load right after it, and the load's own figure right after that."""
+
+    limit: Result
+    mine: Result
+    own: tuple[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One load at one number of connections: medians over the repeats, hello's beside them.
 
     own: the name and value of a figure that this load has beside what all have. crowded: other load was there too.
+    taken: the share of the processors' time that other machines took meanwhile.
     """
 
     name: str
@@ -76,6 +90,7 @@ class Row:
     hello: Result
     own: tuple[str, float] | None
     crowded: bool
+    taken: float
 
     @property
     def figures(self) -> dict[str, float]:
@@ -90,16 +105,16 @@ class Row:
         cost = "" if self.crowded else f"{mine.cpu:.0f} ({hello.cpu:.0f})"
         return (
             f"| {self.name} | {self.connections} | {self.ratio:.2f} | {own} | {mine.rate:.0f} | {mine.p50:.2f} "
-            f"({mine.p50 / hello.p50:.1f}×) | {mine.p99:.2f} | {cost} |"
+            f"({mine.p50 / hello.p50:.1f}×) | {mine.p99:.2f} | {cost} | {self.taken:.1%} |"
         )
 
 
 HEAD = (
     (
         "| operation | connections | of hello | beside that | requests/s | p50 ms (by hello's) | p99 ms "
-        "| CPU µs/request (hello) |"
+        "| CPU µs/request (hello) | taken by others |"
     ),
-    "|---|---|---|---|---|---|---|---|",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -121,16 +136,18 @@ class Bench:
                 yield from (self._row(subject, connections) for connections in subject.counts)
 
     def _row(self, subject: Subject, connections: int) -> Row:
-        limits, mine, own = [], [], []
-        for _ in range(self.repeats):
-            limits.append(self._run(self._limit, connections, self.hello[0]))
-            mine.append(self._mine(subject, connections))
-            own.append(self._own(subject, connections, mine[-1]))
-        ratio = statistics.median(one.rate / limit.rate for one, limit in zip(mine, limits, strict=True))
-        figures = [each for each in own if each is not None]
-        figure = (figures[0][0], statistics.median(value for _, value in figures)) if figures else None
+        found, taken = rounds(lambda: self._round(subject, connections), self.repeats)
+        limits, mine = [each.limit for each in found], [each.mine for each in found]
+        ratio = statistics.median(each.mine.rate / each.limit.rate for each in found)
+        own = [each.own for each in found if each.own is not None]
+        figure = (own[0][0], statistics.median(value for _, value in own)) if own else None
         crowded = subject.beside is not None
-        return Row(subject.load.name, connections, ratio, middle(mine), middle(limits), figure, crowded)
+        return Row(subject.load.name, connections, ratio, middle(mine), middle(limits), figure, crowded, taken)
+
+    def _round(self, subject: Subject, connections: int) -> Comparison:
+        limit = self._run(self._limit, connections, self.hello[0])
+        mine = self._mine(subject, connections)
+        return Comparison(limit, mine, self._own(subject, connections, mine))
 
     @property
     def _limit(self) -> Load:
@@ -169,23 +186,10 @@ def middle(results: list[Result]) -> Result:
 
 
 def verdicts(rows: list[Row]) -> list[str]:
-    """Return what the bars say of the rows that were measured."""
-    found = {(row.name, row.connections): row.figures for row in rows}
-    lines = [bar.judge(found[bar.row][bar.figure]) for bar in BARS if bar.row in found]
+    """Return what the bars say of the rows that were measured; a row that others disturbed is marked."""
+    found = {(row.name, row.connections): row for row in rows}
+    lines = [bar.judge(found[bar.row]) for bar in BARS if bar.row in found]
     return ["| row | figure | found | bar | aim | verdict |", "|---|---|---|---|---|---|", *lines] if lines else []
-
-
-def machine() -> str:
-    """Return what this was measured on, in one line."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "?",
-    )
-    return f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
 def main() -> None:
@@ -196,7 +200,8 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write the result into docs/performance.md")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="measure this operation only")
     options = parser.parse_args()
-    seconds, repeats = (1.0, 1) if options.quick else (5.0, 3)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    seconds, repeats = (1.0, 1) if options.quick else (3.0, 5)
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name:
         folder = Path(name)
         disk = f"The disk makes {syncs_per_second(folder, seconds):.0f} pages durable a second, one after the other."

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import machine
 from load import Load, Result, run
+from machine import machine
 from server import API, Server, ask, started, token_form, token_path
 
 from strongroom.audit.local import local_record

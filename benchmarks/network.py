@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from authorization import per_call, settings_of
-from bench import CROWD_LEAD_SECONDS, machine
+from bench import CROWD_LEAD_SECONDS
 from growth import in_changes, tell
 from load import Load, Result, run
+from machine import machine
 from server import Server, authorization, started
 from subjects import Vault
 

@@ -44,7 +44,7 @@ def started(folder: Path, workers: int) -> Iterator[tuple[Server, float]]:
     process = subprocess.Popen(
         command(
             "serve", "--dev", "--data-dir", str(folder / "data"), "--port", "0", "--no-proxy",
-            "--workers", str(workers), "--connection-file", str(connection),
+            "--workers", str(workers), "--connection-file", str(connection), "--log-level", "warning",
         ),
         stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
