@@ -44,6 +44,8 @@ CHECKING_THREADS = 1
 """What checks keys holds Python's lock: two would be no faster together, and in the way of others twice as often."""
 USING_THREADS = 2
 """Of every worker, of which there is one a core: more than one, so that one slow key does not hold up all others."""
+TOGETHER = 16
+"""Of the results of slow keys, at most: the loop is woken less often for as many (docs/performance.md)."""
 YIELDING_THREADS, YIELDING_NICENESS = 1, 10
 """Of every worker while others are served beside slow keys (`courtesy`)."""
 
@@ -81,7 +83,7 @@ class SoftwareProvider:
         self._loaded = loaded or LoadedKeys()
         self._making = Threads("key-making", MAKING_THREADS)
         self._checking = Threads("key-checking", CHECKING_THREADS)
-        self._using = Threads("key-using", USING_THREADS)
+        self._using = Threads("key-using", USING_THREADS, together=TOGETHER)
         self._yielding = Threads("key-yielding", YIELDING_THREADS, YIELDING_NICENESS)
         self._courtesy = courtesy or Courtesy()
 
