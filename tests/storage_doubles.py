@@ -32,7 +32,7 @@ from strongroom.sensitive import Sensitive
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.directory import prepare
 from strongroom.storage.history import last_notes
-from strongroom.storage.records import put_in_outbox
+from strongroom.storage.outbox import put_in_outbox
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
 from strongroom.vaults.connections import PrivateEndpointConnection, Status

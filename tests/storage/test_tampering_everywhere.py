@@ -55,7 +55,7 @@ from strongroom.storage.baseline import NOTED
 from strongroom.storage.connection import MAIN_FILE
 from strongroom.storage.inspection import inspect
 from strongroom.storage.notes import encode_notes, gone
-from strongroom.storage.records import LATE_COLUMNS
+from strongroom.storage.outbox import LATE_COLUMNS
 from strongroom.storage.resources import FACTS
 from strongroom.storage.snapshot import take_snapshot
 from strongroom.storage.sqlite import SqliteStorage

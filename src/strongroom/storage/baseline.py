@@ -10,7 +10,7 @@ from strongroom.audit.local import local_record
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.notes import Note, Shape, encode_notes, note_of
 from strongroom.storage.objects import OBJECTS, VERSIONS
-from strongroom.storage.records import put_in_outbox
+from strongroom.storage.outbox import put_in_outbox
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.tables import DOCUMENTS
 

@@ -20,7 +20,8 @@ from strongroom.storage.baseline import NOTED, select_of
 from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, READER_PATIENCE, connect
 from strongroom.storage.keyring import KEYS
 from strongroom.storage.notes import Note, Shape, decode_notes, digest_of
-from strongroom.storage.records import LAST_CHANGE, NEXT_CHANGE, SELECT_OUTBOX, open_late
+from strongroom.storage.outbox import LAST_CHANGE, SELECT_OUTBOX, open_late
+from strongroom.storage.records import NEXT_CHANGE
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import SERVER_KEYS
 

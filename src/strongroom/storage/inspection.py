@@ -27,11 +27,11 @@ from strongroom.storage.locks import LOCKS
 from strongroom.storage.marks import KEYED, MARKS, NEWEST, PRUNED
 from strongroom.storage.networks import NETWORKS
 from strongroom.storage.objects import OBJECTS, VERSIONS
+from strongroom.storage.outbox import LATE_COLUMNS, OUTBOX, open_late
 from strongroom.storage.packing import entries_of, row_of
 from strongroom.storage.positions import COLUMNS as POSITION_COLUMNS
 from strongroom.storage.positions import POSITIONS, open_position
 from strongroom.storage.principals import MEMBERSHIPS
-from strongroom.storage.records import LATE_COLUMNS, OUTBOX, open_late
 from strongroom.storage.resources import GROUPS
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Documents, Session

@@ -16,7 +16,9 @@ from strongroom.meters import CommitMeter
 from strongroom.storage.commit import GroupCommit, Outcome, undone
 from strongroom.storage.connection import MAIN_FILE, Writer
 from strongroom.storage.journal import FOLDER, held_orphan, journals_in, remove
-from strongroom.storage.records import BEFORE_ALL, Late, RecordWriter, SqlRecords, Taken
+from strongroom.storage.outbox import Late
+from strongroom.storage.records import BEFORE_ALL, SqlRecords
+from strongroom.storage.recordwriter import RecordWriter, Taken
 from strongroom.storage.rows import RowSeal
 
 CARRY_BATCH = 1000

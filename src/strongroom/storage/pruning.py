@@ -25,7 +25,8 @@ from strongroom.storage.journal import journals_in
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, get_mark, put_mark
 from strongroom.storage.notes import Note, encode_notes
 from strongroom.storage.positions import forget_positions
-from strongroom.storage.records import LAST_ROW, RecordWriter, SqlRecords
+from strongroom.storage.records import LAST_ROW, SqlRecords
+from strongroom.storage.recordwriter import RecordWriter
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.serverkeys import server_keys
 

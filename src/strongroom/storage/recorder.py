@@ -20,7 +20,7 @@ from strongroom.meters import CommitMeter
 from strongroom.storage.failures import unavailable
 from strongroom.storage.keeper import FAILURES, Keeper
 from strongroom.storage.notices import READ_BYTES, Answer, Notice, Notices
-from strongroom.storage.records import Taken
+from strongroom.storage.recordwriter import Taken
 
 TURN_SECONDS = 1.0
 """How long the loop waits at most: one that stands still is told from one that has nothing to do."""

@@ -18,7 +18,8 @@ from strongroom.storage.connection import AUDIT_FILE, MAIN_FILE, Reader, Writer
 from strongroom.storage.keyring import SqlKeyring
 from strongroom.storage.marks import KEYED, NEWEST, PRUNED, put_mark
 from strongroom.storage.notes import encode_notes
-from strongroom.storage.records import LAST, put_in_outbox, seal_outbox
+from strongroom.storage.outbox import put_in_outbox, seal_outbox
+from strongroom.storage.records import LAST
 from strongroom.storage.resources import SqlFacts
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.session import Connection, Session

@@ -37,7 +37,8 @@ from strongroom.storage.marks import KEYED, Anchor, get_mark
 from strongroom.storage.master import find_handover
 from strongroom.storage.networks import SqlNetworks
 from strongroom.storage.notes import encode_notes
-from strongroom.storage.records import SqlRecords, put_in_outbox
+from strongroom.storage.outbox import put_in_outbox
+from strongroom.storage.records import SqlRecords
 from strongroom.storage.resources import SqlFacts, SqlResources
 from strongroom.storage.rows import RowSeal
 from strongroom.storage.secrets import sql_secrets
