@@ -150,11 +150,6 @@ def _value(option: Option, given: _Given) -> Any:
     return Path(os.path.normpath(given.folder / parsed[0])) if isinstance(parsed[0], Path) else parsed[0]
 
 
-def found_data_dir(environ: Mapping[str, str]) -> Path:
-    """Return the data directory that a command finds when no flag and no file names one."""
-    return Path(os.path.normpath(Path.cwd() / (environ.get("STRONGROOM_DATA_DIR") or (HOME / "data").expanduser())))
-
-
 def _settings(given: Mapping[str, _Given]) -> Settings:
     chosen = {name: _value(BY_NAME[name], value) for name, value in given.items()}
     data_dir = chosen.setdefault("data-dir", (HOME / "data").expanduser())

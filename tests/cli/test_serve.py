@@ -53,6 +53,14 @@ def test_the_workers_are_started_as_the_settings_say(serving, done):
     assert [(duty.name, duty.turns) for duty in serving["beside"]] == [("recorder", True)]
 
 
+def test_the_next_command_finds_the_data_and_their_key(serving, done, home):
+    told = done("serve", "--port", "0", "--data-dir", "there", "--master-key-file", "their.key")
+    place = f"--data-dir {Path.cwd() / 'there'} --master-key-file {Path.cwd() / 'their.key'}"
+    assert f"run {place} -- az cloud register" in told
+    assert f"app reset-secret {place} bootstrap" in told
+    assert "run -- az cloud register" in done("serve", "--port", "0")
+
+
 class Accepting:
     """Stands in for the way to a recorder, which is not there."""
 

@@ -17,14 +17,13 @@ def announce(
     shown_secret: str | None,
     is_new: bool,
     new_ca: bool,
-    data_dir: Path | None = None,
+    options: str = "",
 ) -> str:
     """Return the lines to print; an empty one ends them.
 
-    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet. data_dir: what other
-    commands must be told to find this server, None when they find it by themselves.
+    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet. options: what other
+    commands must be told to find this server's data, each word after a space.
     """
-    options = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
     command = command_name()
     rows = [
         ("listening", f"https://{running.host_suffix} ({', '.join(running.addresses)}), {_proxy(running)}"),

@@ -1,6 +1,5 @@
 """`strongroom restore`: a data directory made of an archive, all of it or nothing; or only a check of the archive."""
 
-import os
 import shlex
 import shutil
 import sqlite3
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.options import HSM, PLACE, settings_from, settings_options
-from strongroom.options import BY_NAME
-from strongroom.settings import Settings, found_data_dir
+from strongroom.cli.options import PLACE, place_flags, settings_from, settings_options
+from strongroom.settings import Settings
 
 if TYPE_CHECKING:
     from strongroom.audit.event import Record
@@ -196,16 +194,7 @@ def _start(settings: Settings, domain: str) -> str:
     """Return the command that starts a server on what was restored."""
     from strongroom.cli.announcement import command_name
 
-    words = [command_name(), "serve"]
-    if settings.data_dir != found_data_dir(os.environ):
-        words += ["--data-dir", shlex.quote(str(settings.data_dir))]
-    if isinstance(settings.master_key_passphrase_file, Path):
-        words += ["--master-key-passphrase-file", shlex.quote(str(settings.master_key_passphrase_file))]
-    elif settings.master_key_file != settings.data_dir.with_name(f"{settings.data_dir.name}-key") / "master.key":
-        words += ["--master-key-file", shlex.quote(str(settings.master_key_file))]
-    for option in (BY_NAME[name] for name in HSM):
-        if (value := getattr(settings, option.field)) is not None:
-            words += [option.flag, shlex.quote(str(value))]
+    words = [command_name(), "serve", *place_flags(settings)]
     if domain != settings.domain:
         words += ["--domain", shlex.quote(domain)]
     return " ".join(words)

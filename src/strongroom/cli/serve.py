@@ -14,10 +14,10 @@ import click
 from strongroom.cli.announcement import announce
 from strongroom.cli.connection import connection, require_writable_folder, write_connection
 from strongroom.cli.identity import Credentials
-from strongroom.cli.options import settings_from, settings_options
+from strongroom.cli.options import place_flags, settings_from, settings_options
 from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
 from strongroom.cli.token import find_token, try_token
-from strongroom.settings import Settings, found_data_dir
+from strongroom.settings import Settings
 
 if TYPE_CHECKING:
     from strongroom.cli.beginning import Beginning
@@ -188,7 +188,7 @@ def _tell(settings: Settings, start: "Beginning", running: Running) -> None:
             shown_secret=shown,
             is_new=start.installation.is_new,
             new_ca=start.new_authority,
-            data_dir=None if settings.data_dir == found_data_dir(os.environ) else settings.data_dir,
+            options="".join(f" {word}" for word in place_flags(settings)),
         )
     )
     sys.stdout.flush()
