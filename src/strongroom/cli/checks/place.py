@@ -51,14 +51,17 @@ def _check_file(path: Path, owner: int) -> Findings:
 
 
 def _check_journals(data_dir: Path) -> Findings:
-    for path in damaged_in(data_dir):
+    damaged, foreign = damaged_in(data_dir), foreign_in(data_dir)
+    if not damaged and not foreign:
+        yield ok("journals", "none that was damaged")
+    for path in damaged:
         yield warning(
             "journals",
             f"{path} ends with what is not as it was written: a failure of power cut it off, or somebody changed it",
             "what was answered in the last moments of its process may have no record; compare with records kept "
             "elsewhere, then remove the file",
         )
-    for path in foreign_in(data_dir):
+    for path in foreign:
         yield warning("journals", f"{path} is no journal", "find out who put it there, and remove it")
 
 
