@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,28 @@ def test_everybody_gets_what_they_asked_for(wanted, count, together):
             assert found.args == (number,)
         else:
             assert isinstance(found, asyncio.CancelledError) or found == number
+
+
+async def test_work_that_could_not_be_begun_keeps_no_result_back(monkeypatch):
+    threads = Threads("refused", 1, together=16)
+    await threads.run(int)
+    with monkeypatch.context() as patched:
+        patched.setattr(ThreadPoolExecutor, "submit", lambda *_: 1 // 0)
+        for _ in range(8):
+            with pytest.raises(ZeroDivisionError):
+                await threads.run(int)
+    assert await asyncio.wait_for(threads.run(int), 30) == 0
+    threads.close()
+
+
+async def test_an_error_that_no_future_carries_keeps_no_other_result_back():
+    threads = Threads("stopped", 1, together=16)
+    asked = [threads.run(lambda: next(iter(()))), *(threads.run(int) for _ in range(7))]
+    stopped, *others = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+    assert isinstance(stopped, RuntimeError)
+    assert isinstance(stopped.__cause__, StopIteration)
+    assert others == [0] * 7
+    threads.close()
 
 
 def test_what_ends_after_its_loop_is_nobodys():

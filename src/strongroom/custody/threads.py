@@ -78,9 +78,9 @@ class _Line:
 
     def begin(self, result: "asyncio.Future[T]", function: Callable[..., T], *arguments: Any) -> "Future[T]":
         """Let a thread call a function, and its result be handed to the loop of who waits for it."""
-        with self._lock:
-            self._unfinished += 1
         work = self._pool.submit(function, *arguments)
+        with self._lock:  # not before: what could not be submitted never ends
+            self._unfinished += 1
         work.add_done_callback(partial(self._end, result))
         return work
 
@@ -111,6 +111,13 @@ def _settle(ended: list[Settled]) -> None:
         if work.cancelled():
             result.cancel()
         elif error := work.exception():
-            result.set_exception(error)
+            result.set_exception(error if not isinstance(error, StopIteration) else _told_apart(error))
         else:
             result.set_result(work.result())
+
+
+def _told_apart(error: StopIteration) -> RuntimeError:
+    """Return an error that a future can carry: this one would end the coroutine that waits, as if it were done."""
+    told = RuntimeError("the work was broken off by StopIteration")
+    told.__cause__ = error
+    return told
