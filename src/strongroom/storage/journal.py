@@ -2,8 +2,8 @@
 
 It is written in a circle, a frame at a time: its head, then records in MessagePack. A frame follows the one before it,
 or begins the file anew; never where one lies that was not taken. Each has a number and an HMAC over the journal's name,
-that number and the records. How far a journal was taken the log says itself (`recordwriter.py`), in the transaction that
-took the records: so each is taken once.
+that number and the records. How far a journal was taken the log says itself (`recordwriter.py`), in the transaction
+that took the records: so each is taken once.
 
 Its process holds the file's lock as long as it lives. A journal that nobody holds is an orphan: whoever takes what is
 in it removes it.
