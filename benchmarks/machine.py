@@ -2,12 +2,12 @@
 
 A virtual machine shares its processors. What its neighbours take (Linux counts it as stolen) falls on a server and on
 what it is compared with at different moments, and no median of three helps against a minute of it. So rounds that
-others disturbed are measured again. They are chosen by what was taken alone, never by what was found.
+others disturbed are measured again. They are chosen by what was taken of the time that was wanted, without a look at
+what was found.
 """
 
 import os
 import platform
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,16 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 QUIET = 0.02
-"""The share of the processors' time that may be taken from a round that counts as undisturbed."""
+"""The share of the time wanted on the processors that may be taken from a round that counts as undisturbed."""
 TRIES = 5
 """How often as many rounds as are wanted are measured at most."""
-STOLEN = 7  # the field of /proc/stat: proc(5)
+IDLE, STOLEN, GUESTS = (3, 4), 7, 8
+"""Fields of the first line of /proc/stat, as proc(5) has them; what guests take is in others already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round(Generic[T]):
-    """What one round found. taken: the share of all processors' time that other machines took meanwhile."""
+    """What one round found. taken: the share of the time wanted that other machines took meanwhile."""
 
     found: T
     taken: float
@@ -44,14 +45,14 @@ def machine() -> str:
 
 
 def rounds(measure: Callable[[], T], wanted: int) -> tuple[list[T], float]:
-    """Return what so many rounds found, those with the least taken, and the median of what was taken from them."""
+    """Return what so many rounds found, those with the least taken, and the most that was taken from one of them."""
     done: list[Round[T]] = []
     while sum(each.taken <= QUIET for each in done) < wanted and len(done) < wanted * TRIES:
         before = _ticks()
         found = measure()
         done.append(Round(found, _share_taken(before, _ticks())))
     kept = sorted(done, key=lambda each: each.taken)[:wanted]
-    return [each.found for each in kept], statistics.median(each.taken for each in kept)
+    return [each.found for each in kept], max(each.taken for each in kept)
 
 
 def _ticks() -> list[int]:
@@ -59,5 +60,6 @@ def _ticks() -> list[int]:
 
 
 def _share_taken(before: list[int], after: list[int]) -> float:
-    passed = [late - early for early, late in zip(before, after, strict=True)]
-    return passed[STOLEN] / max(1, sum(passed))
+    passed = [max(0, late - early) for early, late in zip(before, after, strict=True)][:GUESTS]
+    wanted = sum(ticks for field, ticks in enumerate(passed) if field not in IDLE)
+    return passed[STOLEN] / max(1, wanted)
