@@ -1,12 +1,8 @@
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from strongroom.cli import announcement
-from strongroom.cli.announcement import announce, command_name
+from strongroom.cli.announcement import announce
 from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 
@@ -64,29 +60,3 @@ def test_a_secret_in_the_connection_file_is_not_shown_but_pointed_at():
     text = told(replace(RUNNING, connection_file="/c.json"), secret="hidden", is_new=True)
     assert "in /c.json" in text
     assert "hidden" not in text
-
-
-@pytest.mark.parametrize(
-    ("found", "program", "name"),
-    [
-        ("bin/strongroom", "bin/strongroom", "strongroom"),
-        (None, "bin/strongroom", "bin/strongroom"),
-        ("elsewhere/strongroom", "bin/strongroom", "bin/strongroom"),
-        (None, "-c", "strongroom"),
-    ],
-)
-def test_commands_are_named_as_they_are_found_here(home, monkeypatch, found, program, name):
-    (home / "bin").mkdir()
-    (home / "bin/strongroom").touch()
-    monkeypatch.setattr(announcement, "which", lambda _name: found and str(home / found))
-    monkeypatch.setattr(sys, "argv", [str(home / program)])
-    assert command_name() == name
-
-
-def test_a_program_elsewhere_is_named_whole(home, monkeypatch):
-    (home / "a b").touch()
-    (home / "here").mkdir()
-    monkeypatch.chdir(home / "here")
-    monkeypatch.setattr(announcement, "which", lambda _name: None)
-    monkeypatch.setattr(sys, "argv", [str(home / "a b")])
-    assert command_name() == f"'{home}/a b'"

@@ -104,6 +104,7 @@ def test_of_a_whole_installation_it_says_that_all_is_well_and_changes_nothing(in
     checks = [line[9:30].strip() for line in out.splitlines()[:-2]]
     assert checks == [
         "data directory",
+        "journals",
         "files",
         "master key's place",
         "room",

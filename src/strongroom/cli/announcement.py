@@ -1,11 +1,7 @@
 """What the server tells the operator once it answers: where, who, what to trust, and the next command to try."""
 
-import shlex
-import sys
-from pathlib import Path
-from shutil import which
-
 from strongroom import VERSION
+from strongroom.cli.hints import typed_here
 from strongroom.cli.identity import Credentials
 from strongroom.cli.running import Running
 
@@ -17,14 +13,11 @@ def announce(
     shown_secret: str | None,
     is_new: bool,
     new_ca: bool,
-    options: str = "",
 ) -> str:
     """Return the lines to print; an empty one ends them.
 
-    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet. options: what other
-    commands must be told to find this server's data, each word after a space.
+    shown_secret: the client secret if this terminal may see it. new_ca: nobody trusts the CA yet.
     """
-    command = command_name()
     rows = [
         ("listening", f"https://{running.host_suffix} ({', '.join(running.addresses)}), {_proxy(running)}"),
         ("tenant", running.tenant_id),
@@ -34,44 +27,33 @@ def announce(
     if shown_secret is not None:
         rows.append(("secret", f"{shown_secret}  ({_secret_note(running)})"))
     elif is_new:
-        rows.append(("secret", _hidden_secret(running, credentials, command, options)))
+        rows.append(("secret", _hidden_secret(running, credentials)))
     if credentials.vault:
         rows.append(("vault", running.url(f"{credentials.vault}.vault")))
     if running.metrics_port is not None:
         rows.append(("metrics", f"port {running.metrics_port}, /metrics in plain HTTP"))
     trust = f"{running.ca_file}" + (f"  (a new CA: clients of {running.domain} must trust it)" if new_ca else "")
-    rows += [("trust", trust), ("next", _next_command(running, credentials, f"{command} run{options} --"))]
+    rows += [("trust", trust), ("next", _next_command(running, credentials, f"{typed_here('strongroom run')} --"))]
     head = f"Strongroom {VERSION} answers" + (" for rehearsal (--dev)" if running.dev else "")
     return "\n".join([head, *(f"  {name:<13}{text}" for name, text in rows), ""])
 
 
-def command_name() -> str:
-    """Return how a person here starts this program."""
-    program = Path(sys.argv[0])
-    found = which("strongroom")
-    if found is not None and Path(found).resolve() == program.resolve():
-        return "strongroom"
-    if not program.is_file():
-        return "strongroom"
-    here = Path.cwd()
-    shown = program.relative_to(here) if program.is_relative_to(here) else program
-    return shlex.quote(str(shown))
-
-
 def _proxy(running: Running) -> str:
-    return f"proxy {running.proxy_url}" if running.proxy_url else "no proxy"
+    if running.proxy_url:
+        return f"proxy {running.proxy_url}"
+    return f"no proxy: clients must resolve the names under {running.domain}"
 
 
 def _secret_note(running: Running) -> str:
     return "of a rehearsal server: shown at each start" if running.dev else "shown this once; keep it"
 
 
-def _hidden_secret(running: Running, credentials: Credentials, command: str, options: str) -> str:
+def _hidden_secret(running: Running, credentials: Credentials) -> str:
     if running.connection_file is not None and credentials.client_secret is not None:
         return f"in {running.connection_file}"
     if running.dev:
-        return f"not shown, since this is no terminal; see it with: {command} env{options}"
-    return f"not shown, since this is no terminal; make a new one: {command} app reset-secret{options} bootstrap"
+        return typed_here("not shown, since this is no terminal; see it with: strongroom env")
+    return typed_here("not shown, since this is no terminal; make a new one: strongroom app reset-secret bootstrap")
 
 
 def _next_command(running: Running, credentials: Credentials, run: str) -> str:

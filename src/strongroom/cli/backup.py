@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.hints import typed_here
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.durability import sync
 from strongroom.settings import Settings
@@ -156,7 +157,7 @@ def _reach_the_log(records: "SqlRecords") -> None:
     while waiting := waiting & {record.record_id for record in records.pending()}:
         if time.monotonic() >= until:
             told = f"records of the last moments ({len(waiting):,}) are not in the log yet, and not in this backup"
-            click.echo(f"{told}; `strongroom doctor` may say why", err=True)
+            click.echo(typed_here(f"{told}; `strongroom doctor` may say why"), err=True)
             return
         time.sleep(0.01)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from strongroom.cli.hints import typed_here
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.shown import format_option, printable
 from strongroom.settings import Settings
@@ -165,7 +166,7 @@ def _show(finding: "Finding") -> None:
     color = {"ok": "green", "warning": "yellow", "problem": "red"}[finding.verdict]
     click.echo(f"{click.style(f'{finding.verdict:<8}', fg=color)} {finding.check:<21}{printable(finding.text)}")
     if finding.advice:
-        click.echo(f"{'':<{INDENT}}> {printable(finding.advice)}")
+        click.echo(f"{'':<{INDENT}}> {printable(typed_here(finding.advice))}")
 
 
 def _sum_up(found: "list[Finding]") -> None:

@@ -7,6 +7,8 @@ server: what another cloud or another server left in an environment proves nothi
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from strongroom.cli.hints import typed_here
+
 CLIENT_ID = "AZURE_CLIENT_ID"
 CLIENT_SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 CERTIFICATE = "AZURE_CLIENT_CERTIFICATE_PATH"
@@ -63,7 +65,7 @@ def _as_bootstrap(environ: Mapping[str, str], bootstrap: Credentials, *, is_own:
     if bootstrap.client_secret is None and not (is_own and _has_proof(environ)):
         notes.append(
             f"bootstrap's secret is not known here, so clients cannot sign in: export {CLIENT_SECRET}=… "
-            "(a new one: strongroom app reset-secret bootstrap)"
+            + typed_here("(a new one: strongroom app reset-secret bootstrap)")
         )
     unset = () if is_own else tuple(name for name in PROOFS if name in environ and name not in change)
     return Identity(set=change, unset=unset, notes=tuple(notes))

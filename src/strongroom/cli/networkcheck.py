@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.hints import typed_here
 from strongroom.cli.networkrules import VAULT_OPTION
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.places import get_vault
@@ -180,7 +181,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if proposal is not None:
         yield f"as proposed: {_verdict(proposal)}"
         if "toLetIn" in proposal:
-            yield f"  to let it in: {proposal['toLetIn']}"
+            yield typed_here(f"  to let it in: {proposal['toLetIn']}")
     if "as" in found:
         who = found["as"]["displayName"]
         if not found["as"]["enabled"]:
@@ -190,7 +191,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
 
             may = listed(found["operations"]) or "nothing at the vault as a whole"
             yield f"once let in, {who} may: {may}"
-            yield f"  by which road, and at single secrets: strongroom access reach '{who}'"
+            yield typed_here(f"  by which road, and at single secrets: strongroom access reach '{who}'")
 
 
 def _verdict(found: Mapping[str, Any]) -> str:

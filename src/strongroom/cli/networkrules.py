@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.hints import typed_here
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.places import get_vault
 from strongroom.cli.shown import format_option, show_one, shown_time
@@ -97,7 +98,7 @@ def propose(vault: str, *, file: Path | None, as_json: bool, **flags: Any) -> No
 
     _show(_change(settings, vault, "Strongroom.NetworkRules/propose", change), as_json=as_json)
     if not as_json:
-        click.echo(f"\nNobody is refused by it. Who would be: strongroom network report --vault {vault}")
+        click.echo(typed_here(f"\nNobody is refused by it. Who would be: strongroom network report --vault {vault}"))
 
 
 WISHED = ("default_action", "allow", "drop", "subnet", "bypass", "public_network_access")

@@ -1,16 +1,13 @@
 """The settings as options of commands: declared once in `strongroom/options.py`, worn by any command here."""
 
 import os
-import shlex
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from strongroom.options import BY_NAME, CONFIG, OPTIONS, Option
-from strongroom.settings import Settings, SettingsError, load_settings
-from strongroom.values import ASK
+from strongroom.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,30 +39,6 @@ def settings_from(flags: dict[str, Any]) -> Settings:
     if flags.get("no_proxy"):
         given["proxy-port"] = "off"
     return load_settings(given, os.environ)
-
-
-def place_flags(settings: Settings) -> list[str]:
-    """Return what a command must be told to find the data of these settings and to open them, as words of a shell.
-
-    What it finds by itself, in the environment, the file of options or by default, is left out.
-    """
-    told: dict[str, object] = {}
-    usual = _found({})
-    if usual is None or usual.data_dir != settings.data_dir:
-        told["data-dir"] = settings.data_dir
-    found = _found(told)
-    for name in PLACE[1:]:
-        value = getattr(settings, BY_NAME[name].field)
-        if value not in (getattr(found, BY_NAME[name].field, None), ASK):
-            told[name] = value
-    return [word for name, value in told.items() for word in (BY_NAME[name].flag, shlex.quote(str(value)))]
-
-
-def _found(flags: Mapping[str, object]) -> Settings | None:
-    """Return the settings that a command here has with these flags alone; None where they do not go together."""
-    with suppress(SettingsError):
-        return load_settings(flags, os.environ)
-    return None
 
 
 def _declare(option: Option) -> Callable[[F], F]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
-from strongroom.cli.options import PLACE, place_flags, settings_from, settings_options
+from strongroom.cli.hints import typed_here
+from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -192,9 +193,7 @@ def _tell_start(settings: Settings, domains: tuple[str, ...]) -> None:
 
 def _start(settings: Settings, domain: str) -> str:
     """Return the command that starts a server on what was restored."""
-    from strongroom.cli.announcement import command_name
-
-    words = [command_name(), "serve", *place_flags(settings)]
+    words = [typed_here("strongroom serve")]
     if domain != settings.domain:
         words += ["--domain", shlex.quote(domain)]
     return " ".join(words)

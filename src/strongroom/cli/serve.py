@@ -14,7 +14,7 @@ import click
 from strongroom.cli.announcement import announce
 from strongroom.cli.connection import connection, require_writable_folder, write_connection
 from strongroom.cli.identity import Credentials
-from strongroom.cli.options import place_flags, settings_from, settings_options
+from strongroom.cli.options import settings_from, settings_options
 from strongroom.cli.running import Running, ServerLock, clear_state, require_no_server, write_state
 from strongroom.cli.token import find_token, try_token
 from strongroom.settings import Settings
@@ -188,7 +188,6 @@ def _tell(settings: Settings, start: "Beginning", running: Running) -> None:
             shown_secret=shown,
             is_new=start.installation.is_new,
             new_ca=start.new_authority,
-            options="".join(f" {word}" for word in place_flags(settings)),
         )
     )
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.failure import CommandFailed
+from strongroom.cli.hints import typed_here
 from strongroom.cli.options import PLACE, settings_from, settings_options
 from strongroom.cli.shown import format_option, progress_bar, show_one
 
@@ -43,7 +44,8 @@ def command(*, as_json: bool, **flags: Any) -> None:
         if found is not None:
             raise CommandFailed(f"the records are not as they were written: {described(found)}")
         if damaged["damagedJournals"] and not as_json:
-            click.echo("beside them, records of answered requests may be missing: strongroom doctor names the journals")
+            missing = "beside them, records of answered requests may be missing"
+            click.echo(typed_here(f"{missing}: strongroom doctor names the journals"))
         if not as_json:
             click.echo(_verdict(last - pruned.sequence))
 
