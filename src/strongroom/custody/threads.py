@@ -24,7 +24,7 @@ class Threads:
 
     niceness: by how much others come first. together: how many results are handed over at a time at most. Each time the
     loop is woken, which costs a busy machine half a millisecond with all that follows; so while twice as much work is
-    unfinished as has ended, results are kept for that.
+    unfinished as has ended, results are kept for that; by count and not by time, so the work must take milliseconds.
     """
 
     def __init__(self, name: str, count: int, niceness: int = 0, together: int = 1) -> None:
@@ -43,6 +43,7 @@ class Threads:
             return await result
         finally:
             work.cancel()  # who waited may have been cancelled before it began
+            del work, result  # an error holds this frame, and would hold what it was given: private keys too
 
     def close(self) -> None:
         """Begin nothing more: what waits is cancelled, what runs ends by itself."""
@@ -72,16 +73,16 @@ class _Line:
     def __init__(self, pool: ThreadPoolExecutor, together: int) -> None:
         self._pool = pool
         self._together = together
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # where a coroutine is collected meanwhile, its work ends in this very thread
         self._unfinished = 0
         self._ended: list[Settled] = []
 
     def begin(self, result: "asyncio.Future[T]", function: Callable[..., T], *arguments: Any) -> "Future[T]":
         """Let a thread call a function, and its result be handed to the loop of who waits for it."""
         work = self._pool.submit(function, *arguments)
-        with self._lock:  # not before: what could not be submitted never ends
-            self._unfinished += 1
         work.add_done_callback(partial(self._end, result))
+        with self._lock:  # last: broken off before, it counts one too few, which keeps nothing back
+            self._unfinished += 1
         return work
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ def _settle(ended: list[Settled]) -> None:
             continue
         if work.cancelled():
             result.cancel()
-        elif error := work.exception():
+        elif (error := work.exception()) is not None:
             result.set_exception(error if not isinstance(error, StopIteration) else _told_apart(error))
         else:
             result.set_result(work.result())
