@@ -11,6 +11,9 @@ def pytest_configure(config):
     canaries.install(config)
     # A shell has what runs in the background ignore Ctrl-C, and so would all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # And nohup has it ignore the end of its terminal, which tells servers to reload: what is started here begins anew.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.hookimpl(trylast=True)
