@@ -10,8 +10,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from strongroom.audit.event import Record
 from strongroom.audit.log import LONGEST_REQUEST, Entry
 from strongroom.clock import from_microseconds
@@ -24,8 +22,6 @@ from strongroom.storage.packing import COLUMNS, NO_RECORD, entries_of
 from strongroom.storage.positions import SELECT as SELECT_POSITION
 from strongroom.storage.positions import position_in
 from strongroom.storage.rows import RowSeal
-
-log = structlog.get_logger(__name__)
 
 BEFORE_ALL, GREATEST = -(2**63), 2**63 - 1
 HAS = "SELECT 1 FROM records WHERE id = ?"

@@ -53,7 +53,7 @@ def _check_file(path: Path, owner: int) -> Findings:
 def _check_journals(data_dir: Path) -> Findings:
     damaged, foreign = damaged_in(data_dir), foreign_in(data_dir)
     if not damaged and not foreign:
-        yield ok("journals", "none that was damaged")
+        yield ok("journals", "none was set aside as damaged")
     for path in damaged:
         yield warning(
             "journals",
