@@ -202,7 +202,7 @@ async def test_keepers_begin_nothing_more_when_a_worker_ends(storage):
     keepers = keepers_of(storage)
     await keepers.software.make(spec_of(KeyType.EC), Place(*await _place(storage)))
     keepers.close()
-    assert keepers.software._making._pool is None
+    assert keepers.software._making._line is None
 
 
 async def _place(storage):
