@@ -322,9 +322,11 @@ def lock_to_read(place):
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("role", ROLES, ids=str)
 async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, scope):
+    world = None
     for name, (method, path, body, action, place) in OPERATIONS.items():
-        world = await a_furnished_world()
-        someone = await world.someone(role, SCOPES[scope])
+        if world is None:
+            world = await a_furnished_world()
+            someone = await world.someone(role, SCOPES[scope])
         version = version_of(name, path)
         if name.startswith("lock "):
             await world.ask("PUT", lock_to_read(place), A_LOCK, version="2016-09-01")
@@ -340,6 +342,8 @@ async def test_what_is_not_granted_is_refused_and_what_is_granted_is_done(role, 
         record = world.records()[-1]
         assert record["resultType"] == ("Success" if expected else "Failed")
         assert record["properties"]["isRbacAuthorized"] is expected
+        if expected or name.startswith("lock "):
+            world = None  # what was refused left it as it was, which is asserted above
 
 
 def test_the_matrix_has_every_operation_that_needs_a_permission():
