@@ -1,8 +1,10 @@
 """Threads for what takes long: made when needed, few, and anew in a child."""
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -172,6 +174,62 @@ async def test_an_error_that_no_future_carries_keeps_no_other_result_back():
     assert isinstance(stopped, RuntimeError)
     assert isinstance(stopped.__cause__, StopIteration)
     assert others == [0] * 7
+    threads.close()
+
+
+class Parts:
+    """Stands for what a caller brings: it can be told whether anybody still has it."""
+
+
+async def test_an_error_keeps_nothing_of_what_the_work_was_given():
+    threads = Threads("kept", 1, together=16)
+
+    def refuse(_parts):
+        raise LookupError("no such key")
+
+    async def ask():
+        parts = Parts()
+        with pytest.raises(LookupError):
+            await threads.run(refuse, parts)
+        return weakref.ref(parts)
+
+    gc.disable()  # a cycle would wait for it, and in a worker that may be long
+    try:
+        given = [await ask() for _ in range(5)]
+        await threads.run(int)  # a thread holds its last piece of work until it has another
+        assert [each() for each in given] == [None] * 5
+    finally:
+        gc.enable()
+    threads.close()
+
+
+async def test_an_error_that_is_false_in_itself_is_raised():
+    class EmptyError(Exception):
+        def __len__(self):
+            return 0
+
+    def refuse():
+        raise EmptyError
+
+    threads = Threads("false", 1)
+    with pytest.raises(EmptyError):
+        await threads.run(refuse)
+    threads.close()
+
+
+async def test_work_may_be_given_up_by_the_thread_that_is_counting():
+    """A coroutine that is collected while results are counted gives up its work there."""
+    threads, end = Threads("counting", 1), threading.Event()
+    first = asyncio.ensure_future(threads.run(end.wait, 30))
+    await asyncio.sleep(0)
+    given_up = asyncio.get_running_loop().create_future()
+    work = threads._line.begin(given_up, int)
+    with threads._line._lock:
+        assert work.cancel()
+    end.set()
+    assert await first
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
     threads.close()
 
 
