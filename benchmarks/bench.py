@@ -80,7 +80,7 @@ class Row:
     """One load at one number of connections: medians over the repeats, hello's beside them.
 
     own: the name and value of a figure that this load has beside what all have. crowded: other load was there too.
-    taken: the share of the processors' time that other machines took, of its most disturbed round.
+    taken: the share of the time wanted on the processors that other machines took, in its most disturbed round.
     """
 
     name: str

@@ -39,7 +39,6 @@ def ask(monkeypatch):
             printed.extend([typed_here(text), settings_from(given)])
 
         words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-        monkeypatch.setitem(root.commands, "asking", command)
         monkeypatch.setattr(root, "get_command", lambda ctx, name: command if name == "asking" else real(ctx, name))
         root.main(["asking", *words], standalone_mode=False)
         return printed

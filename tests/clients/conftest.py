@@ -77,21 +77,26 @@ def az(server, connection, tmp_path_factory):
         "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
     }
 
-    # What `strongroom run` would set, asked for once: it is a program of its own to start before each of hundreds.
+    # What `strongroom run` sets, asked for once: it is a program of its own to start before each of hundreds.
     told = server.client_environ()
-    environ = server.environ | environ | {name: value for name, value in told.items() if value is not None}
-    environ = {name: value for name, value in environ.items() if told.get(name, "") is not None}
+    within = server.environ | environ | {name: value for name, value in told.items() if value is not None}
+    within = {name: value for name, value in within.items() if told.get(name, "") is not None}
 
     def run(line, *more, fails=False):
-        done = execute(["az", *line.split(), *more, "-o", "json"], environ, check=not fails)
+        done = execute(["az", *line.split(), *more, "-o", "json"], within, check=not fails)
         if fails:
             assert done.returncode != 0, done.stdout
             return done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    run("cloud register -n Strongroom --endpoint-resource-manager", connection.managementUrl)
-    run("cloud set -n Strongroom")
-    run(f"login --service-principal -u {connection.clientId} -t {connection.tenantId} -p", connection.clientSecret)
+    who = f"login --service-principal -u {connection.clientId} -t {connection.tenantId} -p"
+    register = "cloud register -n Strongroom --endpoint-resource-manager"
+    for line, *more in (
+        (register, connection.managementUrl),
+        ("cloud set -n Strongroom",),
+        (who, connection.clientSecret),
+    ):
+        server.run("az", *line.split(), *more, environ=environ)  # as README has it
     return run
 
 

@@ -44,7 +44,7 @@ def _typed(found: re.Match[str]) -> str:
         return " ".join([command_name(), *words])
     command, count = _find_command(context.find_root(), words)
     accepted = {parameter.name for parameter in command.params}
-    told = [word for name, words_ in _place(context) if name in accepted for word in words_]
+    told = [word for name, flag in _place(context) if name in accepted for word in flag]
     return " ".join([command_name(), *words[:count], *told, *words[count:]]) if count else found.group()
 
 
@@ -60,7 +60,7 @@ def _find_command(root: click.Context, words: list[str]) -> tuple[click.Command,
 
 
 def _place(context: click.Context) -> list[tuple[str, tuple[str, str]]]:
-    """Return what this command line says of the place of the data: names of parameters, flags with their values."""
+    """Return what this command line says of the place of the data: parameters, each with its flag and its value."""
     options = [CONFIG, *(BY_NAME[name] for name in PLACE)]
     said = [(option, context.params.get(option.field)) for option in options]
     return [(option.field, (option.flag, _value(option.parse(text)))) for option, text in said if text is not None]

@@ -22,9 +22,9 @@ Settled = tuple["asyncio.Future[Any]", "Future[Any]"]
 class Threads:
     """A few threads, made when they are first needed and again after a fork: threads do not live on in a child.
 
-    niceness: by how much others come first. together: how many results are handed over at a time at most. Each time the
-    loop is woken, which costs a busy machine half a millisecond with all that follows; so while twice as much work is
-    unfinished as has ended, results are kept for that; by count and not by time, so the work must take milliseconds.
+    niceness: by how much others come first. together: how many results are handed over at a time at most. To hand over
+    wakes the loop, which costs a busy machine half a millisecond with all that follows, so results are kept while twice
+    as much work is unfinished. That goes by count and not by time: it is for work that takes milliseconds.
     """
 
     def __init__(self, name: str, count: int, niceness: int = 0, together: int = 1) -> None:
@@ -36,7 +36,10 @@ class Threads:
         self._process = 0
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Return what a function returns, called in a thread."""
+        """Return what a function returns, or raise what it raises, called in a thread.
+
+        CancelledError where that had not begun when the threads were closed.
+        """
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         work = self._alive().begin(result, function, *arguments)
         try:
